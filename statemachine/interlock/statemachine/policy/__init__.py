@@ -1,0 +1,41 @@
+"""Policy packs: what one says, once it is loaded and checked."""
+
+from interlock.statemachine.policy.model import (
+    Affiliation,
+    Assurance,
+    BreakGlass,
+    Conflict,
+    Context,
+    EvidenceNeed,
+    Level,
+    Obligation,
+    Policy,
+    Role,
+    Rule,
+    Safeguard,
+    Slot,
+    Source,
+    Standard,
+    Threshold,
+    Track,
+)
+
+__all__ = [
+    "Affiliation",
+    "Assurance",
+    "BreakGlass",
+    "Conflict",
+    "Context",
+    "EvidenceNeed",
+    "Level",
+    "Obligation",
+    "Policy",
+    "Role",
+    "Rule",
+    "Safeguard",
+    "Slot",
+    "Source",
+    "Standard",
+    "Threshold",
+    "Track",
+]
