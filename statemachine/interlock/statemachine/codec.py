@@ -1,0 +1,331 @@
+"""Between frozen values and the messages of ``interlock.v1``: the only module that imports the generated code.
+
+Field names are the same on both sides, so most of the work is one reflective copy; ``tests/unit`` checks that every
+value has its message and every field its twin. Decoding is strict where bytes are signed: no unknown field, and
+re-serializing gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, get_args
+
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from interlock.statemachine import commands as c
+from interlock.statemachine import entry as e
+from interlock.v1 import change_pb2, ledger_pb2, policy_pb2, trigger_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Resolve = Callable[[bytes], bytes]
+
+
+class CodecError(ValueError):
+    """Bytes that are not what they should be; the message says where."""
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+FIRINGS: Mapping[str, type[c.Firing]] = {_snake(kind.__name__): kind for kind in get_args(c.Firing)}
+"""Trigger classes by the arm of ``Trigger`` that they stand for."""
+
+_COMMAND_ARMS: Mapping[type, str] = {
+    c.Genesis: "genesis",
+    c.CloseGenesis: "close_genesis",
+    c.Fire: "fire",
+    c.ProposeChange: "propose_change",
+    c.SubmitChange: "submit_change",
+    c.AmendChange: "amend_change",
+    c.AttachEvidence: "attach_evidence",
+    c.DetachEvidence: "detach_evidence",
+    c.RebaseChange: "rebase_change",
+    c.SignOffChange: "sign_off_change",
+    c.WithdrawSignOffOfChange: "withdraw_sign_off",
+    c.ApplyApprovedChange: "apply_change",
+    c.WithdrawProposedChange: "withdraw_change",
+    c.RecordEvidence: "record_evidence",
+    c.GrantEvidenceAccess: "grant_evidence_access",
+    c.OpenEvidence: "open_evidence",
+    c.AttemptRefused: "attempt_refused",
+}
+_COMMANDS: Mapping[str, type] = {arm: kind for kind, arm in _COMMAND_ARMS.items()}
+_ENUM = 14  # FieldDescriptor.TYPE_ENUM
+
+
+# Values to messages ----------------------------------------------------------------------------------------------
+
+
+def _fill(message: Any, value: Any) -> Any:  # noqa: ANN401  # reflection: message and value share only field names
+    """Copy each field of a flat value into the message field of the same name."""
+    descriptors = message.DESCRIPTOR.fields_by_name
+    for item in fields(value):
+        content = getattr(value, item.name)
+        if item.name == "content":  # content bytes are stored beside the log; the entry names their digest
+            message.content_digest = hashlib.sha256(content).digest()
+        elif isinstance(content, tuple):
+            getattr(message, item.name).extend(content)
+        elif descriptors[item.name].type == _ENUM:
+            enum = descriptors[item.name].enum_type
+            setattr(message, item.name, enum.values_by_name[f"{_snake(enum.name)}_{content}".upper()].number)
+        else:
+            setattr(message, item.name, content)
+    return message
+
+
+def trigger_message(firing: c.Firing) -> trigger_pb2.Trigger:
+    """Return the message of a trigger with its arguments."""
+    message = trigger_pb2.Trigger()
+    arm = getattr(message, _snake(type(firing).__name__))
+    arm.SetInParent()
+    _fill(arm, firing)
+    return message
+
+
+def _command_message(command: c.Command) -> ledger_pb2.Command:
+    if isinstance(command, c.Fire):
+        return ledger_pb2.Command(fire=trigger_message(command.firing))
+    message = ledger_pb2.Command()
+    arm = getattr(message, _COMMAND_ARMS[type(command)])
+    arm.SetInParent()
+    _fill(arm, command)
+    return message
+
+
+def _policy_message(ref: e.PolicyRef) -> ledger_pb2.PolicyRef:
+    return ledger_pb2.PolicyRef(name=ref.name, version=ref.version, digest=ref.digest)
+
+
+def encode_entry(entry: e.Entry) -> bytes:
+    """Return the bytes of an entry, made once and stored verbatim from then on."""
+    message = ledger_pb2.LedgerEntry(
+        seq=entry.seq,
+        time=entry.time,
+        rules_version=entry.rules_version,
+        rules_digest=entry.rules_digest,
+        policy=_policy_message(entry.policy),
+        actor=ledger_pb2.Actor(principal=entry.actor.principal, credential=entry.actor.credential),
+        request_id=entry.request_id,
+        command=_command_message(entry.command),
+        facts=ledger_pb2.Facts(instant=entry.facts.instant, envelopes=entry.facts.envelopes),
+        prev=[ledger_pb2.PreviousEntry(resource=name, position=at) for name, at in entry.prev],
+    )
+    for moved in entry.transitions:
+        row = message.transitions.add(resource=moved.resource, trigger=moved.trigger, to=moved.target)
+        setattr(row, "from", moved.source)
+    return message.SerializeToString(deterministic=True)
+
+
+def encode_content(content: e.Content) -> bytes:
+    """Return a change's content bytes."""
+    return change_pb2.ChangeContent(
+        log_id=content.log_id,
+        change=content.change,
+        revision=content.revision,
+        policy_digest=content.policy_digest,
+        rules_digest=content.rules_digest,
+        base=[change_pb2.BasePosition(resource=name, position=at) for name, at in content.base],
+        triggers=[trigger_message(firing) for firing in content.triggers],
+        evidence=[change_pb2.EvidenceDigest(evidence=n, sha256=digest) for n, digest in content.evidence],
+        not_before=content.not_before,
+        texts=[change_pb2.TextDigest(field=name, digest=digest) for name, digest in content.texts],
+        apply_separately=content.apply_separately,
+    ).SerializeToString(deterministic=True)
+
+
+def encode_genesis(document: e.GenesisDocument) -> bytes:
+    """Return the bytes of a founding document; their SHA-256 is the genesis digest."""
+    message = ledger_pb2.GenesisDocument(
+        log_id=document.log_id,
+        log_key=document.log_key,
+        decision_key=document.decision_key,
+        policy=_policy_message(document.policy),
+        development=document.development,
+        recovery_threshold=document.recovery_threshold,
+    )
+    for principal in document.principals:
+        _fill(message.principals.add(), principal)
+    for credential in document.credentials:
+        _fill(message.credentials.add(), credential)
+    for grant in document.grants:
+        _fill(message.grants.add(), grant)
+    return message.SerializeToString(deterministic=True)
+
+
+def encode_pack(files: Mapping[str, bytes]) -> bytes:
+    """Return a policy pack's files as one object, sorted by path."""
+    rows = [policy_pb2.PolicyFile(path=path, content=files[path]) for path in sorted(files)]
+    return policy_pb2.PolicyPack(files=rows).SerializeToString(deterministic=True)
+
+
+# Messages to values ----------------------------------------------------------------------------------------------
+
+
+def _read(message: Any, kind: type[Any], resolve: Resolve | None = None) -> Any:  # noqa: ANN401  # reflection, as above
+    """Build a flat value from the message fields of the same names."""
+    descriptors = message.DESCRIPTOR.fields_by_name
+    values: dict[str, Any] = {}
+    for item in fields(kind):
+        if item.name == "content":
+            if resolve is None:
+                msg = f"{kind.__name__} names content that nobody can look up here"
+                raise CodecError(msg)
+            values["content"] = resolve(message.content_digest)
+            continue
+        content = getattr(message, item.name)
+        descriptor = descriptors[item.name]
+        if descriptor.is_repeated:
+            values[item.name] = tuple(content)
+        elif descriptor.type == _ENUM:
+            enum = descriptor.enum_type
+            values[item.name] = enum_word(enum.name, enum.values_by_number[content].name)
+        else:
+            values[item.name] = content
+    return kind(**values)
+
+
+def enum_word(enum: str, value: str) -> str:
+    """Return the domain's word for an enum value: ``CONCLUSION_RULED_OUT`` is ``ruled_out``."""
+    return value.removeprefix(_snake(enum).upper() + "_").lower()
+
+
+def firing_of(message: trigger_pb2.Trigger) -> c.Firing:
+    """Return the trigger that a message stands for. Raises CodecError when it names none."""
+    arm = message.WhichOneof("kind")
+    if arm is None:
+        msg = "a trigger without a kind"
+        raise CodecError(msg)
+    firing: c.Firing = _read(getattr(message, arm), FIRINGS[arm])
+    return firing
+
+
+def _command_of(message: ledger_pb2.Command, resolve: Resolve) -> c.Command:
+    arm = message.WhichOneof("kind")
+    if arm is None:
+        msg = "an entry without a command"
+        raise CodecError(msg)
+    if arm == "fire":
+        return c.Fire(firing_of(message.fire))
+    command: c.Command = _read(getattr(message, arm), _COMMANDS[arm], resolve)
+    return command
+
+
+def _policy_of(message: ledger_pb2.PolicyRef) -> e.PolicyRef:
+    return e.PolicyRef(message.name, message.version, message.digest)
+
+
+def _parse(kind: type[Message], data: bytes, what: str) -> Any:  # noqa: ANN401  # a message of ``kind``
+    message = kind()
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        msg = f"{what} is not a {kind.DESCRIPTOR.name}"
+        raise CodecError(msg) from error
+    return message
+
+
+def _refuse_unknown(message: Message, what: str) -> None:
+    """Raise CodecError when the message or any part of it carries a field that these rules don't know."""
+    if len(UnknownFieldSet(message)):
+        msg = f"{what} has a field that this version does not know"
+        raise CodecError(msg)
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is None:
+            continue
+        for part in value if descriptor.is_repeated else (value,):
+            _refuse_unknown(part, what)
+
+
+def _parse_strict(kind: type[Message], data: bytes, what: str) -> Any:  # noqa: ANN401  # a message of ``kind``
+    message = _parse(kind, data, what)
+    _refuse_unknown(message, what)
+    if message.SerializeToString(deterministic=True) != data:
+        msg = f"{what} is not in its one serialized form"
+        raise CodecError(msg)
+    return message
+
+
+def decode_entry(data: bytes, resolve: Resolve) -> e.Entry:
+    """Return the entry that stored bytes are. ``resolve`` gives content bytes by SHA-256.
+
+    Raises CodecError for bytes that are no entry, carry a field unknown here, or whose content can't be resolved.
+    """
+    message = _parse(ledger_pb2.LedgerEntry, data, "the entry")
+    _refuse_unknown(message, "the entry")
+    return e.Entry(
+        seq=message.seq,
+        time=message.time,
+        rules_version=message.rules_version,
+        rules_digest=message.rules_digest,
+        policy=_policy_of(message.policy),
+        actor=c.Actor(message.actor.principal, message.actor.credential),
+        request_id=message.request_id,
+        command=_command_of(message.command, resolve),
+        facts=c.Facts(message.facts.instant, tuple(message.facts.envelopes)),
+        transitions=tuple(
+            e.Transition(row.resource, row.trigger, getattr(row, "from"), row.to) for row in message.transitions
+        ),
+        prev=tuple((row.resource, row.position) for row in message.prev),
+    )
+
+
+def content_digests(data: bytes) -> tuple[bytes, ...]:
+    """Return the digests of the objects that an entry names first: content bytes, or the pack of the genesis."""
+    message = _parse(ledger_pb2.LedgerEntry, data, "the entry")
+    arm = message.command.WhichOneof("kind")
+    if arm == "genesis":
+        document = _parse(ledger_pb2.GenesisDocument, message.command.genesis.document, "the founding document")
+        return (document.policy.digest,)
+    command = getattr(message.command, arm) if arm else None
+    digest = getattr(command, "content_digest", b"")
+    return (digest,) if digest else ()
+
+
+def decode_content(data: bytes) -> e.Content:
+    """Return what content bytes say. Raises CodecError unless they are in their one form, without unknown fields."""
+    message = _parse_strict(change_pb2.ChangeContent, data, "the change's content")
+    return e.Content(
+        log_id=message.log_id,
+        change=message.change,
+        revision=message.revision,
+        policy_digest=message.policy_digest,
+        rules_digest=message.rules_digest,
+        base=tuple((row.resource, row.position) for row in message.base),
+        triggers=tuple(firing_of(row) for row in message.triggers),
+        evidence=tuple((row.evidence, row.sha256) for row in message.evidence),
+        not_before=message.not_before,
+        texts=tuple((row.field, row.digest) for row in message.texts),
+        apply_separately=message.apply_separately,
+    )
+
+
+def decode_genesis(data: bytes) -> e.GenesisDocument:
+    """Return what a founding document says. Raises CodecError unless it is in its one form."""
+    message = _parse_strict(ledger_pb2.GenesisDocument, data, "the founding document")
+    return e.GenesisDocument(
+        log_id=message.log_id,
+        log_key=message.log_key,
+        decision_key=message.decision_key,
+        policy=_policy_of(message.policy),
+        development=message.development,
+        principals=tuple(_read(row, e.FoundingPrincipal) for row in message.principals),
+        credentials=tuple(_read(row, e.FoundingCredential) for row in message.credentials),
+        grants=tuple(_read(row, e.FoundingGrant) for row in message.grants),
+        recovery_threshold=message.recovery_threshold,
+    )
+
+
+def decode_pack(data: bytes) -> dict[str, bytes]:
+    """Return a pack's files by path. Raises CodecError unless the object is in its one form, paths unique."""
+    message = _parse_strict(policy_pb2.PolicyPack, data, "the policy pack")
+    files = {row.path: row.content for row in message.files}
+    if len(files) != len(message.files):
+        msg = "the policy pack names a path twice"
+        raise CodecError(msg)
+    return files

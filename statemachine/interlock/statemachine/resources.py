@@ -1,0 +1,272 @@
+"""What the fold knows of each resource: frozen values, one class a kind.
+
+A field named ``*_by`` is the position of the loosening entry that gave the fact beside it; it is what taint will
+follow (identity design, "Taint"), so tightening, neutral triggers and carry-over keep it. Times are Unix
+microseconds UTC. Nothing here is derived: whether something has lapsed or expired is asked at an instant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+NEVER = -1
+"""Position of an entry that never was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A weights manifest of a model."""
+
+    sha256: str
+    added_by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """``models/{id}``."""
+
+    name: str
+    state: str = "registered"
+    artifacts: tuple[Artifact, ...] = ()
+    registered_at: int = 0
+    effective_compute: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Determination:
+    """``models/{m}/determinations/{threshold}``; ``lapses_at`` is None for "not set" (unconfirmed)."""
+
+    name: str
+    conclusion: str = "undetermined"
+    confirmed: bool = False
+    lapses_at: int | None = None
+    conclusion_by: int = NEVER
+    confirmed_by: int = NEVER
+    lapse_by: int = NEVER
+    compute_at_confirmation: str = ""
+
+    @property
+    def state(self) -> str:
+        """Name of the machine's state: ``undetermined``, or conclusion and confirmation."""
+        if self.conclusion == "undetermined":
+            return "undetermined"
+        return f"{self.conclusion}/{'confirmed' if self.confirmed else 'unconfirmed'}"
+
+    def lapsed_at(self, instant: int) -> bool:
+        """True when its confirmation has run out at ``instant`` (microseconds); intervals are [from, until)."""
+        return self.confirmed and self.lapses_at is not None and instant >= self.lapses_at
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """``models/{m}/levels/{standard}``; ``assigned`` is empty while unassigned."""
+
+    name: str
+    kind: str = "unassigned"
+    assigned: str = ""
+    assigned_by: int = NEVER
+
+    @property
+    def state(self) -> str:
+        """``unassigned``, ``provisional(level)`` or ``confirmed(level)``."""
+        return f"{self.kind}({self.assigned})" if self.assigned else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Safeguard:
+    """``models/{m}/safeguards/{s}`` or ``safeguards/{s}``; one that no entry wrote is planned."""
+
+    name: str
+    stage: str = "planned"
+    remembers: str = ""
+    attested_until: int | None = None
+    evidence: tuple[str, ...] = ()
+    verified_by: str = ""
+    active_by: int = NEVER
+    attested_by: int = NEVER
+    remembered_by: int = NEVER
+    since: int = 0
+    since_actor: str = ""
+    reason_digest: bytes = b""
+
+    @property
+    def state(self) -> str:
+        """Name of the machine's state; a suspended one names what it remembers."""
+        return f"suspended({self.remembers})" if self.stage == "suspended" else self.stage
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """``holds/{n}``; ``target`` is a model or ``-`` for everything."""
+
+    name: str
+    target: str
+    state: str = "placed"
+    placed_at: int = 0
+    placed_actor: str = ""
+    reason_digest: bytes = b""
+    lifted_by: int = NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """``assessments/{n}``; ``reports`` are positions of the report entries made under it."""
+
+    name: str
+    model: str
+    thresholds: tuple[str, ...]
+    state: str = "open"
+    reports: tuple[int, ...] = ()
+    opened_at: int = 0
+    opened_actor: str = ""
+    reason_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """``evidence/{n}``: a document's record; ``first_upload`` is when these bytes were first recorded."""
+
+    name: str
+    kind: str
+    title_digest: bytes
+    media_type: str
+    sha256: str
+    size: int
+    uploader: str
+    authors: tuple[str, ...]
+    made_at: int
+    valid_until: int
+    classification: str
+    redacts: str
+    effective_compute: str
+    recorded_at: int
+    first_upload: int
+    readers: tuple[str, ...] = ()
+
+    @property
+    def fresh_from(self) -> int:
+        """The moment that freshness counts from (domain design, "Time")."""
+        return min(self.made_at, self.first_upload)
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff:
+    """One accepted sign-off statement on one revision of a change."""
+
+    signer: str
+    person: str
+    credential: str
+    decision: str
+    revision: int
+    roles: tuple[str, ...]
+    position: int
+    at: int
+    not_after: int
+    comment_digest: bytes
+    envelope_digest: bytes
+    seen: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``changes/{n}`` as stored; approved, stale and expired are derived (``changes.py``)."""
+
+    name: str
+    state: str
+    revision: int
+    content: bytes
+    content_digest: bytes
+    requesters: tuple[str, ...]
+    proposer: str
+    proposed_at: int
+    proposed_position: int
+    edited_at: int
+    sign_offs: tuple[SignOff, ...] = ()
+    applied_position: int = NEVER
+    applied_slots: tuple[tuple[str, str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key of a principal."""
+
+    fingerprint: str
+    use: str
+    public_key: bytes
+    state: str = "active"
+    valid_from: int = 0
+    registered_by: int = NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """``principals/{p}``; ``person`` is who counts in quorums (empty for services)."""
+
+    name: str
+    kind: str
+    person: str
+    state: str = "active"
+    recovery: bool = False
+    credentials: tuple[Credential, ...] = ()
+
+    def credential(self, fingerprint: str) -> Credential | None:
+        """The key with this fingerprint, or None."""
+        return next((c for c in self.credentials if c.fingerprint == fingerprint), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """``grants/{n}``: principal, role, scope."""
+
+    name: str
+    principal: str
+    role: str
+    scope: str
+    state: str = "active"
+    given_at: int = 0
+    given_position: int = NEVER
+    until: int | None = None
+    given_by: int = NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """``log``: what the genesis said of the log itself."""
+
+    name: str
+    log_id: bytes
+    log_key: bytes
+    decision_key: bytes
+    genesis_digest: bytes
+    development: bool
+    recovery_threshold: int
+    closed: bool = False
+    countersigned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """``policies/{id}/versions/{v}``: a version that was adopted at some time."""
+
+    name: str
+    version: str
+    digest: bytes
+    state: str = "adopted"
+    adopted_at: int = 0
+    adopted_by: int = field(default=NEVER)
+
+
+Resource = (
+    Model
+    | Determination
+    | Level
+    | Safeguard
+    | Hold
+    | Assessment
+    | Evidence
+    | Change
+    | Principal
+    | Grant
+    | Log
+    | PolicyVersion
+)

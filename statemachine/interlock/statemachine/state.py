@@ -1,0 +1,148 @@
+"""The fold: every resource as the log's entries left it, as one immutable value.
+
+Maps are persistent (``immutables.Map``): a new state shares all that did not change with the one before, so a refused
+or rolled back command costs nothing and a reader keeps a consistent view for as long as it likes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from immutables import Map
+
+from interlock.statemachine import resources as r
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+R = TypeVar("R", bound=r.Resource)
+EVERYTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the log says after its first ``size`` entries.
+
+    ``positions`` holds for each resource the position of the last entry that wrote it; ``counters`` the next number of
+    each kind that numbers itself densely. The other maps are indexes over ``items``.
+    """
+
+    size: int = 0
+    time: int = 0
+    items: Map[str, r.Resource] = field(default_factory=Map)
+    positions: Map[str, int] = field(default_factory=Map)
+    counters: Map[str, int] = field(default_factory=Map)
+    holds_placed: Map[str, tuple[str, ...]] = field(default_factory=Map)
+    grants_of: Map[str, tuple[str, ...]] = field(default_factory=Map)
+    artifact_owner: Map[str, str] = field(default_factory=Map)
+    first_uploads: Map[str, int] = field(default_factory=Map)
+    envelopes: Map[bytes, int] = field(default_factory=Map)
+    key_owner: Map[str, str] = field(default_factory=Map)
+    policy: r.PolicyVersion | None = None
+
+    @property
+    def head(self) -> int:
+        """Position of the last entry; -1 for an empty log."""
+        return self.size - 1
+
+    @property
+    def log(self) -> r.Log:
+        """What the genesis said. Raises LookupError before it."""
+        return self.need("log", r.Log)
+
+    def find(self, name: str, kind: type[R]) -> R | None:
+        """The resource called ``name``, or None when there is none of that kind."""
+        item = self.items.get(name)
+        return item if isinstance(item, kind) else None
+
+    def need(self, name: str, kind: type[R]) -> R:
+        """The resource called ``name``. Raises LookupError when there is none of that kind."""
+        item = self.find(name, kind)
+        if item is None:
+            msg = f"{name} is not in the fold"
+            raise LookupError(msg)
+        return item
+
+    def all_of(self, kind: type[R]) -> Iterator[R]:
+        """Every resource of a kind, in no particular order."""
+        return (item for item in self.items.values() if isinstance(item, kind))
+
+    def position(self, name: str) -> int:
+        """Position of the last entry that wrote ``name``; -1 for none."""
+        return self.positions.get(name, r.NEVER)
+
+    def next_name(self, kind: str) -> str:
+        """The name that the next resource of a numbered kind gets, such as ``holds/3``."""
+        return f"{kind}/{self.counters.get(kind, 1)}"
+
+    def put(self, item: r.Resource) -> State:
+        """This state with ``item`` written by the entry that is being made (position ``size``)."""
+        return replace(
+            self,
+            items=self.items.set(item.name, item),
+            positions=self.positions.set(item.name, self.size),
+            **_indexes(self, item),
+        )
+
+    def counted(self, kind: str) -> State:
+        """This state with the counter of a numbered kind moved on."""
+        return replace(self, counters=self.counters.set(kind, self.counters.get(kind, 1) + 1))
+
+    def after_entry(self, time: int) -> State:
+        """This state once the entry that is being made is complete at ``time`` (microseconds)."""
+        return replace(self, size=self.size + 1, time=time)
+
+    def determination(self, model: str, threshold: str) -> r.Determination:
+        """What is known of a model at a threshold; undetermined when nothing was written."""
+        name = f"{model}/determinations/{threshold}"
+        return self.find(name, r.Determination) or r.Determination(name)
+
+    def level(self, model: str, standard: str) -> r.Level:
+        """A model's level in a standard; unassigned when nothing was written."""
+        name = f"{model}/levels/{standard}"
+        return self.find(name, r.Level) or r.Level(name)
+
+    def safeguard(self, name: str) -> r.Safeguard:
+        """A safeguard; planned when nothing was written."""
+        return self.find(name, r.Safeguard) or r.Safeguard(name)
+
+    def holds_on(self, model: str) -> tuple[str, ...]:
+        """Names of the holds that are placed on a model or on everything."""
+        return self.holds_placed.get(model, ()) + self.holds_placed.get(EVERYTHING, ())
+
+    def grants(self, principal: str) -> tuple[r.Grant, ...]:
+        """Every grant that a principal was ever given."""
+        return tuple(self.need(name, r.Grant) for name in self.grants_of.get(principal, ()))
+
+
+def _indexes(state: State, item: r.Resource) -> dict[str, object]:
+    """The indexes that writing ``item`` moves."""
+    match item:
+        case r.Hold():
+            names = tuple(n for n in state.holds_placed.get(item.target, ()) if n != item.name)
+            if item.state == "placed":
+                names += (item.name,)
+            return {"holds_placed": state.holds_placed.set(item.target, names)}
+        case r.Grant():
+            names = state.grants_of.get(item.principal, ())
+            if item.name in names:
+                return {}
+            return {"grants_of": state.grants_of.set(item.principal, (*names, item.name))}
+        case r.Model():
+            owners = state.artifact_owner
+            for artifact in item.artifacts:
+                owners = owners.set(artifact.sha256, item.name)
+            return {"artifact_owner": owners}
+        case r.Evidence():
+            first = min(item.recorded_at, state.first_uploads.get(item.sha256, item.recorded_at))
+            return {"first_uploads": state.first_uploads.set(item.sha256, first)}
+        case r.Principal():
+            owners = state.key_owner
+            for credential in item.credentials:
+                owners = owners.set(credential.fingerprint, item.name)
+            return {"key_owner": owners}
+        case r.PolicyVersion():
+            return {"policy": item} if item.state == "adopted" else {}
+        case _:
+            return {}

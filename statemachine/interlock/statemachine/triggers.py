@@ -1,0 +1,137 @@
+"""The directions table: every trigger of every machine, and whether it may loosen a verdict.
+
+What lives here: names and directions, nothing else. The edges are in ``machines/``, the rights in ``rights.py``.
+A policy pack can make a loosening trigger harder; it can never add one or change its direction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Direction(StrEnum):
+    """What firing a trigger can do to the gate's verdicts."""
+
+    LOOSENS = "loosens"  # may turn some DENY into ALLOW, now or later: only in an applied change
+    TIGHTENS = "tightens"  # can only turn ALLOW into DENY: one principal with the right
+    NEUTRAL = "neutral"  # can affect no verdict: one principal with the right
+
+
+class Trigger(StrEnum):
+    """Every trigger that a command or a change can fire; the value is its name in packs, entries and listings."""
+
+    MODEL_REGISTER = "model.register"
+    MODEL_RETIRE = "model.retire"
+    MODEL_ADD_ARTIFACT = "model.add_artifact"
+    MODEL_RECORD_RUN = "model.record_run"
+    DETERMINATION_REPORT = "determination.report"
+    DETERMINATION_CONFIRM = "determination.confirm"
+    DETERMINATION_RULE_OUT = "determination.rule_out"
+    ASSESSMENT_OPEN = "assessment.open"
+    ASSESSMENT_CONCLUDE = "assessment.conclude"
+    ASSESSMENT_ABANDON = "assessment.abandon"
+    LEVEL_ASSIGN = "level.assign"
+    LEVEL_RAISE = "level.raise"
+    LEVEL_CONFIRM = "level.confirm"
+    LEVEL_LOWER = "level.lower"
+    SAFEGUARD_START = "safeguard.start"
+    SAFEGUARD_VERIFY = "safeguard.verify"
+    SAFEGUARD_ACTIVATE = "safeguard.activate"
+    SAFEGUARD_REATTEST = "safeguard.reattest"
+    SAFEGUARD_DEGRADE = "safeguard.degrade"
+    SAFEGUARD_RESTORE = "safeguard.restore"
+    SAFEGUARD_SUSPEND = "safeguard.suspend"
+    SAFEGUARD_RESUME = "safeguard.resume"
+    SAFEGUARD_RETIRE = "safeguard.retire"
+    SAFEGUARD_REPLAN = "safeguard.replan"
+    HOLD_PLACE = "hold.place"
+    HOLD_LIFT = "hold.lift"
+
+
+_LOOSENS, _TIGHTENS, _NEUTRAL = Direction.LOOSENS, Direction.TIGHTENS, Direction.NEUTRAL
+
+DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
+    {
+        Trigger.MODEL_REGISTER: _NEUTRAL,
+        Trigger.MODEL_RETIRE: _TIGHTENS,
+        Trigger.MODEL_ADD_ARTIFACT: _LOOSENS,
+        Trigger.MODEL_RECORD_RUN: _TIGHTENS,
+        Trigger.DETERMINATION_REPORT: _TIGHTENS,
+        Trigger.DETERMINATION_CONFIRM: _LOOSENS,
+        Trigger.DETERMINATION_RULE_OUT: _LOOSENS,
+        Trigger.ASSESSMENT_OPEN: _NEUTRAL,
+        Trigger.ASSESSMENT_CONCLUDE: _NEUTRAL,
+        Trigger.ASSESSMENT_ABANDON: _NEUTRAL,
+        Trigger.LEVEL_ASSIGN: _LOOSENS,
+        Trigger.LEVEL_RAISE: _LOOSENS,
+        Trigger.LEVEL_CONFIRM: _NEUTRAL,
+        Trigger.LEVEL_LOWER: _LOOSENS,
+        Trigger.SAFEGUARD_START: _NEUTRAL,
+        Trigger.SAFEGUARD_VERIFY: _NEUTRAL,
+        Trigger.SAFEGUARD_ACTIVATE: _LOOSENS,
+        Trigger.SAFEGUARD_REATTEST: _LOOSENS,
+        Trigger.SAFEGUARD_DEGRADE: _TIGHTENS,
+        Trigger.SAFEGUARD_RESTORE: _LOOSENS,
+        Trigger.SAFEGUARD_SUSPEND: _TIGHTENS,
+        Trigger.SAFEGUARD_RESUME: _LOOSENS,
+        Trigger.SAFEGUARD_RETIRE: _TIGHTENS,
+        Trigger.SAFEGUARD_REPLAN: _NEUTRAL,
+        Trigger.HOLD_PLACE: _TIGHTENS,
+        Trigger.HOLD_LIFT: _LOOSENS,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReservedTrigger:
+    """A trigger that packs may already name in a rule although no machine of these rules fires it yet.
+
+    Packs are immutable once adopted, so one written today must be able to say who will sign for these; until a
+    rules version brings the machine, nothing can fire them, which is the strictest reading.
+    """
+
+    name: str
+    direction: Direction
+
+
+RESERVED: Mapping[str, ReservedTrigger] = MappingProxyType(
+    {
+        name: ReservedTrigger(name, direction)
+        for name, direction in {
+            "policy.adopt": _LOOSENS,
+            "rules.adopt": _LOOSENS,
+            "interim_measure.put_in_force": _LOOSENS,
+            "obligation.fulfil": _NEUTRAL,
+            "obligation.waive": _LOOSENS,
+            "incident.close": _LOOSENS,
+            "finding.dismiss": _LOOSENS,
+            "grant.give": _LOOSENS,
+            "credential.register": _LOOSENS,
+            "principal.restore": _LOOSENS,
+            "change.ratify": _LOOSENS,
+            "risk_report.publish": _NEUTRAL,
+            "roadmap_goal.grade": _NEUTRAL,
+        }.items()
+    }
+)
+
+
+def loosening() -> tuple[str, ...]:
+    """Names of every trigger that a rule or the pack's default must cover, in table order."""
+    own = tuple(t.value for t, d in DIRECTIONS.items() if d is Direction.LOOSENS)
+    return own + tuple(r.name for r in RESERVED.values() if r.direction is Direction.LOOSENS)
+
+
+def direction_of(name: str) -> Direction | None:
+    """Direction of the trigger called ``name``; None when there is no such trigger."""
+    try:
+        return DIRECTIONS[Trigger(name)]
+    except ValueError:
+        reserved = RESERVED.get(name)
+        return reserved.direction if reserved else None
