@@ -61,7 +61,7 @@ def import_roots(source: Path) -> list[Path]:
 
 
 def write_rules(path: Path) -> None:
-    """Write ``buf/validate/validate.proto`` as a FileDescriptorSet, taken from protovalidate's own classes."""
+    """Write ``buf/validate/validate.proto`` as a FileDescriptorSet, taken from protovalidate's classes."""
     raw = protovalidate.ViolationPb.desc().file.proto.to_binary()
     rules = descriptor_pb2.FileDescriptorProto.FromString(raw)
     path.write_bytes(descriptor_pb2.FileDescriptorSet(file=[rules]).SerializeToString(deterministic=True))
@@ -71,7 +71,7 @@ def run(command: Sequence[str | Path]) -> bool:
     """Run ``command``, pass on what it says (but a plugin's progress lines); return whether it succeeded."""
     # A user's own PYTHON* settings must not reach what is generated.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(  # noqa: S603 - fixed programs of this environment, no shell
+    done = subprocess.run(
         [str(part) for part in command], check=False, capture_output=True, text=True, env=environment
     )
     for line in (done.stdout + done.stderr).splitlines():
@@ -116,7 +116,7 @@ def generate(source: Path, rules: Path, image: Path, target: Path, protos: Seque
 
 
 def find_drift(source: Path, target: Path) -> list[Path]:
-    """Return the generated files that differ between ``source`` and a fresh ``target``, or are in one only."""
+    """Return the generated files that differ between ``source`` and ``target``, or are in one only."""
     return sorted(
         path
         for path in find_generated(source) | find_generated(target)
