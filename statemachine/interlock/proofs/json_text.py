@@ -136,8 +136,6 @@ def _strings(value: JsonValue) -> Iterator[str]:
 
 def _check_value(value: object, depth: int) -> None:
     """Refuse what the text could not say, or `json.dumps` would say differently."""
-    if depth < 0:
-        raise JsonError(Fault.JSON_TOO_DEEP, f"nested more than {MAX_DEPTH} deep")
     # By exact type: a subclass, say an IntEnum, may write itself differently from what it equals.
     if type(value) not in _PLAIN_TYPES:
         raise JsonError(Fault.JSON_TYPE, f"not a JSON value: {type(value).__name__}")
@@ -145,12 +143,12 @@ def _check_value(value: object, depth: int) -> None:
         _check_string(value)
     elif isinstance(value, int):
         _check_integer(value)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _check_value(item, depth - 1)
-    elif isinstance(value, dict):
-        for key, item in value.items():
+    elif isinstance(value, dict | list | tuple):
+        if depth == 0:
+            raise JsonError(Fault.JSON_TOO_DEEP, f"nested more than {MAX_DEPTH} deep")
+        for key in value if isinstance(value, dict) else ():
             if type(key) is not str:
                 raise JsonError(Fault.JSON_TYPE, f"a key of type {type(key).__name__}")
             _check_string(key)
+        for item in value.values() if isinstance(value, dict) else value:
             _check_value(item, depth - 1)
