@@ -11,6 +11,7 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from interlock.proofs.errors import Fault, ProofError
 from interlock.proofs.merkle import (
     EMPTY_ROOT,
