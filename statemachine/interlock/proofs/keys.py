@@ -14,6 +14,7 @@ from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
 from interlock.proofs.errors import Fault, KeyMaterialError, SignatureError
 
 PUBLIC_KEY_BYTES: Final = 32

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from interlock.proofs import _base64, keys
 from interlock.proofs.errors import Fault, KeyMaterialError, NoteError, SignatureError
 from interlock.proofs.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE
