@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from interlock.proofs import _base64, keys
 from interlock.proofs.errors import EnvelopeError, Fault, SignatureError
 from interlock.proofs.json_text import JsonValue, canonical_json, strict_json
