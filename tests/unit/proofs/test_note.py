@@ -370,10 +370,13 @@ def test_malformed_checkpoints_are_refused_though_signed(text: str) -> None:
     assert refused.value.fault is Fault.CHECKPOINT_FORMAT
 
 
-def test_a_checkpoint_text_without_final_newline_is_refused() -> None:
+@pytest.mark.parametrize(
+    "text", [HEAD.to_text()[:-1], HEAD.to_text() + "extension"], ids=["root", "extension"]
+)
+def test_a_checkpoint_text_without_final_newline_is_refused(text: str) -> None:
     """The last line ends as the others do."""
     with pytest.raises(NoteError) as refused:
-        Checkpoint.from_text(HEAD.to_text()[:-1])
+        Checkpoint.from_text(text)
 
     assert refused.value.fault is Fault.CHECKPOINT_FORMAT
 
