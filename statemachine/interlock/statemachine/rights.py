@@ -76,9 +76,7 @@ BUILT_IN_ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
         },
         "admin": READ_SET | {HOLD_EVERYTHING, Trigger.HOLD_PLACE.value, Trigger.SAFEGUARD_REPLAN.value},
         "release-tool": frozenset({GATE_CHECK, WHOAMI}),
-        "monitor": frozenset(
-            {Trigger.SAFEGUARD_DEGRADE.value, Trigger.SAFEGUARD_SUSPEND.value, GATE_CHECK, WHOAMI}
-        ),
+        "monitor": frozenset({Trigger.SAFEGUARD_DEGRADE.value, Trigger.SAFEGUARD_SUSPEND.value, GATE_CHECK, WHOAMI}),
         "auditor": READ_SET,
     }
 )

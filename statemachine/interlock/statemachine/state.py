@@ -7,7 +7,7 @@ or rolled back command costs nothing and a reader keeps a consistent view for as
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from immutables import Map
 
@@ -25,7 +25,8 @@ class State:
     """What the log says after its first ``size`` entries.
 
     ``positions`` holds for each resource the position of the last entry that wrote it; ``counters`` the next number of
-    each kind that numbers itself densely. The other maps are indexes over ``items``.
+    each kind that numbers itself densely; ``writes`` what the entry that is being made has written so far. The other
+    maps are indexes over ``items``.
     """
 
     size: int = 0
@@ -40,6 +41,7 @@ class State:
     envelopes: Map[bytes, int] = field(default_factory=Map)
     key_owner: Map[str, str] = field(default_factory=Map)
     policy: r.PolicyVersion | None = None
+    writes: tuple[str, ...] = ()
 
     @property
     def head(self) -> int:
@@ -82,6 +84,7 @@ class State:
             self,
             items=self.items.set(item.name, item),
             positions=self.positions.set(item.name, self.size),
+            writes=self.writes if item.name in self.writes else (*self.writes, item.name),
             **_indexes(self, item),
         )
 
@@ -91,7 +94,7 @@ class State:
 
     def after_entry(self, time: int) -> State:
         """This state once the entry that is being made is complete at ``time`` (microseconds)."""
-        return replace(self, size=self.size + 1, time=time)
+        return replace(self, size=self.size + 1, time=time, writes=())
 
     def determination(self, model: str, threshold: str) -> r.Determination:
         """What is known of a model at a threshold; undetermined when nothing was written."""
@@ -116,7 +119,7 @@ class State:
         return tuple(self.need(name, r.Grant) for name in self.grants_of.get(principal, ()))
 
 
-def _indexes(state: State, item: r.Resource) -> dict[str, object]:
+def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a field of State of its own type
     """The indexes that writing ``item`` moves."""
     match item:
         case r.Hold():

@@ -1,0 +1,227 @@
+"""A change, judged: approved, stale, expired, and everything that is unmet (domain design, "Changes").
+
+What lives here: derived facts of a change at (position, instant); nothing is written. Moving a change is
+``lifecycle.py``'s business, whose sign-off counts for which slot is ``signing.py``'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from interlock.statemachine import authority, codec, moments, rules, signing
+from interlock.statemachine.machines.fire import fire, model_concerned, standard_of, subject_of
+from interlock.statemachine.machines.step import Moment
+from interlock.statemachine.requirements import evidence_unmet
+from interlock.statemachine.rights import CHANGE_PROPOSE
+from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from interlock.statemachine import commands as c
+    from interlock.statemachine import resources as r
+    from interlock.statemachine.entry import Content, Transition
+    from interlock.statemachine.policy.model import Policy, Rule
+    from interlock.statemachine.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class SlotStatus:
+    """One slot of one trigger's rule, and the principal who fills it (empty while open)."""
+
+    trigger: str
+    resource: str
+    role: str
+    filled_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is true of a change now.
+
+    ``blocking`` is what no sign-off can mend (moved base, missing evidence, an edge that is not there); ``unmet``
+    adds the sign-offs that are missing. ``after`` is the state with its triggers fired, None when one can't be.
+    """
+
+    approved: bool
+    stale: bool
+    expired: bool
+    expires_at: int
+    moved: tuple[str, ...]
+    blocking: tuple[Unmet, ...]
+    unmet: tuple[Unmet, ...]
+    slots: tuple[SlotStatus, ...]
+    void: Mapping[int, Code]
+    transitions: tuple[Transition, ...]
+    after: State | None
+
+
+@lru_cache(maxsize=512)
+def content_of(content: bytes) -> Content:
+    """Return what a change's content bytes say. Raises CodecError for bytes that are no content."""
+    return codec.decode_content(content)
+
+
+def evaluate(policy: Policy, state: State, change: r.Change, instant: int) -> Evaluation:
+    """Judge a change at the head ``state`` and ``instant`` (microseconds)."""
+    content = content_of(change.content)
+    moved = moved_since(policy, state, content)
+    expires_at = change.edited_at + policy.changes_expire_after_us
+    expired = instant >= expires_at
+    after, transitions, faults = _rehearse(policy, state, change, content, instant)
+    ledger = signing.tally(policy, state, change, content, instant)
+    slots, missing = _slots(policy, state, content, ledger)
+    blocking = (
+        *_moved(moved),
+        *_expiry(change, expires_at, expired=expired),
+        *_evidence(policy, state, content, instant),
+        *_riding(policy, state, change, content, instant),
+        *faults,
+    )
+    unmet = condense((*blocking, *ledger.rejects, *missing))
+    return Evaluation(
+        approved=change.state == "in_review" and not unmet,
+        stale=bool(moved),
+        expired=expired,
+        expires_at=expires_at,
+        moved=moved,
+        blocking=condense(blocking),
+        unmet=unmet,
+        slots=slots,
+        void=MappingProxyType(ledger.void),
+        transitions=transitions,
+        after=after,
+    )
+
+
+def moved_since(policy: Policy, state: State, content: Content) -> tuple[str, ...]:
+    """Return what the base names and has moved: resources by position, the policy and the rules by digest."""
+    moved = [name for name, position in content.base if state.position(name) != position]
+    if content.policy_digest != policy.digest:
+        moved.append(policy.name)
+    if content.rules_digest != rules.current().digest:
+        moved.append("rules")
+    return tuple(moved)
+
+
+def _moved(moved: tuple[str, ...]) -> Iterable[Unmet]:
+    return (
+        Unmet(
+            Code.BASE_MOVED,
+            "what the change was written against, unmoved",
+            "it has moved: rebase the change",
+            name,
+        )
+        for name in moved
+    )
+
+
+def _expiry(change: r.Change, expires_at: int, *, expired: bool) -> Iterable[Unmet]:
+    if expired:
+        actual = f"ended at {moments.to_text(expires_at)}"
+        yield Unmet(Code.CHANGE_EXPIRED, "a change that has not ended: amend or rebase it", actual, change.name)
+
+
+def _rehearse(
+    policy: Policy, state: State, change: r.Change, content: Content, instant: int
+) -> tuple[State | None, tuple[Transition, ...], tuple[Unmet, ...]]:
+    """Fire the triggers in order on the state, each against the result of the one before."""
+    after = state
+    transitions: list[Transition] = []
+    moment = Moment(policy, instant, change.proposer)
+    for firing in content.triggers:
+        step = fire(moment, after, firing)
+        if isinstance(step, Refused):
+            named = tuple(replace(unmet, trigger=unmet.trigger or firing.trigger.value) for unmet in step.unmet)
+            return None, (), named
+        after = step.state
+        transitions += step.transitions
+    return after, tuple(transitions), ()
+
+
+def rule_of(policy: Policy, firing: c.Firing) -> Rule | None:
+    """Return the rule that a trigger must meet in a change, None for a neutral or tightening one that none names."""
+    standard = standard_of(policy, firing)
+    if not policy.is_ruled(firing.trigger.value, standard):
+        return None
+    return policy.rule_for(firing.trigger.value, standard)
+
+
+def _evidence(policy: Policy, state: State, content: Content, instant: int) -> Iterable[Unmet]:
+    """Return the evidence that the rules ask for and the change does not carry."""
+    attached = tuple(name for name, _ in content.evidence)
+    for firing in content.triggers:
+        rule = rule_of(policy, firing)
+        if rule is not None:
+            yield from evidence_unmet(state, rule.evidence, attached, instant, subject_of(firing), firing.trigger.value)
+
+
+def _riding(policy: Policy, state: State, change: r.Change, content: Content, instant: int) -> Iterable[Unmet]:
+    """Return the rights that the proposer lacks: to propose, and to every trigger that no rule governs."""
+    for firing in content.triggers:
+        model = model_concerned(state, firing)
+        rights = authority.rights_on(policy, state, change.proposer, instant, model)
+        needed = CHANGE_PROPOSE if rule_of(policy, firing) else firing.trigger.value
+        if needed not in rights:
+            yield Unmet(
+                Code.RIGHT_MISSING,
+                f"the proposer's right {needed} on {model or 'everything'}",
+                f"{change.proposer} lacks it",
+                subject_of(firing),
+                firing.trigger.value,
+            )
+
+
+def _slots(
+    policy: Policy, state: State, content: Content, ledger: signing.Tally
+) -> tuple[tuple[SlotStatus, ...], tuple[Unmet, ...]]:
+    """Return every slot with who fills it, and a requirement for each open one."""
+    slots: list[SlotStatus] = []
+    missing: list[Unmet] = []
+    for firing in content.triggers:
+        rule = rule_of(policy, firing)
+        if rule is None:
+            continue
+        trigger, resource = firing.trigger.value, subject_of(firing)
+        filled = signing.fill(policy, state, rule, model_concerned(state, firing), ledger)
+        for slot in rule.slots:
+            holder = filled.get(slot.index, "")
+            slots.append(SlotStatus(trigger, resource, slot.role, holder))
+            if not holder:
+                wish = f"sign-off by {slot.role}{signing.conditions_in_words(slot)}"
+                missing.append(Unmet(Code.SIGN_OFF_MISSING, wish, "not signed", resource, trigger))
+    return tuple(slots), tuple(missing)
+
+
+def condense(unmet: Iterable[Unmet]) -> tuple[Unmet, ...]:
+    """Return one requirement for each (code, requirement, actual, trigger); several resources are joined in one."""
+    joined: dict[tuple[str, str, str, str], list[Unmet]] = {}
+    for item in unmet:
+        joined.setdefault((item.code, item.requirement, item.actual, item.trigger), []).append(item)
+    return tuple(
+        replace(group[0], resource=", ".join(dict.fromkeys(item.resource for item in group if item.resource)))
+        if len(group) > 1
+        else group[0]
+        for group in joined.values()
+    )
+
+
+def waiting_for(policy: Policy, state: State, change: r.Change, principal: str, instant: int) -> bool:
+    """Say whether a principal could fill an open slot of a change under review now."""
+    if change.state != "in_review":
+        return False
+    evaluation = evaluate(policy, state, change, instant)
+    if evaluation.approved or evaluation.blocking:
+        return False
+    content = content_of(change.content)
+    ledger = signing.tally(policy, state, change, content, instant)
+    return signing.could_help(policy, state, change, content, principal, instant, ledger)
+
+
+def refusal_of(evaluation: Evaluation) -> Refused:
+    """Return the refusal that lists everything unmet of a change."""
+    kind = RefusalKind.STALE if evaluation.stale else RefusalKind.UNMET
+    return Refused(kind, evaluation.unmet)

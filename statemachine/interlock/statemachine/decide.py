@@ -1,0 +1,174 @@
+"""Decide: (rules, policy, state, command, facts, actor) to an entry or a refusal. Pure.
+
+Every command goes through the same beats: 1 the instant moves on · 2 the founding comes first and only then · 3 the
+actor is who they say and active · 4 the actor has the right · 5 the machine has the edge and its conditions hold ·
+6 the entry. An auditor's replay runs this very function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from interlock.statemachine import authority, documents, genesis, lifecycle
+from interlock.statemachine import commands as c
+from interlock.statemachine import resources as r
+from interlock.statemachine.entry import Entry, PolicyRef
+from interlock.statemachine.lifecycle import Turn
+from interlock.statemachine.machines.fire import fire, model_concerned, subject_of
+from interlock.statemachine.machines.step import Moment, Moved
+from interlock.statemachine.rights import (
+    CHANGE_PROPOSE,
+    EVIDENCE_GRANT_ACCESS,
+    EVIDENCE_UPLOAD,
+    HOLD_EVERYTHING,
+)
+from interlock.statemachine.state import EVERYTHING, State
+from interlock.statemachine.triggers import DIRECTIONS, Direction
+from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
+
+if TYPE_CHECKING:
+    from interlock.statemachine.policy.model import Policy
+    from interlock.statemachine.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A command that happened: its entry, and the state after it."""
+
+    entry: Entry
+    state: State
+
+
+def decide(  # everything that a decision depends on, by name
+    rules: Rules,
+    policy: Policy,
+    state: State,
+    command: c.Command,
+    facts: c.Facts,
+    actor: c.Actor,
+    request_id: str = "",
+) -> Accepted | Refused:
+    """Return the entry that a command makes at the head ``state``, or everything that stands against it."""
+    turn = Turn(rules, policy, actor, facts)
+    no = _check_order(state, command, facts) or _check_actor(state, command, actor)
+    if no is not None:
+        return no
+    no = _check_rights(turn, state, command)
+    if no is not None:
+        return no
+    moved = transact(turn, state, command)
+    if isinstance(moved, Refused):
+        return moved
+    entry = Entry(
+        seq=state.size,
+        time=facts.instant,
+        rules_version=rules.version,
+        rules_digest=rules.digest,
+        policy=PolicyRef(policy.name, policy.version, policy.digest),
+        actor=actor,
+        request_id=request_id,
+        command=command,
+        facts=facts,
+        transitions=moved.transitions,
+        prev=tuple((name, state.position(name)) for name in sorted(moved.state.writes)),
+    )
+    return Accepted(entry, moved.state.after_entry(facts.instant))
+
+
+def _check_order(state: State, command: c.Command, facts: c.Facts) -> Refused | None:
+    """Refuse time that does not move on, and a founding out of its place."""
+    if state.size and facts.instant <= state.time:
+        return refused(
+            RefusalKind.INVALID, Code.TIME_ORDER, f"an instant after {state.time}", str(facts.instant), "log"
+        )
+    founding = isinstance(command, c.Genesis | c.CloseGenesis)
+    closed = state.size > 1 and state.log.closed
+    if founding == closed:
+        return genesis.no("the founding first, once, and closed", f"{type(command).__name__} at {state.size}")
+    return None
+
+
+def _check_actor(state: State, command: c.Command, actor: c.Actor) -> Refused | None:
+    """Refuse an actor who is not active; only the founding is the system's own."""
+    if isinstance(command, c.Genesis | c.CloseGenesis):
+        if actor == c.SYSTEM:
+            return None
+        return genesis.no(c.SYSTEM.principal, actor.principal)
+    return authority.check_actor(state, actor)
+
+
+def _check_rights(turn: Turn, state: State, command: c.Command) -> Refused | None:
+    """Refuse a command that the actor has no right to; changes judge their own in ``lifecycle``."""
+    match command:
+        case c.Fire():
+            return _check_firing(turn, state, command.firing)
+        case c.RecordEvidence():
+            return _check_anywhere(turn, state, EVIDENCE_UPLOAD)
+        case c.GrantEvidenceAccess():
+            document = state.find(command.evidence, r.Evidence)
+            if document is not None and document.uploader == turn.actor.principal:
+                return None
+            return _check_anywhere(turn, state, EVIDENCE_GRANT_ACCESS)
+        case c.AmendChange() | c.AttachEvidence() | c.DetachEvidence() | c.RebaseChange() | c.ProposeChange():
+            return _check_anywhere(turn, state, CHANGE_PROPOSE)
+        case _:
+            return None
+
+
+def _check_anywhere(turn: Turn, state: State, right: str) -> Refused | None:
+    """Refuse an actor who has a right nowhere at all."""
+    if right in authority.rights_of(turn.policy, state, turn.actor.principal, turn.instant):
+        return None
+    return authority.check_right(turn.policy, state, turn.actor, turn.instant, right, None)
+
+
+def _check_firing(turn: Turn, state: State, firing: c.Firing) -> Refused | None:
+    """Refuse a loosening trigger outright; a neutral one that a rule names; and whoever lacks the right."""
+    if DIRECTIONS[firing.trigger] is Direction.LOOSENS or turn.policy.is_ruled(firing.trigger.value):
+        return refused(
+            RefusalKind.UNMET,
+            Code.CHANGE_REQUIRED,
+            f"{firing.trigger.value} happens only in an applied change: propose one",
+            "fired by one person",
+            subject_of(firing),
+            firing.trigger.value,
+        )
+    right = firing.trigger.value
+    if isinstance(firing, c.HoldPlace) and firing.target == EVERYTHING:
+        right = HOLD_EVERYTHING
+    model = model_concerned(state, firing)
+    return authority.check_right(turn.policy, state, turn.actor, turn.instant, right, model)
+
+
+def transact(turn: Turn, state: State, command: c.Command) -> Moved | Refused:  # one case a command
+    """Run a command's machine step: the state after it and the edges taken, or a refusal."""
+    match command:
+        case c.Genesis():
+            return genesis.found(turn, state, command)
+        case c.CloseGenesis():
+            return genesis.close(turn, state, command)
+        case c.Fire():
+            return fire(Moment(turn.policy, turn.instant, turn.actor.principal), state, command.firing)
+        case c.ProposeChange():
+            return lifecycle.propose(turn, state, command)
+        case c.SubmitChange():
+            return lifecycle.submit(turn, state, command)
+        case c.AmendChange() | c.AttachEvidence() | c.DetachEvidence() | c.RebaseChange():
+            return lifecycle.revise(turn, state, command)
+        case c.SignOffChange() | c.WithdrawSignOffOfChange():
+            return lifecycle.sign(turn, state, command)
+        case c.ApplyApprovedChange():
+            return lifecycle.apply(turn, state, command)
+        case c.WithdrawProposedChange():
+            return lifecycle.withdraw(turn, state, command)
+        case c.RecordEvidence():
+            return documents.record(turn, state, command)
+        case c.GrantEvidenceAccess():
+            return documents.grant_access(turn, state, command)
+        case c.OpenEvidence():
+            return documents.open_(turn, state, command)
+        case c.AttemptRefused():
+            return Moved(state)
+        case _:
+            assert_never(command)

@@ -1,0 +1,91 @@
+"""Content bytes: what a change says, with digests and base as they stand at the head (domain design, "Changes")."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from interlock.statemachine import names
+from interlock.statemachine import resources as r
+from interlock.statemachine.entry import Content
+from interlock.statemachine.machines.fire import touched
+from interlock.statemachine.requirements import unknown_evidence
+from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from interlock.statemachine import commands as c
+    from interlock.statemachine.policy.model import Policy
+    from interlock.statemachine.rules import Rules
+    from interlock.statemachine.state import State
+
+MAX_TRIGGERS: Final = 64
+MAX_EVIDENCE: Final = 200
+
+
+def draft(  # each keyword is a field of the content
+    rules: Rules,
+    policy: Policy,
+    state: State,
+    *,
+    name: str,
+    revision: int,
+    triggers: tuple[c.Firing, ...],
+    evidence: Iterable[str] = (),
+    not_before: int = 0,
+    texts: Iterable[tuple[str, bytes]] = (),
+    apply_separately: bool = False,
+) -> Content | Refused:
+    """Return a change's content on the present base, or why it can't be written.
+
+    ``evidence`` are document names, ``texts`` (field, digest) pairs. Refuses no triggers, too many of anything, and
+    documents that are not recorded.
+    """
+    attached = sorted(set(evidence), key=names.number_of)
+    if not 1 <= len(triggers) <= MAX_TRIGGERS or len(attached) > MAX_EVIDENCE:
+        return refused(
+            RefusalKind.INVALID,
+            Code.CHANGE_TOO_LARGE,
+            f"1 to {MAX_TRIGGERS} triggers and at most {MAX_EVIDENCE} documents",
+            f"{len(triggers)} triggers, {len(attached)} documents",
+            name,
+        )
+    missing = unknown_evidence(state, attached)
+    if missing:
+        return Refused(RefusalKind.NOT_FOUND, missing)
+    base = frozenset[str]().union(*(touched(policy, state, firing) for firing in triggers))
+    return Content(
+        log_id=state.log.log_id,
+        change=name,
+        revision=revision,
+        policy_digest=policy.digest,
+        rules_digest=rules.digest,
+        base=tuple((resource, state.position(resource)) for resource in sorted(base)),
+        triggers=triggers,
+        evidence=tuple((item, state.need(item, r.Evidence).sha256) for item in attached),
+        not_before=not_before,
+        texts=tuple(sorted(texts)),
+        apply_separately=apply_separately,
+    )
+
+
+def revise(rules: Rules, policy: Policy, state: State, content: Content) -> Content | Refused:
+    """Return the next revision of a content on the present base; give it the new parts with ``replace`` first."""
+    return draft(
+        rules,
+        policy,
+        state,
+        name=content.change,
+        revision=content.revision + 1,
+        triggers=content.triggers,
+        evidence=tuple(name for name, _ in content.evidence),
+        not_before=content.not_before,
+        texts=content.texts,
+        apply_separately=content.apply_separately,
+    )
+
+
+def with_evidence(content: Content, evidence: Iterable[str]) -> Content:
+    """Return a content that names exactly these documents; the digests are looked up by ``revise``."""
+    return replace(content, evidence=tuple((name, "") for name in evidence))

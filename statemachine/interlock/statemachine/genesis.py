@@ -1,0 +1,181 @@
+"""The founding: position 0 says everything that is true without a sign-off, position 1 closes it (identity, "Genesis").
+
+Nothing but a genesis fits position 0, nothing but its close fits position 1, and neither fits anywhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from interlock.proofs import keys
+from interlock.proofs.errors import RefusedError
+from interlock.statemachine import codec, signoff
+from interlock.statemachine import commands as c
+from interlock.statemachine import resources as r
+from interlock.statemachine.entry import Transition
+from interlock.statemachine.machines import tables
+from interlock.statemachine.machines.step import Moved
+from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from interlock.statemachine.entry import GenesisDocument
+    from interlock.statemachine.lifecycle import Turn
+    from interlock.statemachine.state import State
+
+_KINDS = ("human", "service", "external")
+_USES = ("login", "signoff", "recovery")
+_LOG_ID_BYTES = 16
+_LEAST_RECOVERY = 2
+
+
+def no(requirement: str, actual: str) -> Refused:
+    """Return the refusal of a founding that is not as it must be."""
+    return refused(RefusalKind.INVALID, Code.GENESIS, requirement, actual, "log")
+
+
+def found(turn: Turn, state: State, command: c.Genesis) -> Moved | Refused:
+    """Write the log, the first policy, principals with their keys, and grants."""
+    if state.size != 0:
+        return no("position 0", f"position {state.size}")
+    try:
+        document = codec.decode_genesis(command.document)
+    except codec.CodecError as error:
+        return no("a founding document in its one form", str(error))
+    faults = tuple(Unmet(Code.GENESIS, wish, actual, "log") for wish, actual in _faults(turn, document))
+    if faults:
+        return Refused(RefusalKind.INVALID, faults)
+    policy = document.policy
+    log = r.Log(
+        "log",
+        document.log_id,
+        document.log_key,
+        document.decision_key,
+        hashlib.sha256(command.document).digest(),
+        document.development,
+        document.recovery_threshold,
+    )
+    after = state.put(log)
+    moves = [Transition("log", "genesis.open", tables.ABSENT, "open")]
+    version = r.PolicyVersion(policy.name, policy.version, policy.digest, adopted_at=turn.instant, adopted_by=0)
+    after = after.put(version)
+    moves.append(Transition(version.name, "policy.adopt", tables.ABSENT, "adopted"))
+    for row in document.principals:
+        credentials = tuple(
+            r.Credential(keys.fingerprint(key.public_key), key.use, key.public_key, "active", turn.instant, 0)
+            for key in document.credentials
+            if key.principal == row.name
+        )
+        account = r.Principal(row.name, row.kind, row.person, "active", row.recovery, credentials)
+        after = after.put(account)
+        moves.append(Transition(row.name, "principal.activate", tables.ABSENT, "active"))
+    for row_grant in document.grants:
+        grant = r.Grant(
+            after.next_name("grants"),
+            row_grant.principal,
+            row_grant.role,
+            row_grant.scope,
+            given_at=turn.instant,
+            given_position=0,
+            given_by=0,
+        )
+        after = after.put(grant).counted("grants")
+        moves.append(Transition(grant.name, "grant.give", tables.ABSENT, "active"))
+    return Moved(after, tuple(moves))
+
+
+def _faults(turn: Turn, document: GenesisDocument) -> Iterator[tuple[str, str]]:
+    """Yield (what must be, what is) for everything wrong with a founding document."""
+    if len(document.log_id) != _LOG_ID_BYTES:
+        yield "a log id of 16 bytes", f"{len(document.log_id)} bytes"
+    if document.policy.digest != turn.policy.digest or document.policy.name != turn.policy.name:
+        yield f"the policy given, {turn.policy.name}", document.policy.name
+    if document.recovery_threshold < _LEAST_RECOVERY:
+        yield "a recovery quorum of at least two", str(document.recovery_threshold)
+    yield from _key_faults(document)
+    yield from _people_faults(turn, document)
+
+
+def _key_faults(document: GenesisDocument) -> Iterator[tuple[str, str]]:
+    seen: dict[bytes, str] = {}
+    rows = [("log", "log", document.log_key), ("decisions", "decision", document.decision_key)]
+    rows += [(row.principal, row.use, row.public_key) for row in document.credentials]
+    for owner, use, key in rows:
+        try:
+            keys.load_public_key(key)
+        except RefusedError as error:
+            yield f"an Ed25519 public key for {owner}", str(error)
+        if key in seen:
+            yield (
+                "each key once: log, decision and principal keys are distinct",
+                f"{owner} and {seen[key]} share one",
+            )
+        seen[key] = f"{owner} ({use})"
+    for row in document.credentials:
+        if row.use not in _USES:
+            yield f"a use among {', '.join(_USES)}", f"{row.use} for {row.principal}"
+
+
+def _people_faults(turn: Turn, document: GenesisDocument) -> Iterator[tuple[str, str]]:
+    accounts = {row.name: row for row in document.principals}
+    if len(accounts) != len(document.principals):
+        yield "each principal once", "one is named twice"
+    for row in document.principals:
+        if row.kind not in _KINDS:
+            yield f"a kind among {', '.join(_KINDS)}", f"{row.kind} for {row.name}"
+        if (row.kind == "service") == bool(row.person):
+            yield "a person behind every human and external principal, none behind a service", row.name
+    for owner in {row.principal for row in document.credentials} - accounts.keys():
+        yield "keys of named principals", f"a key of {owner}"
+    held: dict[str, set[str]] = {}
+    for grant in document.grants:
+        role = turn.policy.roles.get(grant.role)
+        account = accounts.get(grant.principal)
+        if role is None or account is None:
+            yield "grants of the policy's roles to named principals", f"{grant.role} to {grant.principal}"
+            continue
+        if role.approves and account.kind == "service":
+            yield "no approving role for a service", f"{grant.role} to {grant.principal}"
+        person = account.person or account.name
+        held.setdefault(person, set()).add("approving" if role.approves else role.id)
+        if account.recovery:
+            yield "no role for a recovery principal", f"{grant.role} to {grant.principal}"
+    for person, kinds in held.items():
+        if {"approving", "admin"} <= kinds:
+            yield "admins administer, they do not approve", f"{person} would do both"
+    people = {row.person for row in document.principals if row.recovery}
+    if len(people) < document.recovery_threshold:
+        yield f"{document.recovery_threshold} recovery people or more", str(len(people))
+
+
+def close(turn: Turn, state: State, _command: c.CloseGenesis) -> Moved | Refused:
+    """End the founding; approvers' countersignatures, where there are some, prove their keys."""
+    if state.size != 1:
+        return no("position 1", f"position {state.size}")
+    log = state.log
+    signers: list[str] = []
+    for envelope in turn.facts.envelopes:
+        signer = _countersigner(state, envelope, log.genesis_digest)
+        if signer is None or signer in signers:
+            return no("countersignatures by principals' own sign-off keys, each once", "one is not")
+        signers.append(signer)
+    closed = replace(log, closed=True, countersigned=tuple(signers))
+    return Moved(state.put(closed), (Transition("log", "genesis.close", "open", "closed"),))
+
+
+def _countersigner(state: State, envelope: bytes, genesis_digest: bytes) -> str | None:
+    """Return who countersigned, where the signature is by a sign-off key of that very principal."""
+    for account in state.all_of(r.Principal):
+        for key in account.credentials:
+            if key.use != "signoff":
+                continue
+            try:
+                payload = signoff.open_envelope(envelope, key.public_key)
+                signer = signoff.parse_countersignature(payload.payload, genesis_digest)
+            except (RefusedError, signoff.StatementError):
+                continue
+            return signer if signer == account.name else None
+    return None

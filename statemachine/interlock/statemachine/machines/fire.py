@@ -1,0 +1,139 @@
+"""One trigger, fired: which machine it belongs to, which model it concerns, what it reads and writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from interlock.statemachine import commands as c
+from interlock.statemachine import names
+from interlock.statemachine import resources as r
+from interlock.statemachine.machines import assessment, determination, hold, level, model, safeguard
+from interlock.statemachine.state import EVERYTHING, State
+
+if TYPE_CHECKING:
+    from interlock.statemachine.machines.step import Moment, Moved
+    from interlock.statemachine.policy.model import Policy
+    from interlock.statemachine.unmet import Refused
+
+
+def fire(moment: Moment, state: State, firing: c.Firing) -> Moved | Refused:  # one case a machine step
+    """Fire a trigger on its machine. Rights, sign-offs and a rule's evidence are others' business."""
+    match firing:
+        case c.ModelRegister():
+            return model.register(moment, state, firing)
+        case c.ModelRetire():
+            return model.retire(moment, state, firing)
+        case c.ModelAddArtifact():
+            return model.add_artifact(moment, state, firing)
+        case c.ModelRecordRun():
+            return model.record_run(moment, state, firing)
+        case c.DeterminationReport():
+            return determination.report(moment, state, firing)
+        case c.DeterminationConfirm() | c.DeterminationRuleOut():
+            return determination.settle(moment, state, firing)
+        case c.AssessmentOpen():
+            return assessment.open_(moment, state, firing)
+        case c.AssessmentConclude() | c.AssessmentAbandon():
+            return assessment.close(moment, state, firing)
+        case c.LevelAssign() | c.LevelRaise() | c.LevelLower():
+            return level.move(moment, state, firing)
+        case c.LevelConfirm():
+            return level.confirm(moment, state, firing)
+        case c.HoldPlace():
+            return hold.place(moment, state, firing)
+        case c.HoldLift():
+            return hold.lift(moment, state, firing)
+        case _:
+            return safeguard.fire(moment, state, firing)
+
+
+def subject_of(firing: c.Firing) -> str:
+    """Return the resource that a trigger moves; for one that makes its resource, what it is made on."""
+    match firing:
+        case c.DeterminationReport() | c.DeterminationConfirm() | c.DeterminationRuleOut():
+            return firing.determination
+        case c.ModelRegister() | c.ModelRetire() | c.ModelAddArtifact() | c.ModelRecordRun() | c.AssessmentOpen():
+            return firing.model
+        case c.AssessmentConclude() | c.AssessmentAbandon():
+            return firing.assessment
+        case c.LevelAssign() | c.LevelRaise() | c.LevelLower() | c.LevelConfirm():
+            return firing.level
+        case c.HoldPlace():
+            return firing.target
+        case c.HoldLift():
+            return firing.hold
+        case (
+            c.SafeguardStart()
+            | c.SafeguardVerify()
+            | c.SafeguardActivate()
+            | c.SafeguardReattest()
+            | c.SafeguardDegrade()
+            | c.SafeguardRestore()
+            | c.SafeguardSuspend()
+            | c.SafeguardResume()
+            | c.SafeguardRetire()
+            | c.SafeguardReplan()
+        ):
+            return firing.safeguard
+        case _:
+            assert_never(firing)
+
+
+def model_concerned(state: State, firing: c.Firing) -> str | None:
+    """Return the one model that a trigger concerns; None for shared safeguards and holds on everything."""
+    subject = subject_of(firing)
+    match firing:
+        case c.HoldLift():
+            held = state.find(subject, r.Hold)
+            subject = held.target if held is not None else subject
+        case c.AssessmentConclude() | c.AssessmentAbandon():
+            assessed = state.find(subject, r.Assessment)
+            subject = assessed.model if assessed is not None else subject
+        case _:
+            pass
+    return None if subject == EVERYTHING else names.model_of(subject)
+
+
+def standard_of(policy: Policy, firing: c.Firing) -> str | None:
+    """Return the standard that a level or safeguard trigger belongs to; None for the others."""
+    match firing:
+        case c.LevelAssign() | c.LevelRaise() | c.LevelLower() | c.LevelConfirm():
+            return names.leaf_of(firing.level)
+        case _:
+            name = getattr(firing, "safeguard", None)
+            spec = policy.safeguards.get(names.leaf_of(name)) if isinstance(name, str) else None
+            return spec.standard if spec is not None else None
+
+
+def touched(policy: Policy, state: State, firing: c.Firing) -> frozenset[str]:
+    """Return every resource that a trigger writes or whose state its conditions read: a change's base lists these."""
+    subject = subject_of(firing)
+    found = {subject} - {EVERYTHING}
+    concerned = model_concerned(state, firing)
+    if concerned is not None:
+        found.add(concerned)
+    match firing:
+        case c.LevelAssign() | c.LevelRaise() | c.LevelLower() | c.LevelConfirm():
+            standard = names.leaf_of(subject)
+            found |= {
+                names.determination_name(concerned or "", threshold.id)
+                for threshold in policy.thresholds.values()
+                if not threshold.tracked and standard in threshold.asks
+            }
+        case c.ModelAddArtifact() | c.ModelRecordRun():
+            found |= {
+                names.determination_name(firing.model, threshold.id)
+                for threshold in policy.thresholds.values()
+                if not threshold.tracked
+            }
+        case c.DeterminationReport():
+            found |= {firing.assessment} - {""}
+        case c.SafeguardRetire():
+            found |= {
+                names.level_name(leaning, standard)
+                for leaning in ([concerned] if concerned else [m.name for m in state.all_of(r.Model)])
+                for standard in policy.standards
+            }
+        case _:
+            pass
+    return frozenset(found)
