@@ -1,0 +1,30 @@
+"""Whether the log can be relied on: while it can't, the gate denies, nothing is written and nothing is signed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from interlock.statemachine.unmet import Code
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerHealth:
+    """``code`` is the gate's reason, LEDGER or LOG_ROLLED_BACK, empty while all is well; ``detail`` is for operators."""
+
+    ok: bool
+    code: str = ""
+    detail: str = ""
+
+
+HEALTHY: Final = LedgerHealth(ok=True)
+
+
+def disagrees(detail: str) -> LedgerHealth:
+    """The log and what is kept beside it contradict each other."""
+    return LedgerHealth(ok=False, code=Code.LEDGER, detail=detail)
+
+
+def rolled_back(detail: str) -> LedgerHealth:
+    """The log was longer once, or is not the one that was seen before."""
+    return LedgerHealth(ok=False, code=Code.LOG_ROLLED_BACK, detail=detail)

@@ -1,0 +1,66 @@
+"""Connections: how they are opened, and how their transactions begin.
+
+SQLite's driver opens transactions of its own accord and late, so it is told not to, and every BEGIN is ours
+(SQLAlchemy, SQLite dialect, "Enabling Non-Legacy SQLite Transactional Modes").
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import URL, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import QueuePool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+
+BUSY_TIMEOUT_MS: Final = 5_000
+"""How long a connection waits for another's lock. Only backups and tools ever hold one."""
+
+_DURABLE: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # in WAL mode: fsync at every commit, not only at checkpoints
+)
+_COMMON: Final = (
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA trusted_schema = OFF",
+)
+
+
+def sqlite_url(path: Path) -> URL:
+    """Return the address of a database file; the path is data, never parsed."""
+    return URL.create("sqlite+pysqlite", database=str(path))
+
+
+def writer_engine(url: URL | str) -> Engine:
+    """Return the engine of the one connection that writes. Its transactions take the write lock at once."""
+    return _engine(make_url(url), "BEGIN IMMEDIATE", (*_COMMON, *_DURABLE), size=1)
+
+
+def reader_engine(url: URL | str, *, size: int) -> Engine:
+    """Return the engine of ``size`` connections that only read, each transaction from one consistent view."""
+    return _engine(make_url(url), "BEGIN", (*_COMMON, "PRAGMA query_only = ON"), size=size)
+
+
+def _engine(url: URL, begin: str, pragmas: tuple[str, ...], *, size: int) -> Engine:
+    engine = create_engine(url, poolclass=QueuePool, pool_size=size, max_overflow=0, hide_parameters=True)
+    if engine.dialect.name != "sqlite":
+        return engine
+
+    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own connection
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", start)
+    return engine

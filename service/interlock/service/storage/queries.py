@@ -1,0 +1,239 @@
+"""Questions to the tables: each a function of a connection, answered from one consistent view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, tuple_
+
+from interlock.service.storage import schema as s
+from interlock.service.storage.rows import (
+    EntryFilter,
+    RequestKey,
+    SessionRow,
+    SnapshotRow,
+    StoredEntry,
+    StoredRequest,
+    Text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection, Table
+
+NEVER: Final = -1
+_LAST_CHARACTER: Final = "\U0010ffff"
+_MANY: Final = 500
+"""How many digests one statement asks for."""
+
+_ENTRY: Final = (s.ENTRIES.c.seq, s.ENTRIES.c.time, s.ENTRIES.c.actor, s.ENTRIES.c.bytes)
+
+
+def head(connection: Connection) -> int:
+    """Return the position of the last entry; -1 for none."""
+    last: int | None = connection.execute(select(func.max(s.ENTRIES.c.seq))).scalar()
+    return NEVER if last is None else last
+
+
+def entry(connection: Connection, seq: int) -> StoredEntry | None:
+    """Return the entry at a position."""
+    row = connection.execute(select(*_ENTRY).where(s.ENTRIES.c.seq == seq)).one_or_none()
+    return None if row is None else StoredEntry(*row)
+
+
+def entries_after(
+    connection: Connection, after: int, *, until: int | None = None, limit: int
+) -> tuple[StoredEntry, ...]:
+    """Return entries past position ``after``, up to and with ``until``, in order."""
+    wanted = select(*_ENTRY).where(s.ENTRIES.c.seq > after).order_by(s.ENTRIES.c.seq).limit(limit)
+    if until is not None:
+        wanted = wanted.where(s.ENTRIES.c.seq <= until)
+    return tuple(StoredEntry(*row) for row in connection.execute(wanted))
+
+
+def list_entries(
+    connection: Connection,
+    wanted: EntryFilter,
+    *,
+    after: int | None = None,
+    limit: int,
+    head: int | None = None,
+) -> tuple[StoredEntry, ...]:
+    """Return one page of a listing: what comes after position ``after`` in the order asked for.
+
+    A page never changes by later entries, nor does an ascending one's place in the sequence; ``head`` leaves out
+    what lies past it.
+    """
+    query, seq = _filtered(wanted)
+    order, beyond = (seq.desc(), seq.__lt__) if wanted.descending else (seq.asc(), seq.__gt__)
+    query = query.order_by(order).limit(limit)
+    if after is not None:
+        query = query.where(beyond(after))
+    if head is not None:
+        query = query.where(seq <= head)
+    return tuple(StoredEntry(*row) for row in connection.execute(query))
+
+
+def _filtered(wanted: EntryFilter) -> tuple[Select[Any], ColumnElement[int]]:
+    """Return the query of a filter, and the column of positions that a page is cut by.
+
+    That is the first look-up table's where one is asked, so that few entries of a long log are found in few steps.
+    """
+    query: Select[Any] = select(*_ENTRY)
+    seq: ColumnElement[int] = s.ENTRIES.c.seq
+    exact = (
+        (s.ENTRY_RESOURCES, wanted.resource),
+        (s.ENTRY_MODELS, wanted.model),
+        (s.ENTRY_TRIGGERS, "" if wanted.trigger.endswith("*") else wanted.trigger),
+    )
+    for table, word in exact:
+        if word:
+            query = query.join(table, table.c.seq == s.ENTRIES.c.seq).where(_key(table) == word)
+            seq = table.c.seq if seq is s.ENTRIES.c.seq else seq
+    if wanted.trigger.endswith("*"):
+        prefix = wanted.trigger.removesuffix("*")
+        trigger = s.ENTRY_TRIGGERS.c.trigger
+        within = and_(trigger >= prefix, trigger < prefix + _LAST_CHARACTER)
+        query = query.where(exists().where(s.ENTRY_TRIGGERS.c.seq == s.ENTRIES.c.seq, within))
+    if wanted.actor:
+        query = query.where(s.ENTRIES.c.actor == wanted.actor)
+    # Time only grows with position, so a range of time is one of positions: no entry has to be looked at for it. An
+    # empty range compares with NULL, which is never true.
+    time, first = s.ENTRIES.c.time, select(s.ENTRIES.c.seq).limit(1)
+    if wanted.since is not None:
+        query = query.where(seq >= first.where(time >= wanted.since).order_by(time).scalar_subquery())
+    if wanted.until is not None:
+        query = query.where(seq <= first.where(time < wanted.until).order_by(time.desc()).scalar_subquery())
+    return query, seq
+
+
+def position_at(connection: Connection, time: int) -> int:
+    """Return the position of the last entry made at or before ``time`` (microseconds); -1 for none."""
+    entries = s.ENTRIES.c
+    newest = select(entries.seq).where(entries.time <= time).order_by(entries.time.desc()).limit(1)
+    found: int | None = connection.execute(newest).scalar()
+    return NEVER if found is None else found
+
+
+def lookups(connection: Connection, first: int, last: int) -> Mapping[str, set[tuple[str, int]]]:
+    """Return the rows of each look-up table for a range of positions, by the table's name."""
+    tables = (s.ENTRY_RESOURCES, s.ENTRY_TRIGGERS, s.ENTRY_MODELS)
+    return {
+        table.name: {
+            (word, seq)
+            for word, seq in connection.execute(
+                select(_key(table), table.c.seq).where(table.c.seq.between(first, last))
+            )
+        }
+        for table in tables
+    }
+
+
+def tile(connection: Connection, level: int, index: int) -> bytes | None:
+    """Return a stored tile."""
+    wanted = select(s.TILES.c.bytes).where(s.TILES.c.level == level, s.TILES.c.tile_index == index)
+    found: bytes | None = connection.execute(wanted).scalar()
+    return found
+
+
+def tile_ids(connection: Connection) -> Iterator[tuple[int, int]]:
+    """Return the coordinates of every stored tile."""
+    for row in connection.execute(select(s.TILES.c.level, s.TILES.c.tile_index)):
+        yield row.level, row.tile_index
+
+
+def snapshots_in(connection: Connection, first: int, last: int) -> tuple[SnapshotRow, ...]:
+    """Return the snapshots of a range of positions."""
+    t = s.SNAPSHOTS.c
+    rows = connection.execute(select(t.resource, t.seq, t.fold_version, t.bytes).where(t.seq.between(first, last)))
+    return tuple(SnapshotRow(*row) for row in rows)
+
+
+def snapshots_at(connection: Connection, seq: int) -> Iterator[SnapshotRow]:
+    """Return each resource as it was after the entry at ``seq``."""
+    t = s.SNAPSHOTS.c
+    newest = select(t.resource, func.max(t.seq).label("seq")).where(t.seq <= seq).group_by(t.resource).subquery()
+    rows = connection.execute(
+        select(t.resource, t.seq, t.fold_version, t.bytes).join(
+            newest, and_(newest.c.resource == t.resource, newest.c.seq == t.seq)
+        )
+    )
+    for row in rows:
+        yield SnapshotRow(*row)
+
+
+def has_other_fold(connection: Connection, fold_version: int) -> bool:
+    """Say whether some snapshot was written by another fold version."""
+    other = select(1).where(s.SNAPSHOTS.c.fold_version != fold_version).limit(1)
+    return connection.execute(other).first() is not None
+
+
+def objects(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Return the objects that are there, by digest."""
+    t = s.OBJECTS.c
+    return {
+        digest: data
+        for part in _parts(digests)
+        for digest, data in connection.execute(select(t.sha256, t.bytes).where(t.sha256.in_(part)))
+    }
+
+
+def texts(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, Text]:
+    """Return the texts that are there, by digest."""
+    t = s.TEXTS.c
+    return {
+        row.digest: Text(row.digest, row.salt, row.text, row.field)
+        for part in _parts(digests)
+        for row in connection.execute(select(t.digest, t.salt, t.text, t.field).where(t.digest.in_(part)))
+    }
+
+
+def checkpoints(connection: Connection) -> Iterator[tuple[int, str]]:
+    """Return every checkpoint that was shown, (size, note), by size."""
+    t = s.CHECKPOINTS.c
+    for row in connection.execute(select(t.size, t.note).order_by(t.size)):
+        yield row.size, row.note
+
+
+def checkpoint(connection: Connection, size: int) -> str | None:
+    """Return the checkpoint of a size, if one was shown."""
+    found: str | None = connection.execute(select(s.CHECKPOINTS.c.note).where(s.CHECKPOINTS.c.size == size)).scalar()
+    return found
+
+
+def requests(connection: Connection, keys: Sequence[RequestKey], since: int) -> dict[RequestKey, StoredRequest]:
+    """Return what was answered under these keys at or after ``since`` (microseconds)."""
+    t = s.REQUESTS.c
+    wanted = [(key.principal, key.method, key.request_id) for key in keys]
+    rows = connection.execute(
+        select(t.principal, t.method, t.request_id, t.request_digest, t.reply, t.seq, t.time).where(
+            tuple_(t.principal, t.method, t.request_id).in_(wanted), t.time >= since
+        )
+    )
+    found = (StoredRequest(RequestKey(*row[:3]), *row[3:]) for row in rows)
+    return {request.key: request for request in found}
+
+
+def sessions(connection: Connection, now: int) -> tuple[SessionRow, ...]:
+    """Return the sessions that have not ended at ``now`` (microseconds)."""
+    t = s.SESSIONS.c
+    rows = connection.execute(select(t.digest, t.principal, t.credential, t.expires_at).where(t.expires_at > now))
+    return tuple(SessionRow(*row) for row in rows)
+
+
+def meta(connection: Connection, key: str) -> str | None:
+    """Return a word about the database itself."""
+    found: str | None = connection.execute(select(s.META.c.value).where(s.META.c.key == key)).scalar()
+    return found
+
+
+def _key(table: Table) -> ColumnElement[str]:
+    """Return the column of a look-up table that is looked up."""
+    return next(column for column in table.columns if column.name != "seq")
+
+
+def _parts(digests: Iterable[bytes]) -> Iterator[list[bytes]]:
+    unique = list(dict.fromkeys(digests))
+    for at in range(0, len(unique), _MANY):
+        yield unique[at : at + _MANY]
