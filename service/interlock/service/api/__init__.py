@@ -1,0 +1,1 @@
+"""One servicer a file: from messages to commands, and from the fold back to messages."""
