@@ -71,7 +71,8 @@ class Replay:
     def _redecide(self, entry: Entry) -> Accepted | None:
         rules = rulebook.rules_for(entry.rules_version)
         if rules is None or entry.rules_digest != rules.digest:
-            return self._find(entry.seq, "RULES_UNKNOWN", f"rules version {entry.rules_version}: cannot judge")
+            self._find(entry.seq, "RULES_UNKNOWN", f"rules version {entry.rules_version}: cannot judge")
+            return None
         if self.policy is None and not self._load_policy(entry):
             return None
         if self.policy is None:

@@ -37,7 +37,7 @@ class SeenEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A sign-off, as signed. Digests are lower-case hex, empty for none; ``not_after`` is in microseconds, 0: no end."""
+    """A sign-off, as signed. Digests are lower-case hex, empty for none; ``not_after`` is microseconds, 0: no end."""
 
     change: str
     content_sha256: str
