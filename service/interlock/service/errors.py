@@ -25,13 +25,27 @@ class Refusal(ServiceError):  # noqa: N818  # a refusal is an answer, not an err
     refused: Refused
 
 
-@dataclass(eq=False)
-class Invalid(ServiceError):  # noqa: N818  # same
-    """A field of the request is malformed. ``others`` are further (field, message) pairs."""
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """A field of a request, as a path, and what is wrong with it."""
 
     field: str
     message: str
-    others: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(eq=False)
+class InvalidRequest(ServiceError):  # noqa: N818  # same
+    """Fields of the request break the contract's own rules; all of them are listed."""
+
+    violations: tuple[FieldViolation, ...]
+
+
+@dataclass(eq=False)
+class Invalid(ServiceError):  # noqa: N818  # same
+    """A field of the request is malformed in a way that only its method knows."""
+
+    field: str
+    message: str
 
 
 @dataclass(eq=False)
@@ -116,6 +130,7 @@ class ShuttingDown(ServiceError):  # noqa: N818  # same
 
 Known = (
     Refusal
+    | InvalidRequest
     | Invalid
     | NotFound
     | EtagMismatch

@@ -37,6 +37,7 @@ def reason(answer: status_pb2.Status) -> str:
 
 EVERY_ERROR = [
     (errors.Refusal(Refused(RefusalKind.UNMET, (UNMET,))), code_pb2.FAILED_PRECONDITION, "REQUIREMENTS_UNMET"),
+    (errors.InvalidRequest((errors.FieldViolation("a", "no"),)), code_pb2.INVALID_ARGUMENT, "INVALID_FIELD"),
     (errors.Invalid("name", "is no name"), code_pb2.INVALID_ARGUMENT, "INVALID_FIELD"),
     (errors.NotFound("models/x"), code_pb2.NOT_FOUND, "NOT_FOUND"),
     (errors.EtagMismatch("changes/1", "2-ab"), code_pb2.ABORTED, "ETAG_MISMATCH"),
@@ -66,7 +67,7 @@ EVERY_KIND = [
 @pytest.mark.parametrize(("error", "code", "word"), EVERY_ERROR, ids=lambda value: type(value).__name__)
 def test_each_error_has_its_code_and_reason(error: errors.ServiceError, code: int, word: str) -> None:
     """Each typed error becomes one status code with one reason."""
-    answer = status.to_status(error)
+    answer = status.status_of(error)
 
     assert (answer.code, reason(answer)) == (code, word)
 
@@ -82,7 +83,7 @@ def test_no_error_was_forgotten() -> None:
 @pytest.mark.parametrize(("kind", "code", "word"), EVERY_KIND)
 def test_each_kind_of_refusal_has_its_code_and_reason(kind: RefusalKind, code: int, word: str) -> None:
     """Each kind of refusal becomes one status code with one reason."""
-    answer = status.to_status(errors.Refusal(Refused(kind, (UNMET,))))
+    answer = status.status_of(errors.Refusal(Refused(kind, (UNMET,))))
 
     assert (answer.code, reason(answer)) == (code, word)
 
@@ -104,7 +105,7 @@ def test_unmet_requirements_can_be_rebuilt() -> None:
     """A client gets every unmet requirement back as it was, in order."""
     other = Unmet(Code.LEVEL_TOO_LOW, "deployment 3", "2", "models/aurora/levels/deployment", rule=5)
 
-    answer = status.to_status(errors.Refusal(Refused(RefusalKind.UNMET, (UNMET, other))))
+    answer = status.status_of(errors.Refusal(Refused(RefusalKind.UNMET, (UNMET, other))))
 
     rows = details(answer, requirement_pb2.UnmetRequirement)
     assert rows == [status.unmet_message(UNMET), status.unmet_message(other)]
@@ -112,7 +113,7 @@ def test_unmet_requirements_can_be_rebuilt() -> None:
 
 def test_each_unmet_requirement_is_a_violation() -> None:
     """A client that knows no Interlock still gets code, subject and both sides of each requirement."""
-    answer = status.to_status(errors.Refusal(Refused(RefusalKind.UNMET, (UNMET,))))
+    answer = status.status_of(errors.Refusal(Refused(RefusalKind.UNMET, (UNMET,))))
 
     (failure,) = details(answer, error_details_pb2.PreconditionFailure)
     (violation,) = failure.violations
@@ -123,7 +124,7 @@ def test_each_unmet_requirement_is_a_violation() -> None:
 
 def test_field_violations_are_listed() -> None:
     """Every malformed field is named at once."""
-    answer = status.to_status(errors.Invalid("a", "no", (("b", "no either"),)))
+    answer = status.status_of(errors.InvalidRequest((errors.FieldViolation("a", "no"), errors.FieldViolation("b", ""))))
 
     (bad,) = details(answer, error_details_pb2.BadRequest)
     assert [row.field for row in bad.field_violations] == ["a", "b"]
@@ -132,14 +133,14 @@ def test_field_violations_are_listed() -> None:
 @pytest.mark.parametrize(("error", "code", "word"), EVERY_ERROR, ids=lambda value: type(value).__name__)
 def test_only_what_a_retry_may_help_says_so(error: errors.ServiceError, code: int, word: str) -> None:
     """RetryInfo goes with UNAVAILABLE and ABORTED and with nothing else."""
-    answer = status.to_status(error)
+    answer = status.status_of(error)
 
     assert bool(details(answer, error_details_pb2.RetryInfo)) == (code in {code_pb2.UNAVAILABLE, code_pb2.ABORTED})
 
 
 def test_what_is_for_the_log_stays_in_the_log() -> None:
     """The detail of a store's fault is in no part of the answer."""
-    answer = status.to_status(errors.StoreUnavailable("/var/lib/secret.db is full"))
+    answer = status.status_of(errors.StoreUnavailable("/var/lib/secret.db is full"))
 
     assert b"secret" not in answer.SerializeToString()
 
@@ -148,7 +149,7 @@ def test_an_endless_refusal_is_cut_and_says_so() -> None:
     """More requirements than fit into trailers are cut, with a violation that counts the rest."""
     many = (Unmet(Code.SIGN_OFF_MISSING, "x" * 1000, "none"),) * 2000
 
-    answer = status.to_status(errors.Refusal(Refused(RefusalKind.UNMET, many)))
+    answer = status.status_of(errors.Refusal(Refused(RefusalKind.UNMET, many)))
 
     (failure,) = details(answer, error_details_pb2.PreconditionFailure)
     assert answer.ByteSize() < status.MAX_DETAIL_BYTES + 4096
@@ -171,7 +172,7 @@ def test_codes_of_any_other_error_are_its_reason() -> None:
 
 def test_a_fault_of_ours_says_nothing() -> None:
     """INTERNAL carries its reason and no detail of the fault."""
-    answer = status.internal_status()
+    answer = status.internal()
 
     assert (answer.code, reason(answer)) == (code_pb2.INTERNAL, "INTERNAL")
     assert len(answer.details) == 1

@@ -17,7 +17,9 @@ from interlock.service.errors import (
     ClockBehind,
     DigestMismatch,
     EtagMismatch,
+    FieldViolation,
     Invalid,
+    InvalidRequest,
     Known,
     LedgerUnhealthy,
     LimitExceeded,
@@ -60,17 +62,17 @@ class _Answer:
     retry_seconds: int | None = None
 
 
-def to_status(error: ServiceError) -> status_pb2.Status:
+def status_of(error: ServiceError) -> status_pb2.Status:
     """Return the status that a caller gets for an error."""
-    return _status_of(_answer_to(cast("Known", error)))
+    return _built(_answer_to(cast("Known", error)))
 
 
-def internal_status() -> status_pb2.Status:
+def internal() -> status_pb2.Status:
     """Return the status for a fault of ours: no detail, the log has it."""
     answer = _Answer(
         code_pb2.INTERNAL, requirement_pb2.ERROR_REASON_INTERNAL, "a fault of the server; its log says more"
     )
-    return _status_of(answer)
+    return _built(answer)
 
 
 def codes_of(error: ServiceError) -> tuple[str, ...]:
@@ -97,13 +99,10 @@ def _answer_to(error: Known) -> _Answer:
     match error:
         case Refusal():
             return _refusal(error.refused)
+        case InvalidRequest():
+            return _invalid(error.violations)
         case Invalid():
-            return _Answer(
-                code_pb2.INVALID_ARGUMENT,
-                requirement_pb2.ERROR_REASON_INVALID_FIELD,
-                f"{error.field}: {error.message}" if error.field else error.message,
-                violations=((error.field, error.message), *error.others),
-            )
+            return _invalid((FieldViolation(error.field, error.message),))
         case NotFound() | EtagMismatch() | NotAllowed():
             return _about_a_resource(error)
         case RequestIdReused():
@@ -135,6 +134,17 @@ def _answer_to(error: Known) -> _Answer:
             return _unavailable(error)
         case _:
             assert_never(error)
+
+
+def _invalid(violations: tuple[FieldViolation, ...]) -> _Answer:
+    first = violations[0]
+    more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+    return _Answer(
+        code_pb2.INVALID_ARGUMENT,
+        requirement_pb2.ERROR_REASON_INVALID_FIELD,
+        (f"{first.field}: {first.message}" if first.field else first.message) + more,
+        violations=tuple((row.field, row.message) for row in violations),
+    )
 
 
 def _about_a_resource(error: NotFound | EtagMismatch | NotAllowed) -> _Answer:
@@ -229,7 +239,7 @@ def _reason_name(reason: requirement_pb2.ErrorReason.ValueType) -> str:
     return requirement_pb2.ErrorReason.Name(reason).removeprefix(_REASON_PREFIX)
 
 
-def _status_of(answer: _Answer) -> status_pb2.Status:
+def _built(answer: _Answer) -> status_pb2.Status:
     details: list[Message] = [
         error_details_pb2.ErrorInfo(reason=_reason_name(answer.reason), domain=DOMAIN, metadata=dict(answer.metadata))
     ]
