@@ -1,7 +1,8 @@
 """What a policy pack means once it is loaded: frozen values that the state machine reads.
 
-What lives here: the compiled policy and the few questions that are asked of it. Not here: reading YAML, refusing
-broken packs (``loader.py``), or any decision about a model. Durations are exact, in int microseconds (``*_us``).
+What lives here: the compiled policy and the few questions that are asked of it. Not here: reading YAML,
+refusing broken packs (``loader.py``), or any decision about a model. Durations are exact, in int microseconds
+(``*_us``).
 """
 
 from __future__ import annotations
@@ -103,9 +104,7 @@ class Safeguard:
     shared: bool
     verify_with: tuple[EvidenceNeed, ...]
     attested_for_us: int
-    for_thresholds: tuple[
-        str, ...
-    ]  # listed only while one of these is cannot_rule_out or reached; () = always
+    for_thresholds: tuple[str, ...]  # listed only while one of these is cannot_rule_out or reached; () = always
     replaces: tuple[str, ...]
     source: Source | None
 
@@ -230,7 +229,8 @@ class Policy:
     ) -> tuple[Safeguard, ...]:
         """Return the safeguards, of both tracks, that an assigned level lists for a context (None: for any).
 
-        A level includes the lower ones' safeguards except those that one listed for the same context replaces. ``active_thresholds`` are those that are cannot_rule_out or reached. Lowest level first.
+        A level includes the lower ones' safeguards, except those that one listed for the same context
+        replaces. ``active_thresholds`` are those that are cannot_rule_out or reached. Lowest level first.
         """
         ceiling = self.level_index(level_id)
         applicable = tuple(

@@ -1,0 +1,239 @@
+"""The shape of a pack, format 1: which keys there are and what each may hold. No unknown key passes.
+
+What the names refer to is not looked at here (``checks_model.py``, ``checks_rules.py``).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from interlock.statemachine.policy.fields import (
+    DAY_US,
+    Count,
+    DurationUs,
+    Flag,
+    Format,
+    Growth,
+    Id,
+    Line,
+    Version,
+)
+
+DEFAULT_DECISION_LASTS_US: Final = DAY_US // 96  # 15 min
+DEFAULT_EXPIRES_US: Final = 14 * DAY_US
+
+
+class Shape(BaseModel):
+    """What all mappings of a pack share: closed, strict, frozen."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _entry(value: object) -> object:
+    """Read a bare name in a list as the mapping it is short for."""
+    return {"id": value} if isinstance(value, str) else value
+
+
+def _everywhere(value: object) -> object:
+    """Read the word ``all`` as "no list": what is resolved later."""
+    return None if value == "all" else value
+
+
+class SourceShape(Shape):
+    """``source:``, where a rule comes from."""
+
+    document: Line
+    section: Line
+    version: Line | None = None
+
+
+class LevelShape(Shape):
+    """One of ``levels:``, a bare name or a mapping."""
+
+    id: Id
+    stub: Flag = False
+
+
+class StandardShape(Shape):
+    """One of ``standards:``."""
+
+    baseline: Id
+    applies_in: Annotated[Annotated[list[Id], Field(min_length=1)] | None, BeforeValidator(_everywhere)] = None
+
+
+class ContextShape(Shape):
+    """One of ``contexts:``, a bare name or a mapping."""
+
+    id: Id
+    unguarded: Flag = False
+    artifact: Literal["required", "optional"] = "optional"
+    thresholds: list[Id] | None = None
+
+
+class RoleShape(Shape):
+    """One of ``roles:``."""
+
+    approves: Flag = False
+    may: list[Id] = []
+    affiliation: Literal["any", "external"] = "any"
+
+
+class ReassessShape(Shape):
+    """``reassess:``, when a determination lapses."""
+
+    every: DurationUs
+    compute_growth: Growth | None = None
+
+
+class ThresholdShape(Shape):
+    """One of ``thresholds:``."""
+
+    title: Line
+    asks: dict[Id, Id] = {}
+    tracked: Flag = False
+    reassess: ReassessShape | None = None
+    source: SourceShape | None = None
+
+
+class VerifyWithShape(Shape):
+    """One of a safeguard's ``verify_with:``, or an obligation's ``fulfilled_by:``."""
+
+    evidence: Id
+    newer_than: DurationUs | None = None
+
+
+class SafeguardShape(Shape):
+    """One of ``safeguards:``."""
+
+    title: Line
+    standard: Id
+    level: Id
+    track: Literal["commitment", "recommendation"]
+    guards: Annotated[list[Id], Field(min_length=1)]
+    only: Flag = False
+    scope: Literal["model", "shared"] = "model"
+    verify_with: Annotated[list[VerifyWithShape], Field(min_length=1)]
+    attested_for: DurationUs
+    for_thresholds: Annotated[list[Id], Field(min_length=1)] | None = Field(default=None, alias="for")
+    replaces: list[Id] = []
+    source: SourceShape | None = None
+
+
+class SlotShape(Shape):
+    """One of ``sign_offs:``."""
+
+    role: Id
+    count: Count = 1
+    distinct_from: list[Literal["requester", "evidence_author"]] = []
+    affiliation: Literal["any", "external"] = "any"
+    assurance: Literal["signature", "login"] = "signature"
+    seen: Literal["any", "full"] = "any"
+    veto: Flag = False
+
+
+class EvidenceShape(Shape):
+    """One of a rule's ``evidence:``."""
+
+    kind: Id
+    newer_than: DurationUs | None = None
+
+
+class DefaultShape(Shape):
+    """``default:``, the rule for every loosening trigger that no rule names."""
+
+    sign_offs: Annotated[list[SlotShape], Field(min_length=1)]
+    evidence: list[EvidenceShape] = []
+    source: SourceShape
+
+
+class RuleShape(DefaultShape):
+    """One of ``rules:``."""
+
+    triggers: Annotated[list[Id], Field(min_length=1)]
+    standard: Id | None = None
+
+
+class BreakGlassShape(Shape):
+    """One of ``break_glass:``."""
+
+    triggers: Annotated[list[Id], Field(min_length=1)]
+    sign_offs: Annotated[list[SlotShape], Field(min_length=1)]
+    lasts: DurationUs
+    review_within: DurationUs
+    source: SourceShape | None = None
+
+
+class ObligationShape(Shape):
+    """One of ``obligations:``."""
+
+    every: DurationUs
+    fulfilled_by: VerifyWithShape
+    blocking: Flag
+    title: Line | None = None
+    jurisdiction: Id | None = None
+    source: SourceShape | None = None
+
+
+LevelEntry = Annotated[LevelShape, BeforeValidator(_entry)]
+ContextEntry = Annotated[ContextShape, BeforeValidator(_entry)]
+
+
+class PackShape(Shape):
+    """The whole of ``policy.yaml``."""
+
+    format: Format
+    policy: Id
+    version: Version
+    title: Line
+    decision_lasts: DurationUs = DEFAULT_DECISION_LASTS_US
+    changes_expire_after: DurationUs = DEFAULT_EXPIRES_US
+    jurisdictions: list[Id] = []
+    evidence_kinds: list[Id] = []
+    levels: Annotated[list[LevelEntry], Field(min_length=1)]
+    standards: Annotated[dict[Id, StandardShape], Field(min_length=1)]
+    contexts: Annotated[list[ContextEntry], Field(min_length=1)]
+    roles: Annotated[dict[Id, RoleShape], Field(min_length=1)]
+    thresholds: dict[Id, ThresholdShape] = {}
+    safeguards: dict[Id, SafeguardShape] = {}
+    rules: list[RuleShape] = []
+    default: DefaultShape
+    break_glass: list[BreakGlassShape] = []
+    obligations: dict[Id, ObligationShape] = {}
+
+
+EXAMPLES: Final = {
+    "format": "format: 1",
+    "policy": "policy: house-rules",
+    "version": 'version: "1.0"',
+    "title": "title: What this is, in one line",
+    "levels": "levels: [basic, guarded]",
+    "standards": "standards: {deployment: {baseline: basic, applies_in: all}}",
+    "contexts": "contexts: [{id: internal, unguarded: true}, api]",
+    "roles": "roles: {owner: {approves: true}}",
+    "default": "default: {sign_offs: [{role: owner}, {role: reviewer}], source: …}",
+    "baseline": "baseline: basic",
+    "id": "id: api",
+    "every": "every: 180d",
+    "reassess": "reassess: {every: 180d}",
+    "standard": "standard: deployment",
+    "level": "level: guarded",
+    "track": "track: commitment",
+    "guards": "guards: [api]",
+    "verify_with": "verify_with: [{evidence: red_team_report, newer_than: 90d}]",
+    "evidence": "evidence: red_team_report",
+    "attested_for": "attested_for: 180d",
+    "kind": "kind: capability_report",
+    "role": "role: owner",
+    "triggers": "triggers: [safeguard.activate]",
+    "sign_offs": "sign_offs: [{role: owner, distinct_from: [requester]}, {role: reviewer}]",
+    "source": 'source: {document: House rules, section: "2"}',
+    "document": "document: House rules",
+    "section": 'section: "2"',
+    "lasts": "lasts: 24h",
+    "review_within": "review_within: 72h",
+    "fulfilled_by": "fulfilled_by: {evidence: risk_report}",
+    "blocking": "blocking: false",
+}
+"""What to write for a key that is missing; a test keeps it complete."""

@@ -1,0 +1,37 @@
+"""The words that every pack may use without declaring them, and which triggers take which treatment."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from interlock.statemachine.triggers import DIRECTIONS, Trigger
+
+COMMON_EVIDENCE_KINDS: Final = frozenset(
+    {
+        "board_notice",
+        "capability_report",
+        "evaluation_results",
+        "external_review",
+        "insider_risk_analysis",
+        "internal_feedback",
+        "rapid_response_plan",
+        "red_team_report",
+        "risk_report",
+        "safeguards_report",
+        "security_audit",
+        "training_run_record",
+        "vulnerability_disclosure",
+    }
+)
+"""Kinds of evidence known to every pack; ``evidence_kinds:`` adds to them."""
+
+NARROWABLE: Final = frozenset(t.value for t in DIRECTIONS if t.value.startswith(("level.", "safeguard.")))
+"""Triggers that act on something of one standard, so that a rule may be narrowed to it."""
+
+EXCEPTABLE: Final = frozenset(
+    {Trigger.HOLD_LIFT.value, Trigger.SAFEGUARD_RESTORE.value, Trigger.SAFEGUARD_RESUME.value}
+)
+"""Triggers that break-glass may stand in for, for a while."""
+
+MIN_PEOPLE: Final = 2
+"""How many people, at least, must sign for anything that loosens. No pack can ask for fewer."""
