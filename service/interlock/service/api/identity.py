@@ -1,0 +1,137 @@
+"""Sessions and accounts over the wire."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from interlock.service.errors import Invalid, NotFound
+from interlock.service.identity.caller import caller
+from interlock.service.identity.login import Attempt
+from interlock.statemachine import resources as r
+from interlock.v1 import identity_pb2, identity_pb2_grpc
+
+if TYPE_CHECKING:
+    from interlock.service.bootstrap import Runtime
+
+    from interlock.service.ledger.view import View
+    from interlock.service.server import Context
+
+DEFAULT_PAGE: Final = 100
+
+
+class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
+    """``interlock.v1.IdentityService``."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._committer = runtime.committer
+        self._sign_in = runtime.sign_in
+        self._sessions = runtime.sessions
+        self._admission = runtime.admission
+
+    async def Challenge(
+        self, request: identity_pb2.ChallengeRequest, context: Context
+    ) -> identity_pb2.ChallengeResponse:
+        """Give a nonce to sign, whoever asks."""
+        return identity_pb2.ChallengeResponse(
+            nonce=self._sign_in.challenge(request.principal, host_of(context.peer())),
+            log_id=self._committer.view.state.log.log_id,
+            server_name=self._sign_in.server_name,
+        )
+
+    async def Login(self, request: identity_pb2.LoginRequest, context: Context) -> identity_pb2.LoginResponse:
+        """Turn a signed nonce into a session."""
+        attempt = Attempt(
+            request.principal, request.nonce, request.credential, request.signature, host_of(context.peer())
+        )
+        token, session = await self._sign_in.login(attempt)
+        return identity_pb2.LoginResponse(token=token, expire_time=_timestamp(session.expires_at))
+
+    async def Logout(self, request: identity_pb2.LogoutRequest, context: Context) -> identity_pb2.LogoutResponse:
+        """End the caller's session."""
+        await self._sessions.close(caller())
+        return identity_pb2.LogoutResponse()
+
+    async def WhoAmI(self, request: identity_pb2.WhoAmIRequest, context: Context) -> identity_pb2.WhoAmIResponse:
+        """Say who the caller is and what their roles allow."""
+        session = caller()
+        view = self._committer.view
+        return identity_pb2.WhoAmIResponse(
+            principal=_principal(view, view.state.need(session.principal, r.Principal)),
+            credential=session.credential,
+            expire_time=_timestamp(session.expires_at),
+            rights=sorted(self._admission.rights(session.principal)),
+            log_id=view.state.log.log_id.hex(),
+            development=view.state.log.development,
+        )
+
+    async def GetPrincipal(self, request: identity_pb2.GetPrincipalRequest, context: Context) -> identity_pb2.Principal:
+        """Return one account."""
+        view = self._committer.view
+        account = view.state.find(request.name, r.Principal)
+        if account is None:
+            raise NotFound(request.name)
+        return _principal(view, account)
+
+    async def ListPrincipals(
+        self, request: identity_pb2.ListPrincipalsRequest, context: Context
+    ) -> identity_pb2.ListPrincipalsResponse:
+        """Return accounts by name; a page starts after the last name of the page before, whatever was written since."""
+        view = self._committer.view
+        after = _name_in(request.page_token)
+        size = request.page_size or DEFAULT_PAGE
+        rest = sorted(account.name for account in view.state.all_of(r.Principal) if account.name > after)
+        page = rest[:size]
+        return identity_pb2.ListPrincipalsResponse(
+            principals=[_principal(view, view.state.need(name, r.Principal)) for name in page],
+            next_page_token=_token_of(page[-1]) if len(rest) > size else "",
+        )
+
+
+def host_of(peer: str) -> str:
+    """Return where a call comes from without its port: ``ipv4:127.0.0.1:5050`` is ``ipv4:127.0.0.1``."""
+    return peer.rpartition(":")[0] if peer.startswith(("ipv4:", "ipv6:")) else peer
+
+
+def _principal(view: View, account: r.Principal) -> identity_pb2.Principal:
+    message = identity_pb2.Principal(
+        name=account.name, kind=account.kind, state=account.state, recovery=account.recovery
+    )
+    for key in account.credentials:
+        message.credentials.add(
+            name=f"{account.name}/credentials/{key.fingerprint}",
+            use=key.use,
+            public_key=key.public_key,
+            state=key.state,
+        )
+    for grant in view.state.grants(account.name):
+        role = view.policy.roles.get(grant.role)
+        if grant.state == "active":
+            message.grants.add(
+                name=grant.name,
+                principal=grant.principal,
+                role=grant.role,
+                scope=grant.scope,
+                approves=role is not None and role.approves,
+            )
+    return message
+
+
+def _timestamp(microseconds: int) -> Timestamp:
+    message = Timestamp()
+    message.FromMicroseconds(microseconds)
+    return message
+
+
+def _token_of(name: str) -> str:
+    return base64.urlsafe_b64encode(name.encode()).decode()
+
+
+def _name_in(token: str) -> str:
+    try:
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise Invalid("page_token", "is not one that this server gave") from None

@@ -1,0 +1,89 @@
+"""The way in: from a request's metadata to its caller, or to the reason why not.
+
+Every request walks these steps against the newest committed state, so a tightening of identity (a revoked key, a
+suspended account) ends sessions with the very entry that makes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from interlock.service.errors import NotAllowed, Unauthenticated
+from interlock.service.identity.permissions import Entrance
+from interlock.statemachine import authority
+from interlock.statemachine.resources import Principal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from interlock.service.clock import Clock
+    from interlock.service.identity.caller import Caller
+    from interlock.service.identity.permissions import Permission
+    from interlock.service.identity.sessions import Sessions
+    from interlock.service.ledger.view import View
+
+AUTHORIZATION: Final = "authorization"
+_SCHEME: Final = "Bearer "
+_LONGEST: Final = 256
+ACTIVE: Final = "active"
+
+
+def bearer_token(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
+    """Return the token of a request; None when there is none, more than one, or nothing that could be one."""
+    values = [value for key, value in metadata if key == AUTHORIZATION]
+    if len(values) != 1 or not isinstance(values[0], str) or len(values[0]) > _LONGEST:
+        return None
+    scheme, token = values[0][: len(_SCHEME)], values[0][len(_SCHEME) :]
+    return token if scheme == _SCHEME and token else None
+
+
+def stands(view: View, principal: str, credential: str) -> bool:
+    """Say whether account and key are both active in this state."""
+    account = view.state.find(principal, Principal)
+    if account is None or account.state != ACTIVE:
+        return False
+    key = account.credential(credential)
+    return key is not None and key.state == ACTIVE
+
+
+class Admission:
+    """Admits callers to methods."""
+
+    def __init__(self, sessions: Sessions, view: Callable[[], View], clock: Clock) -> None:
+        self._sessions = sessions
+        self._view = view
+        self._clock = clock
+
+    def admit(self, permission: Permission, metadata: Iterable[tuple[str, str | bytes]]) -> Caller | None:
+        """Return the caller; None where anyone may call.
+
+        Raises Unauthenticated without a session that stands. The right comes after (``require``): who is known
+        and lacks it leaves an entry.
+        """
+        # 1. Some methods come before there can be a session.
+        if permission.entrance is Entrance.ANYONE:
+            return None
+        # 2. The token names a session that has not ended.
+        view = self._view()
+        now = max(self._clock.now_us(), view.state.time)
+        token = bearer_token(metadata)
+        session = self._sessions.find(token, now) if token is not None else None
+        if session is None:
+            raise Unauthenticated
+        # 3. Its account and key still stand.
+        if not stands(view, session.principal, session.credential):
+            raise Unauthenticated
+        return session
+
+    def require(self, permission: Permission, caller: Caller) -> None:
+        """Raise NotAllowed unless some role of the caller, whatever its scope, has the method's right."""
+        if permission.entrance is not Entrance.RIGHT:
+            return
+        if permission.right not in self.rights(caller.principal):
+            raise NotAllowed(permission.right)
+
+    def rights(self, principal: str) -> frozenset[str]:
+        """Return everything that a principal's roles allow now, by whatever scope."""
+        view = self._view()
+        instant = max(self._clock.now_us(), view.state.time)
+        return authority.rights_of(view.policy, view.state, principal, instant)

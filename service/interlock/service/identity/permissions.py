@@ -1,0 +1,146 @@
+"""The permissions table: every method of the contract, and the right that its caller needs.
+
+This is the first wall. It judges by the caller's roles whatever their scope; ``decide`` judges again with scope,
+state and all the rest, by the very code that an auditor runs. A method without a row fails the start and a test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from interlock.statemachine import rights as r
+from interlock.statemachine.triggers import Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Entrance(Enum):
+    """Who gets as far as the right."""
+
+    ANYONE = auto()  # no session
+    SESSION = auto()  # any valid session, whatever its rights
+    RIGHT = auto()  # a session whose principal holds the right
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a method asks of its caller. A refused attempt at a method that mutates is recorded in the log."""
+
+    entrance: Entrance
+    right: str = ""
+    mutates: bool = False
+
+
+_PUBLIC: Final = Permission(Entrance.ANYONE)
+_SIGNED_IN: Final = Permission(Entrance.SESSION)
+_READ: Final = Permission(Entrance.RIGHT, r.READ)
+_AUDIT: Final = Permission(Entrance.RIGHT, r.AUDIT_READ)
+_GATE: Final = Permission(Entrance.RIGHT, r.GATE_CHECK)
+
+
+def _does(right: str) -> Permission:
+    return Permission(Entrance.RIGHT, right, mutates=True)
+
+
+def _fires(trigger: Trigger) -> Permission:
+    """A tightening or neutral trigger of one person: the right has the trigger's name."""
+    return _does(trigger.value)
+
+
+_PROPOSE: Final = _does(r.CHANGE_PROPOSE)
+
+# Whoever may look gets to `decide` here. Of a sign-off, an application or a withdrawal its refusal lists all that is
+# in the way (requester, evidence author, no approving role, …), where this wall could name one thing only; and who
+# uploaded a document may let others read it without a further right.
+_JUDGED_BY_DECIDE: Final = _does(r.READ)
+
+METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
+    {
+        f"interlock.v1.{service}/{method}": permission
+        for service, methods in {
+            "AssessmentService": {
+                "OpenAssessment": _fires(Trigger.ASSESSMENT_OPEN),
+                "ConcludeAssessment": _fires(Trigger.ASSESSMENT_CONCLUDE),
+                "AbandonAssessment": _fires(Trigger.ASSESSMENT_ABANDON),
+                "GetAssessment": _READ,
+                "ListAssessments": _READ,
+                "ReportDetermination": _fires(Trigger.DETERMINATION_REPORT),
+                "GetDetermination": _READ,
+                "ListDeterminations": _READ,
+            },
+            "AuditService": {
+                "ListEntries": _AUDIT,
+                "GetEntry": _AUDIT,
+                "TailEntries": _AUDIT,
+                "GetCheckpoint": _AUDIT,
+            },
+            "ChangeService": {
+                "ProposeChange": _PROPOSE,
+                "SubmitChange": _PROPOSE,
+                "RebaseChange": _PROPOSE,
+                "PreviewChange": _READ,
+                "GetChange": _READ,
+                "ListChanges": _READ,
+                "AmendChange": _PROPOSE,
+                "AttachEvidence": _PROPOSE,
+                "DetachEvidence": _PROPOSE,
+                "SignOff": _JUDGED_BY_DECIDE,
+                "WithdrawSignOff": _JUDGED_BY_DECIDE,
+                "ApplyChange": _JUDGED_BY_DECIDE,
+                "WithdrawChange": _JUDGED_BY_DECIDE,
+            },
+            "EvidenceService": {
+                "UploadEvidence": _does(r.EVIDENCE_UPLOAD),
+                # Opening a restricted document leaves an entry, and so does a refused attempt at one.
+                "DownloadEvidence": _does(r.EVIDENCE_READ),
+                "GetEvidence": _READ,
+                "ListEvidence": _READ,
+                "GrantAccess": _JUDGED_BY_DECIDE,
+            },
+            "GateService": {
+                "CheckRelease": _GATE,
+            },
+            "HoldService": {
+                "PlaceHold": _fires(Trigger.HOLD_PLACE),
+                "GetHold": _READ,
+                "ListHolds": _READ,
+            },
+            "IdentityService": {
+                "Challenge": _PUBLIC,
+                "Login": _PUBLIC,
+                "Logout": _SIGNED_IN,
+                "WhoAmI": _SIGNED_IN,
+                "GetPrincipal": _READ,
+                "ListPrincipals": _READ,
+            },
+            "ModelService": {
+                "CreateModel": _fires(Trigger.MODEL_REGISTER),
+                "GetModel": _READ,
+                "ListModels": _READ,
+                "ConfirmLevel": _fires(Trigger.LEVEL_CONFIRM),
+                "RetireModel": _fires(Trigger.MODEL_RETIRE),
+                "RecordRun": _fires(Trigger.MODEL_RECORD_RUN),
+            },
+            "PolicyService": {
+                "GetPolicy": _READ,
+                "ListPolicies": _READ,
+            },
+            "SafeguardService": {
+                "ListSafeguards": _READ,
+                "GetSafeguard": _READ,
+                "StartSafeguard": _fires(Trigger.SAFEGUARD_START),
+                "VerifySafeguard": _fires(Trigger.SAFEGUARD_VERIFY),
+                "ReplanSafeguard": _fires(Trigger.SAFEGUARD_REPLAN),
+                "DegradeSafeguard": _fires(Trigger.SAFEGUARD_DEGRADE),
+                "SuspendSafeguard": _fires(Trigger.SAFEGUARD_SUSPEND),
+                "RetireSafeguard": _fires(Trigger.SAFEGUARD_RETIRE),
+            },
+        }.items()
+        for method, permission in methods.items()
+    }
+)
+"""Permission by full method name, such as ``interlock.v1.ChangeService/SignOff``."""

@@ -1,0 +1,321 @@
+"""The one way into every method: each handler is wrapped once, at the start, and nothing is looked up per call.
+
+What a wrapped call goes through, in this order; the first that says no ends it:
+1. metadata → session → caller, against the newest committed state (``identity/admission.py``);
+2. the caller's right, by the permissions table (``identity/permissions.py``);
+3. bytes → message, its rules, its characters (``wire.py``);
+4. the servicer, with the caller in ``CALLER``;
+5. what it raises → status: typed errors by ``api/status.py``; anything else is INTERNAL, without detail, and logged;
+6. a refused attempt at a method that mutates is recorded before the answer (``api/attempts.py``).
+
+A caller without a session learns nothing of the request's form, and one without the right nothing of the resource.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+from google.protobuf import descriptor_pool, message_factory
+from grpc import aio
+
+from interlock.service.api import status
+from interlock.service.errors import LimitExceeded, ServiceError, ShuttingDown
+from interlock.service.identity.caller import CALLER
+from interlock.service.logs import REQUEST, RequestInfo
+from interlock.service.wire import RequestReader
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from google.rpc import status_pb2
+    from protovalidate import Validator
+    from structlog.typing import FilteringBoundLogger
+
+    from interlock.service.api.attempts import Attempts
+    from interlock.service.identity.admission import Admission
+    from interlock.service.identity.caller import Caller
+    from interlock.service.identity.permissions import Permission
+    from interlock.service.metrics import Metrics
+
+STATUS_TRAILER: Final = "grpc-status-details-bin"
+_REQUEST_ID: Final = "x-request-id"
+_REQUEST_ID_FORM: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+Context = aio.ServicerContext[Any, Any]
+Handler = grpc.RpcMethodHandler[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one caller may ask of the server."""
+
+    deadline_seconds: float
+    upload_idle_seconds: float
+    streams_per_principal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """All that a call needs to know of its method, found once."""
+
+    name: str
+    permission: Permission
+    reader: RequestReader
+
+
+class Handlers:
+    """Stands in for a server while generated code registers its servicers, and keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Handler] = {}
+
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """Nothing: the same handlers come by ``add_registered_method_handlers``."""
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        """Keep a servicer's handlers by full method name."""
+        self.by_name |= {f"{service}/{method}": handler for method, handler in handlers.items()}
+
+
+class _Routes(grpc.GenericRpcHandler):
+    """One dictionary for all methods."""
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = {f"/{name}": handler for name, handler in handlers.items()}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
+        """Return the handler of a call."""
+        return self._handlers.get(handler_call_details.method)
+
+
+class Pipeline:
+    """Wraps handlers. Used from the event loop only."""
+
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        attempts: Attempts,
+        validator: Validator,
+        limits: Limits,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+        new_request_id: Callable[[], str],
+    ) -> None:
+        self._admission = admission
+        self._attempts = attempts
+        self._validator = validator
+        self._limits = limits
+        self._metrics = metrics
+        self._log = log
+        self._new_request_id = new_request_id
+        self._open_streams: dict[str, int] = {}
+        self._watches: set[asyncio.Task[Any]] = set()
+        self._draining = False
+
+    def routes(self, handlers: Mapping[str, Handler], permissions: Mapping[str, Permission]) -> grpc.GenericRpcHandler:
+        """Return the wrapped handlers. Raises LookupError for a method without a row in the permissions table."""
+        without = sorted(handlers.keys() - permissions.keys())
+        if without:
+            raise LookupError(f"no row in the permissions table for {', '.join(without)}")
+        return _Routes({name: self._wrap(name, handlers[name], permissions[name]) for name in handlers})
+
+    def end_watches(self) -> None:
+        """End the answers that have no end of their own; their clients are told to come again."""
+        self._draining = True
+        for task in self._watches:
+            task.cancel()
+
+    def _wrap(self, name: str, handler: Handler, permission: Permission) -> Handler:
+        method = Method(name, permission, RequestReader(_request_type(name), self._validator))
+        serializer = handler.response_serializer
+        if handler.unary_unary is not None:
+            call = self._unary(method, handler.unary_unary)
+            return grpc.unary_unary_rpc_method_handler(call, None, serializer)
+        if handler.unary_stream is not None:
+            watch = self._server_stream(method, handler.unary_stream)
+            return grpc.unary_stream_rpc_method_handler(watch, None, serializer)
+        if handler.stream_unary is not None:
+            upload = self._client_stream(method, handler.stream_unary)
+            return grpc.stream_unary_rpc_method_handler(upload, None, serializer)
+        raise LookupError(f"{name}: streams both ways, which this server does not do")
+
+    def _unary(self, method: Method, handler: Any) -> Any:  # noqa: ANN401  # gRPC's handlers, untyped in its stubs
+        admit, read = self._admit, method.reader.read
+        answered = self._metrics.calls.labels(method.name, "OK").inc
+        took = self._metrics.seconds.labels(method.name).observe
+        log, mutates = self._log, method.permission.mutates
+
+        async def call(data: bytes, context: Context) -> Any:  # noqa: ANN401  # a message of the contract
+            started = time.perf_counter()
+            caller = None
+            try:
+                caller = admit(method, context)
+                self._require(method, caller)
+                request = read(data)
+                if context.time_remaining() is None:
+                    async with asyncio.timeout(self._limits.deadline_seconds):
+                        reply = await handler(request, context)
+                else:
+                    reply = await handler(request, context)
+            except ServiceError as error:
+                await self._refuse(method, context, caller, data, error)
+            except TimeoutError:
+                await self._refuse(method, context, caller, data, LimitExceeded("time"))
+            except aio.AbortError:
+                raise
+            except Exception as error:  # noqa: BLE001  # the outermost handler; see the module's list, 5
+                await self._fail(method, context, error)
+            else:
+                answered()
+                took(time.perf_counter() - started)
+                if mutates:
+                    log.info("done", principal=caller.principal if caller else "")
+                return reply
+
+        return call
+
+    def _server_stream(self, method: Method, handler: Any) -> Any:  # noqa: ANN401  # as in `_unary`
+        async def stream(data: bytes, context: Context) -> AsyncIterator[Any]:
+            caller = None
+            try:
+                caller = self._admit(method, context)
+                self._require(method, caller)
+                request = method.reader.read(data)
+                async with self._stream_of(caller, endless=True):
+                    async for reply in handler(request, context):
+                        yield reply
+            except ServiceError as error:
+                await self._refuse(method, context, caller, data, error)
+            except asyncio.CancelledError:
+                if not self._draining:  # the caller went away
+                    raise
+                await self._refuse(method, context, caller, data, ShuttingDown())
+            except aio.AbortError:
+                raise
+            except Exception as error:  # noqa: BLE001  # the outermost handler
+                await self._fail(method, context, error)
+            else:
+                self._metrics.calls.labels(method.name, "OK").inc()
+
+        return stream
+
+    def _client_stream(self, method: Method, handler: Any) -> Any:  # noqa: ANN401  # as in `_unary`
+        async def upload(parts: AsyncIterator[bytes], context: Context) -> Any:  # noqa: ANN401  # a message
+            caller = None
+            first = _FirstPart(parts)
+            try:
+                caller = self._admit(method, context)
+                self._require(method, caller)
+                async with self._stream_of(caller, endless=False):
+                    reply = await handler(self._read_parts(method, first), context)
+            except ServiceError as error:
+                await self._refuse(method, context, caller, first.data, error)
+            except aio.AbortError:
+                raise
+            except Exception as error:  # noqa: BLE001  # the outermost handler
+                await self._fail(method, context, error)
+            else:
+                self._metrics.calls.labels(method.name, "OK").inc()
+                self._log.info("done", principal=caller.principal if caller else "")
+                return reply
+
+        return upload
+
+    async def _read_parts(self, method: Method, parts: _FirstPart) -> AsyncIterator[Any]:
+        while True:
+            try:
+                async with asyncio.timeout(self._limits.upload_idle_seconds):
+                    data = await parts.next()
+            except TimeoutError:
+                raise LimitExceeded("time between two parts of an upload") from None
+            if data is None:
+                return
+            yield method.reader.read(data)
+
+    def _admit(self, method: Method, context: Context) -> Caller | None:
+        metadata = context.invocation_metadata() or ()
+        request_id = next((v for k, v in metadata if k == _REQUEST_ID), "")
+        if not isinstance(request_id, str) or not _REQUEST_ID_FORM.fullmatch(request_id):
+            request_id = self._new_request_id()
+        REQUEST.set(RequestInfo(method.name, request_id))
+        caller = self._admission.admit(method.permission, metadata)
+        if caller is not None:
+            CALLER.set(caller)
+        return caller
+
+    def _require(self, method: Method, caller: Caller | None) -> None:
+        if caller is not None:
+            self._admission.require(method.permission, caller)
+
+    @asynccontextmanager
+    async def _stream_of(self, caller: Caller | None, *, endless: bool) -> AsyncIterator[None]:
+        """Count a stream against its principal while it is open."""
+        principal = caller.principal if caller else ""
+        if self._open_streams.get(principal, 0) >= self._limits.streams_per_principal:
+            raise LimitExceeded("open streams of this principal")
+        task = asyncio.current_task() if endless else None
+        self._open_streams[principal] = self._open_streams.get(principal, 0) + 1
+        self._metrics.streams.inc()
+        if task is not None:
+            self._watches.add(task)
+        try:
+            yield
+        finally:
+            if task is not None:
+                self._watches.discard(task)
+            self._metrics.streams.dec()
+            self._open_streams[principal] -= 1
+            if not self._open_streams[principal]:
+                del self._open_streams[principal]
+
+    async def _refuse(
+        self, method: Method, context: Context, caller: Caller | None, data: bytes, error: ServiceError
+    ) -> None:
+        """Record the attempt where it is one, then answer with the error's status."""
+        principal = caller.principal if caller else ""
+        self._log.info("refused", principal=principal, error=type(error).__name__, codes=status.codes_of(error))
+        if caller is not None and method.permission.mutates:
+            await self._attempts.record(caller, method.name, hashlib.sha256(data).digest(), error)
+        await self._abort(method, context, status.status_of(error))
+
+    async def _fail(self, method: Method, context: Context, error: Exception) -> None:
+        self._log.error("internal_error", exc_info=error)
+        self._metrics.internal_errors.inc()
+        await self._abort(method, context, status.internal())
+
+    async def _abort(self, method: Method, context: Context, answer: status_pb2.Status) -> None:
+        code = _CODES[answer.code]
+        self._metrics.calls.labels(method.name, code.name).inc()
+        await context.abort(code, answer.message, ((STATUS_TRAILER, answer.SerializeToString()),))
+
+
+class _FirstPart:
+    """A client's stream that remembers its first message, which names the request in the log."""
+
+    def __init__(self, parts: AsyncIterator[bytes]) -> None:
+        self._parts = aiter(parts)
+        self.data = b""
+
+    async def next(self) -> bytes | None:
+        """Return the next message; None at the end."""
+        data = await anext(self._parts, None)
+        if data is not None and not self.data:
+            self.data = data
+        return data
+
+
+_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def _request_type(name: str) -> Any:  # noqa: ANN401  # a message class
+    service, _, method = name.partition("/")
+    found = descriptor_pool.Default().FindServiceByName(service).FindMethodByName(method)
+    return message_factory.GetMessageClass(found.input_type)
