@@ -132,11 +132,11 @@ def _safeguard(shape: PackShape, names: Names, safeguard_id: str, safeguard: Saf
 def _rules(
     shape: PackShape,
 ) -> tuple[Mapping[str, model.Rule], Mapping[tuple[str, str], model.Rule], model.Rule]:
-    default = _rule("default", shape.default, triggers=(), standard=None)
+    default = _rule(shape, "default", shape.default)
     rules = dict.fromkeys(loosening(), default)
     narrowed: dict[tuple[str, str], model.Rule] = {}
     for index, rule in enumerate(shape.rules):
-        compiled = _rule(f"rules/{index}", rule, triggers=tuple(rule.triggers), standard=rule.standard)
+        compiled = _rule(shape, f"rules/{index}", rule, tuple(rule.triggers), rule.standard)
         for trigger in rule.triggers:
             if rule.standard is None:
                 rules[trigger] = compiled
@@ -145,32 +145,38 @@ def _rules(
     return _frozen(rules), _frozen(narrowed), default
 
 
-def _rule(rule_id: str, rule: DefaultShape, triggers: tuple[str, ...], standard: str | None) -> model.Rule:
+def _rule(
+    shape: PackShape, rule_id: str, rule: DefaultShape, triggers: tuple[str, ...] = (), standard: str | None = None
+) -> model.Rule:
     return model.Rule(
         id=rule_id,
         triggers=triggers,
         standard=standard,
-        slots=_slots(rule.sign_offs),
+        slots=_slots(shape, rule.sign_offs),
         evidence=_evidence(rule.evidence),
         source=_source(rule.source),
         is_default=rule_id == "default",
     )
 
 
-def _slots(shapes: Sequence[SlotShape]) -> tuple[model.Slot, ...]:
-    expanded = [shape for shape in shapes for _ in range(shape.count)]
+def _slots(shape: PackShape, slots: Sequence[SlotShape]) -> tuple[model.Slot, ...]:
+    expanded = [slot for slot in slots for _ in range(slot.count)]
     return tuple(
         model.Slot(
             index=index,
             role=slot.role,
             distinct_from=frozenset(slot.distinct_from),
-            affiliation=slot.affiliation,
+            affiliation=_stricter(slot.affiliation, shape.roles[slot.role].affiliation),
             assurance=slot.assurance,
             seen_full=slot.seen == "full",
             veto=slot.veto,
         )
         for index, slot in enumerate(expanded)
     )
+
+
+def _stricter(slot: model.Affiliation, role: model.Affiliation) -> model.Affiliation:
+    return "external" if "external" in (slot, role) else "any"
 
 
 def _break_glass(shape: PackShape) -> Mapping[str, model.BreakGlass]:
@@ -180,7 +186,7 @@ def _break_glass(shape: PackShape) -> Mapping[str, model.BreakGlass]:
             id=f"break_glass/{index}",
             triggers=tuple(entry.triggers),
             standard=None,
-            slots=_slots(entry.sign_offs),
+            slots=_slots(shape, entry.sign_offs),
             evidence=(),
             source=_source(entry.source),
             is_default=False,
