@@ -1,4 +1,4 @@
-"""Draw the machines as Mermaid, from the tables that decide: in README.md the short form, in docs/machines.md all edges.
+"""Draw the machines as Mermaid, from the tables that decide: a short form in README.md, every edge in docs/machines.md.
 
 The pictures stand between two marks and are never edited by hand. ``--check`` writes nothing and fails on drift; a
 test runs it.
@@ -27,6 +27,7 @@ BEGIN: Final = "<!-- diagrams: begin (made by ops/make_diagrams.py) -->"
 END: Final = "<!-- diagrams: end -->"
 
 _ARROWS: Final = {Direction.LOOSENS: "↑", Direction.TIGHTENS: "↓", Direction.NEUTRAL: "="}
+
 
 def _level_table() -> tables.Table:
     """Return the level machine of the shipped pack ``minimal``: two levels show its shape."""
@@ -93,7 +94,10 @@ def short_form() -> str:
     parts = [
         ("A **safeguard** of a model.", draw(tables.SAFEGUARD, _without_argument, argument=False)),
         ("A **level** of a model, per standard.", draw(_level_table(), _without_argument, argument=False)),
-        ("A **determination** of a model at a capability threshold.", draw(tables.DETERMINATION, _shade, argument=False)),
+        (
+            "A **determination** of a model at a capability threshold.",
+            draw(tables.DETERMINATION, _shade, argument=False),
+        ),
         ("A **change**, the one way to loosen anything.", draw(tables.CHANGE, argument=False)),
     ]
     return "\n\n".join(f"{title}\n\n{picture}" for title, picture in parts)
