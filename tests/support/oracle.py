@@ -1,0 +1,329 @@
+"""A deliberately naive second opinion on the gate: the numbered ALLOW rule, read off the design and nothing else.
+
+What lives here: a plain reading of a pack's YAML, plain dictionaries that fold entries in the words of the design, and
+one short method for each number of the rule. It shares no code with ``machines/``, ``levels.py``, ``explain.py`` or the
+compiled policy, judges no right and no sign-off (an entry is there or it is not), and knows no persistence: when it
+and the real thing differ, one of them is wrong.
+
+    1 context known · 2 model registered, artifact its own · 3 no hold · 4 determinations confirmed and not lapsed
+    5 assigned level >= required · 6 listed commitments active and attested · 7 and 8: nothing to fail in rules 1
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+
+from interlock.statemachine import codec
+from interlock.statemachine import commands as c
+
+if TYPE_CHECKING:
+    from interlock.statemachine.entry import Entry
+
+STRICTNESS = ["undetermined", "ruled_out", "cannot_rule_out", "reached"]
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def microseconds(duration: str) -> int:
+    """Return a pack's duration, such as ``90d``, in microseconds."""
+    return int(duration[:-1]) * UNITS[duration[-1]] * 1_000_000
+
+
+@dataclass
+class Oracle:
+    """What the log says, in dictionaries keyed by resource name."""
+
+    pack: Any
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    determinations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    levels: dict[str, dict[str, str]] = field(default_factory=dict)
+    safeguards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    holds: dict[str, dict[str, str]] = field(default_factory=dict)
+    changes: dict[str, bytes] = field(default_factory=dict)
+    evidence: dict[str, str] = field(default_factory=dict)
+    differences: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, pack_yaml: bytes) -> Oracle:
+        """Return an oracle over an empty log of a pack."""
+        return cls(YAML(typ="safe", pure=True).load(pack_yaml))
+
+    def fork(self) -> Oracle:
+        """Return an oracle that goes on from here on its own."""
+        parts = {name: copy.deepcopy(value) for name, value in vars(self).items() if name != "pack"}
+        return Oracle(self.pack, **parts)
+
+    # Folding -----------------------------------------------------------------------------------------------------
+
+    def feed(self, entry: Entry) -> None:
+        """Take in one entry. Where its transitions end in other states than ours, ``differences`` says so."""
+        command = entry.command
+        if isinstance(command, c.Fire):
+            self.fire(command.firing, entry.time)
+        elif isinstance(command, c.ProposeChange):
+            self.changes[f"changes/{len(self.changes) + 1}"] = command.content
+        elif isinstance(command, c.AmendChange | c.AttachEvidence | c.DetachEvidence | c.RebaseChange):
+            self.changes[command.change] = command.content
+        elif isinstance(command, c.RecordEvidence):
+            self.evidence[f"evidence/{len(self.evidence) + 1}"] = command.effective_compute
+        for moved in entry.transitions:
+            if moved.trigger == "change.apply":
+                for firing in codec.decode_content(self.changes[moved.resource]).triggers:
+                    self.fire(firing, entry.time)
+        for resource, said in {moved.resource: moved.target for moved in entry.transitions}.items():
+            ours = self.state_of(resource)
+            if ours is not None and ours != said:
+                self.differences.append(f"entry {entry.seq}: {resource} is {ours}, the entry says {said}")
+
+    def state_of(self, resource: str) -> str | None:
+        """Return the state of a machine as transitions name it; None for what the oracle does not follow."""
+        if resource in self.models:
+            return str(self.models[resource]["state"])
+        if resource in self.determinations:
+            known = self.determinations[resource]
+            return f"{known['conclusion']}/{'confirmed' if known['confirmed'] else 'unconfirmed'}"
+        if resource in self.levels:
+            return f"{self.levels[resource]['kind']}({self.levels[resource]['level']})"
+        if resource in self.safeguards:
+            known = self.safeguards[resource]
+            return f"suspended({known['remembers']})" if known["state"] == "suspended" else str(known["state"])
+        if resource in self.holds:
+            return self.holds[resource]["state"]
+        return None
+
+    def fire(self, firing: c.Firing, now: int) -> None:
+        """Do what a trigger that was accepted does."""
+        machine, _, trigger = firing.trigger.value.partition(".")
+        if machine == "model":
+            self._model(trigger, firing, now)
+        elif machine == "determination":
+            self._determination(trigger, firing, now)
+        elif machine == "level":
+            self._level(trigger, firing)
+        elif machine == "safeguard":
+            self._safeguard(trigger, firing, now)
+        elif machine == "hold":
+            self._hold(trigger, firing)
+
+    def _model(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # any trigger of the machine
+        if trigger == "register":
+            self.models[firing.model] = {"state": "registered", "artifacts": set(firing.artifacts), "compute": None}
+            return
+        model = self.models[firing.model]
+        if trigger == "retire":
+            model["state"] = "retired"
+        elif trigger == "add_artifact":
+            model["artifacts"].add(firing.artifact)
+            for threshold in self._judged():
+                self._lapse(firing.model, threshold, now)
+        elif trigger == "record_run":
+            compute = Fraction(self.evidence[firing.evidence])
+            model["compute"] = compute if model["compute"] is None else max(compute, model["compute"])
+            for threshold in self._judged():
+                growth = self.pack["thresholds"][threshold]["reassess"].get("compute_growth")
+                known = self.determinations.get(f"{firing.model}/determinations/{threshold}")
+                if growth is None or known is None or not known["confirmed"]:
+                    continue
+                if known["compute"] is None or compute >= Fraction(str(growth)) * known["compute"]:
+                    self._lapse(firing.model, threshold, now)
+
+    def _judged(self) -> list[str]:
+        """Return the thresholds that the gate reads: all that are not tracked."""
+        return [name for name, spec in self.pack.get("thresholds", {}).items() if not spec.get("tracked")]
+
+    def _lapse(self, model: str, threshold: str, now: int) -> None:
+        known = self.determinations.get(f"{model}/determinations/{threshold}")
+        if known is not None and known["confirmed"] and (known["lapses"] is None or known["lapses"] > now):
+            known["lapses"] = now
+
+    def _determination(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
+        name = firing.determination
+        model, threshold = name.split("/determinations/")
+        old = self.determinations.get(name)
+        if trigger == "report":
+            if old is not None and self._fresh(old, now):
+                if STRICTNESS.index(firing.conclusion) > STRICTNESS.index(old["conclusion"]):
+                    old["conclusion"] = firing.conclusion
+                return
+            before = "undetermined" if old is None else old["conclusion"]
+            stricter = max(before, firing.conclusion, key=STRICTNESS.index)
+            self.determinations[name] = {"conclusion": stricter, "confirmed": False, "lapses": None, "compute": None}
+            return
+        conclusion = "ruled_out" if trigger == "rule_out" else self.determinations[name]["conclusion"]
+        every = self.pack["thresholds"][threshold].get("reassess")
+        self.determinations[name] = {
+            "conclusion": conclusion,
+            "confirmed": True,
+            "lapses": None if every is None else now + microseconds(every["every"]),
+            "compute": self.models[model]["compute"],
+        }
+
+    @staticmethod
+    def _fresh(known: dict[str, Any], now: int) -> bool:
+        return known["confirmed"] and (known["lapses"] is None or now < known["lapses"])
+
+    def _level(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
+        if trigger == "confirm":
+            self.levels[firing.level]["kind"] = "confirmed"
+            return
+        model, standard = firing.level.split("/levels/")
+        order = self._order()
+        conclusions = set()
+        for threshold in self._judged():
+            asked = self.pack["thresholds"][threshold].get("asks", {}).get(standard)
+            if asked is not None and order.index(asked) >= order.index(firing.to):
+                conclusions.add(self._conclusion(model, threshold))
+        provisional = "cannot_rule_out" in conclusions and "reached" not in conclusions
+        self.levels[firing.level] = {"level": firing.to, "kind": "provisional" if provisional else "confirmed"}
+
+    def _safeguard(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
+        blank = {"state": "planned", "remembers": "", "until": None}
+        known = self.safeguards.setdefault(firing.safeguard, dict(blank))
+        lasts = microseconds(self.pack["safeguards"][firing.safeguard.rsplit("/", 1)[1]]["attested_for"])
+        worse = {"active": "degraded", "verified": "implementing"}
+        if trigger == "start":
+            known["state"] = "implementing"
+        elif trigger == "verify":
+            known["state"] = "verified"
+        elif trigger == "activate":
+            known.update(state="active", until=now + lasts)
+        elif trigger == "reattest":
+            known["until"] = now + lasts
+        elif trigger == "degrade":
+            which = "remembers" if known["state"] == "suspended" else "state"
+            known[which] = worse.get(known[which], known[which])
+        elif trigger == "restore":
+            known["state"] = "active"
+        elif trigger == "suspend" and known["state"] != "suspended":
+            known.update(state="suspended", remembers=known["state"])
+        elif trigger == "resume":
+            known.update(state=known["remembers"], remembers="")
+        elif trigger == "retire":
+            known.update(blank, state="retired")
+        elif trigger == "replan":
+            known.update(blank)
+
+    def _hold(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
+        if trigger == "place":
+            self.holds[f"holds/{len(self.holds) + 1}"] = {"on": firing.target, "state": "placed"}
+        else:
+            self.holds[firing.hold]["state"] = "lifted"
+
+    # The rule, number by number ----------------------------------------------------------------------------------
+
+    def failures(self, model: str, context: str, artifact: str, now: int) -> set[tuple[int, str]]:
+        """Return (rule number, resource) for everything that fails; ALLOW if and only if there is nothing."""
+        found = self._rule_1(context) | self._rule_2(model, context, artifact) | self._rule_3(model)
+        if model in self.models and not self._rule_1(context):
+            found |= (
+                self._rule_4(model, context, now) | self._rule_5(model, context) | self._rule_6(model, context, now)
+            )
+        return found
+
+    def allows(self, model: str, context: str, artifact: str, now: int) -> bool:
+        """Say whether the release may go on."""
+        return not self.failures(model, context, artifact, now)
+
+    def _rule_1(self, context: str) -> set[tuple[int, str]]:
+        return set() if context in self._contexts() else {(1, "")}
+
+    def _rule_2(self, model: str, context: str, artifact: str) -> set[tuple[int, str]]:
+        if model not in self.models:
+            return {(2, model)}
+        found = set()
+        if self.models[model]["state"] != "registered":
+            found.add((2, model))
+        if not artifact and self._context(context).get("artifact") == "required":
+            found.add((2, model))
+        if artifact and artifact not in self.models[model]["artifacts"]:
+            found.add((2, f"{model}/artifacts/{artifact}"))
+        return found
+
+    def _rule_3(self, model: str) -> set[tuple[int, str]]:
+        return {
+            (3, name) for name, hold in self.holds.items() if hold["state"] == "placed" and hold["on"] in {model, "-"}
+        }
+
+    def _rule_4(self, model: str, context: str, now: int) -> set[tuple[int, str]]:
+        needed = self._context(context).get("thresholds")
+        found = set()
+        for threshold in self._judged() if needed is None else needed:
+            name = f"{model}/determinations/{threshold}"
+            known = self.determinations.get(name)
+            if known is None or not self._fresh(known, now):
+                found.add((4, name))
+        return found
+
+    def _rule_5(self, model: str, context: str) -> set[tuple[int, str]]:
+        order = self._order()
+        found = set()
+        for standard, spec in self.pack["standards"].items():
+            if not self._applies(standard, context):
+                continue
+            required = order.index(spec["baseline"])
+            for threshold in self._judged():
+                asked = self.pack["thresholds"][threshold].get("asks", {}).get(standard)
+                if asked is not None and self._conclusion(model, threshold) in {"cannot_rule_out", "reached"}:
+                    required = max(required, order.index(asked))
+            level = self.levels.get(f"{model}/levels/{standard}")
+            if level is None or order.index(level["level"]) < required:
+                found.add((5, f"{model}/levels/{standard}"))
+        return found
+
+    def _rule_6(self, model: str, context: str, now: int) -> set[tuple[int, str]]:
+        found = set()
+        for safeguard in self.listed(model, context):
+            spec = self.pack["safeguards"][safeguard]
+            if spec["track"] != "commitment":
+                continue
+            name = f"safeguards/{safeguard}" if spec.get("scope") == "shared" else f"{model}/safeguards/{safeguard}"
+            known = self.safeguards.get(name)
+            if known is None or known["state"] != "active" or now >= known["until"]:
+                found.add((6, name))
+        return found
+
+    def listed(self, model: str, context: str) -> set[str]:
+        """Return the ids of the safeguards that the model's levels list for a context, less the replaced ones."""
+        order = self._order()
+        here = set()
+        for safeguard, spec in self.pack.get("safeguards", {}).items():
+            level = self.levels.get(f"{model}/levels/{spec['standard']}")
+            if level is None or order.index(level["level"]) < order.index(spec["level"]):
+                continue
+            reasons = spec.get("for")
+            bites = {"cannot_rule_out", "reached"}
+            if reasons is not None and not any(self._conclusion(model, t) in bites for t in reasons):
+                continue
+            if self._applies(spec["standard"], context) and self._guards(spec, context):
+                here.add(safeguard)
+        replaced = {gone for safeguard in here for gone in self.pack["safeguards"][safeguard].get("replaces", [])}
+        return here - replaced
+
+    # Reading the pack --------------------------------------------------------------------------------------------
+
+    def _order(self) -> list[str]:
+        return [level if isinstance(level, str) else level["id"] for level in self.pack["levels"]]
+
+    def _contexts(self) -> list[str]:
+        return [context if isinstance(context, str) else context["id"] for context in self.pack["contexts"]]
+
+    def _context(self, context: str) -> dict[str, Any]:
+        return next((row for row in self.pack["contexts"] if isinstance(row, dict) and row["id"] == context), {})
+
+    def _applies(self, standard: str, context: str) -> bool:
+        where = self.pack["standards"][standard].get("applies_in", "all")
+        return where == "all" or context in where
+
+    def _guards(self, spec: dict[str, Any], context: str) -> bool:
+        if spec.get("only"):
+            return context in spec["guards"]
+        contexts = self._contexts()
+        return contexts.index(context) >= min(contexts.index(guarded) for guarded in spec["guards"])
+
+    def _conclusion(self, model: str, threshold: str) -> str:
+        known = self.determinations.get(f"{model}/determinations/{threshold}")
+        return "undetermined" if known is None else str(known["conclusion"])
