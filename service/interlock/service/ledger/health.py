@@ -10,7 +10,7 @@ from interlock.statemachine.unmet import Code
 
 @dataclass(frozen=True, slots=True)
 class LedgerHealth:
-    """``code`` is the gate's reason, LEDGER or LOG_ROLLED_BACK, empty while all is well; ``detail`` is for operators."""
+    """``code`` is the gate's reason, LEDGER or LOG_ROLLED_BACK, empty while all is well; ``detail`` is for people."""
 
     ok: bool
     code: str = ""

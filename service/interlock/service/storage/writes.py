@@ -177,3 +177,8 @@ def _dialect_insert(connection: Connection, table: Table) -> sqlite.Insert | pos
             return postgresql.insert(table)
         case other:
             raise StorageError(f"no database of kind {other}")
+
+
+def drop_snapshots(connection: Connection) -> None:
+    """Delete every snapshot; they are made anew in the same transaction."""
+    connection.execute(s.SNAPSHOTS.delete())

@@ -1,0 +1,293 @@
+"""The committer: every write of the service goes through here, and everything that is asked of the log's head.
+
+One queue, one task that drains it, one thread that writes. What waits is committed together: one durable COMMIT, then
+the view moves, then the callers are answered, those of tightening calls once the high-water mark has passed them. The
+event loop never touches the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from interlock.service.errors import (
+    LedgerUnhealthy,
+    PositionNotReached,
+    ShuttingDown,
+    StoreUnavailable,
+)
+from interlock.service.ledger import history
+from interlock.service.ledger.batch import Done, Failed, Side, is_behind
+from interlock.service.ledger.highwater import Mark
+from interlock.service.ledger.queue import Queue, Waiting
+from interlock.service.ledger.writer import Writer
+from interlock.service.storage import writes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from sqlalchemy import Connection
+    from structlog.typing import FilteringBoundLogger
+
+    from interlock.service.clock import Clock
+    from interlock.service.ledger.batch import Outcome
+    from interlock.service.ledger.calls import Call, M
+    from interlock.service.ledger.checkpoints import CheckpointSigner
+    from interlock.service.ledger.health import LedgerHealth
+    from interlock.service.ledger.highwater import HighWaterMark
+    from interlock.service.ledger.policies import Policies
+    from interlock.service.ledger.startup import Opened
+    from interlock.service.ledger.view import View
+    from interlock.service.storage.rows import StoredEntry
+    from interlock.service.storage.store import Store
+
+T = TypeVar("T")
+
+MARK_EVERY_SECONDS: Final = 1.0
+"""How old the high-water mark may get while entries are written that only loosen."""
+
+TAIL_PAGE: Final = 200
+"""Entries in memory at a time for one who follows the log."""
+
+
+class Committer:
+    """The log's head and the way to move it. Used from one event loop, between ``start`` and ``close``."""
+
+    def __init__(
+        self,
+        store: Store,
+        opened: Opened,
+        *,
+        clock: Clock,
+        policies: Policies,
+        mark: HighWaterMark,
+        signer: CheckpointSigner,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._policies = policies
+        self._mark = mark
+        self._signer = signer
+        self._log = log
+        self._writer = Writer(store, clock, policies, opened.head, opened.health)
+        self._view = opened.head.view
+        self._queue = Queue()
+        self._arrived = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-write")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._newest_checkpoint: tuple[int, str] | None = None
+        policies.add(self._view.policy)
+
+    # The head -----------------------------------------------------------------------------------------------------
+
+    @property
+    def view(self) -> View:
+        """The newest committed view. A write moves it before its caller is answered."""
+        return self._view
+
+    @property
+    def health(self) -> LedgerHealth:
+        """Whether the log can be relied on: if not, reads work, the gate denies, nothing is written or signed."""
+        return self._writer.health
+
+    @property
+    def clock_behind(self) -> bool:
+        """Whether the clock is behind the log: then the gate denies with CLOCK, and only tightening is written."""
+        return is_behind(self._clock.now_us(), self._view.state)
+
+    def instant(self) -> int:
+        """Return when a question that comes now is judged (microseconds): never before the last entry."""
+        return max(self._clock.now_us(), self._view.state.time)
+
+    # Life ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to take work."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._drain()), loop.create_task(self._keep_mark())]
+
+    async def close(self) -> None:
+        """Finish what waits, put the high-water mark at the head, and stop."""
+        self._stopping.set()
+        self._arrived.set()
+        self._announce()
+        await asyncio.gather(*self._tasks)
+        await self._advance_mark()
+        self._thread.shutdown()
+
+    # Writing ------------------------------------------------------------------------------------------------------
+
+    async def submit(self, call: Call[M]) -> M:
+        """Decide a call at the head and return its reply once the entry is durable.
+
+        Raises Refusal, RequestIdReused, ClockBehind, LedgerUnhealthy, StoreUnavailable, LimitExceeded, ShuttingDown,
+        and whatever ``prepare`` or ``render`` raise. A caller who is cancelled may have written all the same.
+        """
+        if not self.health.ok:
+            raise LedgerUnhealthy(self.health.code)
+        reply: M = await self._enqueue(call)
+        return reply
+
+    async def side(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in the writer's thread and transaction, and return what it gives once that is durable.
+
+        For what is no fold of the log. It also works while the log can't be relied on. Raises StoreUnavailable.
+        """
+        done: T = await self._enqueue(Side(work))
+        return done
+
+    async def checkpoint(self) -> str:
+        """Return a signed checkpoint at or past every answered write. It is stored before it is shown.
+
+        Raises LedgerUnhealthy: only a root that this process computed, of a log that it believes, is signed.
+        """
+        if not self.health.ok:
+            raise LedgerUnhealthy(self.health.code)
+        view = self._view
+        if self._newest_checkpoint is None or self._newest_checkpoint[0] != view.state.size:
+            note = self._signer.sign(view)
+            await self.side(partial(writes.put_checkpoint, size=view.state.size, note=note))
+            self._newest_checkpoint = view.state.size, note
+            return note
+        return self._newest_checkpoint[1]
+
+    # Reading ------------------------------------------------------------------------------------------------------
+
+    async def view_at(self, *, position: int | None = None, time: int | None = None) -> View:
+        """Return the view after the entry at ``position``, or after the last one made by ``time`` (microseconds).
+
+        Raises PositionNotReached past the head, NotFound before the first entry, StoreUnavailable.
+        """
+        return await history.view_at(self._store, self._policies, self._view, position=position, time=time)
+
+    async def wait_position(self, position: int, timeout_seconds: float) -> View:
+        """Return a view that includes the entry at ``position``. Raises PositionNotReached when time is up."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await self.wait_past(position - 1)
+        except TimeoutError:
+            raise PositionNotReached(position, self._view.position) from None
+
+    async def wait_past(self, position: int) -> View:
+        """Return the first view seen whose head is past ``position``. Raises ShuttingDown at the end."""
+        while self._view.position <= position:
+            if self._stopping.is_set():
+                raise ShuttingDown
+            await self._moved.wait()
+        return self._view
+
+    async def tail(self, after: int, *, follow: bool = False) -> AsyncIterator[StoredEntry]:
+        """Give every entry past position ``after`` in order, none twice, none left out; with ``follow``, new ones too.
+
+        Holds few entries at a time, however long the log and however slow the reader. Raises StoreUnavailable, and with
+        ``follow`` ShuttingDown at the end.
+        """
+        while True:
+            head = self._view.position
+            while after < head:
+                page = await self._store.entries_after(after, until=head, limit=TAIL_PAGE)
+                if [entry.seq for entry in page] != list(range(after + 1, after + 1 + len(page))) or not page:
+                    raise StoreUnavailable(f"the log has no entry {after + 1} any more")
+                for entry in page:
+                    yield entry
+                after = page[-1].seq
+            if not follow:
+                return
+            await self.wait_past(max(after, head))
+
+    # The writer's side --------------------------------------------------------------------------------------------
+
+    async def _enqueue(self, job: Call[Any] | Side) -> Any:  # noqa: ANN401  # what the job gives
+        if self._stopping.is_set():
+            raise ShuttingDown
+        waiting = Waiting(job, asyncio.get_running_loop().create_future())
+        self._queue.put(waiting)
+        self._arrived.set()
+        return await waiting.future
+
+    async def _drain(self) -> None:
+        """Commit what waits, batch by batch, until the end."""
+        while True:
+            await self._arrived.wait()
+            batch = self._queue.take()
+            if batch:
+                await self._commit(batch)
+            elif self._stopping.is_set():
+                return
+            else:
+                self._arrived.clear()
+
+    async def _commit(self, batch: list[Waiting]) -> None:
+        jobs = [waiting.job for waiting in batch]
+        was_healthy = self.health.ok
+        try:
+            committed = await self._in_thread(self._writer.commit, jobs)
+        except Exception as error:  # noqa: BLE001  # a bug: carried to every caller, and the queue goes on
+            _answer([(waiting, Failed(error)) for waiting in batch])
+            return
+        if committed.head.view is not self._view:
+            self._view = committed.head.view
+            self._announce()
+        if was_healthy and not self.health.ok:
+            self._log.error("ledger_unhealthy", code=self.health.code, detail=self.health.detail)
+        tightened: list[tuple[Waiting, Outcome]] = []
+        others: list[tuple[Waiting, Outcome]] = []
+        for waiting, outcome in zip(batch, committed.outcomes, strict=True):
+            late = waiting.tightening and isinstance(outcome, Done)
+            (tightened if late else others).append((waiting, outcome))
+        _answer(others)
+        if tightened:
+            fault = await self._advance_mark()
+            if fault:
+                tightened = [(waiting, Failed(StoreUnavailable(fault))) for waiting, _ in tightened]
+            _answer(tightened)
+
+    def _announce(self) -> None:
+        """Wake everyone who waits for the view to move."""
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def _keep_mark(self) -> None:
+        """Move the high-water mark up every second."""
+        while not self._stopping.is_set():
+            await self._advance_mark()
+            try:
+                async with asyncio.timeout(MARK_EVERY_SECONDS):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+
+    async def _advance_mark(self) -> str:
+        """Put the mark at the view's head, durably; return what went wrong, empty for nothing."""
+        view = self._view
+        if self._mark.has_reached(view.state.size) or not view.state.size or not self.health.ok:
+            return ""
+        try:
+            await self._in_thread(self._mark.advance, Mark(view.state.size, view.root))
+            await self._in_thread(self._writer.note_mark)
+        except (OSError, SQLAlchemyError) as error:
+            self._log.warning("high_water_mark_not_written", path=str(self._mark.path), error=repr(error))
+            return repr(error)
+        return ""
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401  # handed through
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *arguments))
+
+
+def _answer(pairs: list[tuple[Waiting, Outcome]]) -> None:
+    """Answer callers; one who has gone misses it."""
+    for waiting, outcome in pairs:
+        if waiting.future.done():
+            continue
+        match outcome:
+            case Done(value=value):
+                waiting.future.set_result(value)
+            case Failed(error=error):
+                waiting.future.set_exception(error)

@@ -1,0 +1,163 @@
+"""What a server does with its log before it answers: read all of it, decide all of it again, believe nothing else.
+
+A numbered procedure (ledger design, "Tree, checkpoint, witness"). Whatever it finds, the log opens for reading; with a
+finding the gate denies, nothing is written and nothing is signed until somebody has looked.
+1. The log is at least as long as the high-water mark and every checkpoint shown.
+2. Each entry, in order: the rules decide it again and give the same entry.
+3. Each row that an entry put into the tables is what the entry gives, and there are no others.
+4. Each tile is what the leaves give, and there are no others.
+5. The root at the size of the mark is the mark's.
+6. Each checkpoint has the log key's signature, and the root at its size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from interlock.proofs import note
+from interlock.proofs.errors import NoteError
+from interlock.proofs.tiles import TileId, find_tile_faults, tile_path
+from interlock.service.ledger.batch import Head
+from interlock.service.ledger.health import HEALTHY, LedgerHealth, disagrees, rolled_back
+from interlock.service.ledger.highwater import MarkError
+from interlock.service.ledger.rereading import Rereading, remake_snapshots
+from interlock.service.ledger.tree import Tree, tile_reader
+from interlock.service.ledger.view import View
+from interlock.service.ledger.writer import MARK_KEPT
+from interlock.service.storage import queries
+from interlock.statemachine import rules as rulebook
+from interlock.statemachine import snapshot
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from interlock.service.ledger.highwater import HighWaterMark, Mark
+    from interlock.service.storage.store import Store
+    from interlock.statemachine.policy import Policy
+
+
+class EmptyLogError(RuntimeError):
+    """There is no genesis: `interlock init` has not been run, or not to its end."""
+
+
+class LogUnreadableError(RuntimeError):
+    """Not even the policy can be read, so there is nothing that could be answered, not even a reasoned DENY."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A log that was read from end to end: its head as far as it can be believed, and whether that is all of it."""
+
+    head: Head
+    health: LedgerHealth
+
+
+def open_log(
+    store: Store,
+    mark: HighWaterMark,
+    verifier: note.NoteVerifier,
+    *,
+    founding_policy: Policy | None = None,
+) -> Opened:
+    """Read the whole log and compare it with everything beside it.
+
+    Bad data is no exception: it is in the health of what is returned. ``founding_policy`` is what a genesis that is yet
+    to come will be decided by; without it an empty log raises EmptyLogError. Raises LogUnreadableError, and what the
+    database raises.
+    """
+    with store.reading() as connection:
+        stale = queries.has_other_fold(connection, snapshot.FOLD_VERSION)
+    if stale:
+        with store.transaction() as connection:
+            if not remake_snapshots(connection):
+                connection.rollback()  # the examination below says which entry it is
+    with store.reading() as connection:
+        size = queries.head(connection) + 1
+        checkpoints = dict(queries.checkpoints(connection))
+        last, mark_fault = _load_mark(connection, mark)
+        rereading = Rereading(connection, (*checkpoints, *((last.size,) if last else ())))
+        tile_fault = _first_tile_fault(connection, rereading)
+        if last is not None and last.size > size:
+            mark_fault = f"the log has {size} entries, {mark.path} has seen {last.size}"
+        health = rolled_back(mark_fault) if mark_fault else None
+        health = health or _longer_checkpoint(checkpoints, size)  # 1
+        health = health or _disagreement(rereading, tile_fault, verifier)  # 2 to 4
+        health = health or _mark_differs(rereading, mark, last)  # 5
+        health = health or _checkpoint_differs(rereading, checkpoints, verifier)  # 6
+        return _opened(connection, rereading, health or HEALTHY, founding_policy)
+
+
+def _load_mark(connection: Connection, mark: HighWaterMark) -> tuple[Mark | None, str]:
+    """Return the mark, and what is wrong with its file."""
+    try:
+        last = mark.load()
+    except (MarkError, OSError) as error:
+        return None, f"{mark.path} can't be read: {error}"
+    if last is None and queries.meta(connection, MARK_KEPT) is not None:
+        return None, f"{mark.path} is missing, and this log has had one: without it nobody can say what was lost"
+    return last, ""
+
+
+def _first_tile_fault(connection: Connection, rereading: Rereading) -> str:
+    """Read the whole log, and say which stored tile its leaves contradict first."""
+    stored = [TileId(level, index) for level, index in queries.tile_ids(connection)]
+    first = ""
+    for found in find_tile_faults(rereading.leaves(), tile_reader(connection), stored):
+        first = first or f"{tile_path(found.tile)}: {found.fault}"
+    return first
+
+
+def _longer_checkpoint(checkpoints: dict[int, str], size: int) -> LedgerHealth | None:
+    longest = max(checkpoints, default=0)
+    if longest > size:
+        return rolled_back(f"the log has {size} entries, a checkpoint of {longest} was shown")
+    return None
+
+
+def _disagreement(rereading: Rereading, tile_fault: str, verifier: note.NoteVerifier) -> LedgerHealth | None:
+    if rereading.finding:  # first: after it, the tiles are compared with the part that was good
+        return disagrees(rereading.finding)
+    if tile_fault:
+        return disagrees(tile_fault)
+    state = rereading.replay.state
+    if state.size and state.log.log_key != verifier.public_key:
+        return disagrees("the log's key is not the one that the genesis names")
+    return None
+
+
+def _mark_differs(rereading: Rereading, mark: HighWaterMark, last: Mark | None) -> LedgerHealth | None:
+    if last is not None and rereading.roots[last.size] != last.root:
+        return rolled_back(f"the first {last.size} entries are not those that {mark.path} has seen")
+    return None
+
+
+def _checkpoint_differs(
+    rereading: Rereading, checkpoints: dict[int, str], verifier: note.NoteVerifier
+) -> LedgerHealth | None:
+    for size, text in checkpoints.items():
+        try:
+            checkpoint = note.open_checkpoint(text, verifier)
+        except NoteError as error:
+            return disagrees(f"checkpoint {size}: {error}")
+        if (checkpoint.size, checkpoint.root) != (size, rereading.roots[size]):
+            return disagrees(f"checkpoint {size}: the log has another root there")
+    return None
+
+
+def _opened(
+    connection: Connection, rereading: Rereading, health: LedgerHealth, founding_policy: Policy | None
+) -> Opened:
+    """Return the head of what was read; the tree to append to only where all is well."""
+    replay = rereading.replay
+    policy = replay.policy or founding_policy
+    if replay.policy is None and rereading.finding:
+        raise LogUnreadableError(rereading.finding)
+    if policy is None and not health.ok:
+        raise LogUnreadableError(health.detail)
+    if policy is None:
+        raise EmptyLogError("the log is empty: run `interlock init`")
+    size = rereading.frontier.size
+    tree = Tree.load(size, tile_reader(connection)) if health.ok else Tree.empty()
+    view = View(replay.state, policy, rulebook.current(), rereading.frontier.root())
+    return Opened(Head(view, tree), health)

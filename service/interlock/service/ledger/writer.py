@@ -1,0 +1,117 @@
+"""The writer thread's own state: the head of the log in memory, and the one way to move it.
+
+Memory never runs ahead of the disk. A batch becomes the head when its COMMIT has succeeded; when that fails, nobody is
+answered and the head stays; and since a failed COMMIT may have reached the disk all the same, the next batch looks
+before it writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from interlock.service.clock import MICROSECONDS
+from interlock.service.errors import StoreUnavailable
+from interlock.service.ledger.batch import REMEMBERED_US, Batch, Failed
+from interlock.service.ledger.health import disagrees
+from interlock.service.storage import queries, writes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from interlock.service.clock import Clock
+    from interlock.service.ledger.batch import Head, Outcome, Side
+    from interlock.service.ledger.calls import Call
+    from interlock.service.ledger.health import LedgerHealth
+    from interlock.service.ledger.policies import Policies
+    from interlock.service.storage.store import Store
+
+MARK_KEPT: Final = "highwater"
+"""Word in ``meta``: a mark was written once, so one that is missing later was taken away."""
+
+PRUNE_EVERY_US: Final = 10 * 60 * MICROSECONDS
+"""How often old answers are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a batch: the head after it, and the outcome of each job."""
+
+    head: Head
+    outcomes: tuple[Outcome, ...]
+
+
+class Writer:
+    """Commits batches. Its methods run in one thread; ``head`` and ``health`` may be read from any."""
+
+    def __init__(self, store: Store, clock: Clock, policies: Policies, head: Head, health: LedgerHealth) -> None:
+        self._store = store
+        self._clock = clock
+        self._policies = policies
+        self._head = head
+        self._health = health
+        self._doubtful: tuple[Head, tuple[bytes, ...]] | None = None
+        self._pruned_at = 0
+        self._mark_noted = False
+
+    @property
+    def head(self) -> Head:
+        """The newest committed head."""
+        return self._head
+
+    @property
+    def health(self) -> LedgerHealth:
+        """Whether the log can be relied on; once it can't, that stays until a restart."""
+        return self._health
+
+    def commit(self, jobs: Sequence[Call[Any] | Side]) -> Committed:
+        """Do a batch of jobs in one transaction. Every outcome is final, and durable, when this returns."""
+        appended: tuple[Head, tuple[bytes, ...]] | None = None
+        try:
+            with self._store.transaction() as connection:
+                self._check_head(connection)
+                batch = Batch(connection, self._head, self._clock, self._policies, self._health)
+                outcomes = batch.take(jobs)
+                head = batch.flush()
+                appended = head, batch.entries
+                self._prune(connection, head)
+        except SQLAlchemyError as error:
+            self._doubtful = appended
+            # One exception each: they are raised in different tasks.
+            return Committed(self._head, tuple(Failed(StoreUnavailable(repr(error))) for _ in jobs))
+        self._head, self._doubtful = head, None
+        return Committed(head, outcomes)
+
+    def note_mark(self) -> None:
+        """Remember in the database that a high-water mark was written. Raises what the database raises."""
+        if not self._mark_noted:
+            with self._store.transaction() as connection:
+                writes.put_meta(connection, MARK_KEPT, "yes")
+            self._mark_noted = True
+
+    def _check_head(self, connection: Connection) -> None:
+        """Compare the log's end with memory: after a failed COMMIT, and against writers that should not be there."""
+        found = queries.head(connection)
+        if found == self._head.view.position:
+            self._doubtful = None
+            return
+        if self._doubtful is not None:
+            head, appended = self._doubtful
+            stored = queries.entries_after(connection, self._head.view.position, until=None, limit=len(appended) + 1)
+            if tuple(entry.data for entry in stored) == appended:
+                # The COMMIT that failed was durable after all. Nobody was told so: callers ask again, by request id.
+                self._head, self._doubtful = head, None
+                return
+        if self._health.ok:
+            self._health = disagrees(f"the log ends at {found}, this process wrote it up to {self._head.view.position}")
+
+    def _prune(self, connection: Connection, head: Head) -> None:
+        """Forget answers that are older than a day."""
+        now = max(self._clock.now_us(), head.view.state.time)
+        if now - self._pruned_at >= PRUNE_EVERY_US:
+            writes.drop_requests_before(connection, now - REMEMBERED_US)
+            self._pruned_at = now
