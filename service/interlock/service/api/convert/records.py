@@ -1,0 +1,80 @@
+"""Holds, assessments, evidence records and policy versions as messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from interlock.service.api.times import from_microseconds
+from interlock.v1 import assessment_pb2, evidence_pb2, hold_pb2, policy_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from interlock.service.ledger.view import View
+    from interlock.statemachine import resources as r
+
+_ASSESSMENT_STATES: Final[Mapping[str, assessment_pb2.AssessmentState.ValueType]] = {
+    "open": assessment_pb2.ASSESSMENT_STATE_OPEN,
+    "concluded": assessment_pb2.ASSESSMENT_STATE_CONCLUDED,
+    "abandoned": assessment_pb2.ASSESSMENT_STATE_ABANDONED,
+}
+CLASSIFICATIONS: Final[Mapping[str, evidence_pb2.Classification.ValueType]] = {
+    "public": evidence_pb2.CLASSIFICATION_PUBLIC,
+    "internal": evidence_pb2.CLASSIFICATION_INTERNAL,
+    "restricted": evidence_pb2.CLASSIFICATION_RESTRICTED,
+}
+
+
+def hold_message(view: View, hold: r.Hold) -> hold_pb2.Hold:
+    """Return a hold; its reason is a text, so left out."""
+    return hold_pb2.Hold(
+        name=hold.name,
+        target=hold.target,
+        placed=hold.state == "placed",
+        placed_by=hold.placed_actor,
+        create_time=from_microseconds(hold.placed_at),
+        position=view.state.position(hold.name),
+    )
+
+
+def assessment_message(view: View, assessment: r.Assessment) -> assessment_pb2.Assessment:
+    """Return an assessment; its reason is a text, so left out."""
+    return assessment_pb2.Assessment(
+        name=assessment.name,
+        model=assessment.model,
+        thresholds=assessment.thresholds,
+        state=_ASSESSMENT_STATES[assessment.state],
+        reports=[f"entries/{position}" for position in assessment.reports],
+        opened_by=assessment.opened_actor,
+        create_time=from_microseconds(assessment.opened_at),
+        position=view.state.position(assessment.name),
+    )
+
+
+def evidence_message(view: View, evidence: r.Evidence) -> evidence_pb2.Evidence:
+    """Return a document's record; its title is a text, so left out."""
+    message = evidence_pb2.Evidence(
+        name=evidence.name,
+        kind=evidence.kind,
+        media_type=evidence.media_type,
+        sha256=evidence.sha256,
+        size_bytes=evidence.size,
+        uploader=evidence.uploader,
+        authors=evidence.authors,
+        made_time=from_microseconds(evidence.made_at),
+        classification=CLASSIFICATIONS[evidence.classification],
+        redacts=evidence.redacts,
+        create_time=from_microseconds(evidence.recorded_at),
+        position=view.state.position(evidence.name),
+        effective_compute=evidence.effective_compute,
+    )
+    if evidence.valid_until:
+        message.valid_until_time.CopyFrom(from_microseconds(evidence.valid_until))
+    return message
+
+
+def policy_message(view: View, version: r.PolicyVersion, title: str) -> policy_pb2.Policy:
+    """Return a policy version without its pack."""
+    return policy_pb2.Policy(
+        name=version.name, title=title, digest=version.digest.hex(), in_force=version.name == view.policy.name
+    )

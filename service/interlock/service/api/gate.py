@@ -1,0 +1,105 @@
+"""GateService: the verdict out of memory, at the head of the log.
+
+A verdict depends on (position, instant) only, so it is kept for each question while the view stays the same and no
+moment passes at which time alone could change it; then only the instant in the answer differs. Serving conditions
+(rule 1: clock, ledger) are judged every time and never kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from interlock.service.api.status import unmet_message
+from interlock.service.api.times import from_microseconds
+from interlock.service.clock import MICROSECONDS
+from interlock.service.errors import PositionNotReached
+from interlock.service.ledger.batch import is_behind
+from interlock.statemachine.explain import explain
+from interlock.statemachine.unmet import Code, Unmet
+from interlock.v1 import gate_pb2, gate_pb2_grpc
+
+if TYPE_CHECKING:
+    from interlock.service.clock import Clock
+    from interlock.service.ledger.committer import Committer
+    from interlock.service.ledger.view import View
+    from interlock.service.server import Context
+
+MAX_KEPT: Final = 10_000
+"""How many verdicts are kept: a caller who asks about ever new names must not fill the memory."""
+
+_Question = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An answer but for its instant, good while instant < ``until`` (None: as long as the view)."""
+
+    answer: gate_pb2.CheckReleaseResponse
+    until: int | None
+
+
+class GateService(gate_pb2_grpc.GateServiceServicer):
+    """May this model go to this context, now?"""
+
+    def __init__(self, committer: Committer, clock: Clock) -> None:
+        self._committer = committer
+        self._clock = clock
+        self._view: View | None = None
+        self._kept: dict[_Question, _Kept] = {}
+
+    async def CheckRelease(
+        self, request: gate_pb2.CheckReleaseRequest, context: Context
+    ) -> gate_pb2.CheckReleaseResponse:
+        """Answer at the head of the log, with every reason."""
+        view = self._committer.view
+        if request.min_position > view.position:
+            raise PositionNotReached(request.min_position, view.position)
+        now = self._clock.now_us()
+        instant = max(now, view.state.time)
+        kept = self._verdict(view, (request.model, request.context, request.artifact_digest), instant)
+        answer = gate_pb2.CheckReleaseResponse()
+        answer.CopyFrom(kept.answer)
+        answer.instant.CopyFrom(from_microseconds(instant))
+        self._add_serving_conditions(answer, view, now)
+        return answer
+
+    def _verdict(self, view: View, question: _Question, instant: int) -> _Kept:
+        if view is not self._view or len(self._kept) >= MAX_KEPT:
+            self._view, self._kept = view, {}
+        kept = self._kept.get(question)
+        if kept is None or (kept.until is not None and instant >= kept.until):
+            kept = self._kept[question] = _judge(view, question, instant)
+        return kept
+
+    def _add_serving_conditions(self, answer: gate_pb2.CheckReleaseResponse, view: View, now: int) -> None:
+        """Turn the answer into DENY while the clock or the ledger can't be relied on."""
+        reasons: list[Unmet] = []
+        health = self._committer.health
+        if not health.ok:
+            reasons.append(Unmet(Code(health.code), "a ledger that agrees with itself", "it does not", rule=1))
+        if is_behind(now, view.state):
+            actual = f"the server's clock is {(view.state.time - now) / MICROSECONDS:.3f} s behind the last entry"
+            reasons.append(Unmet(Code.CLOCK, "a clock that is not behind the log", actual, rule=1))
+        if not reasons:
+            return
+        rule_reasons = list(answer.reasons)
+        del answer.reasons[:]
+        answer.reasons.extend([*map(unmet_message, reasons), *rule_reasons])
+        answer.verdict = gate_pb2.VERDICT_DENY
+        answer.ClearField("valid_until_time")
+
+
+def _judge(view: View, question: _Question, instant: int) -> _Kept:
+    verdict = explain(view.policy, view.state, *question, instant)
+    answer = gate_pb2.CheckReleaseResponse(
+        verdict=gate_pb2.VERDICT_ALLOW if verdict.allowed else gate_pb2.VERDICT_DENY,
+        reasons=map(unmet_message, verdict.reasons),
+        advisories=map(unmet_message, verdict.advisories),
+        log_position=view.position,
+        policy=view.policy.name,
+        policy_digest=view.policy.digest.hex(),
+    )
+    if verdict.valid_until is not None:
+        answer.valid_until_time.CopyFrom(from_microseconds(verdict.valid_until))
+    return _Kept(answer, verdict.stable_until)

@@ -1,0 +1,62 @@
+"""Puts the servicers together and registers them; all but identity, whose sessions are the server's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from interlock.service.api.assessment import AssessmentService
+from interlock.service.api.audit import AuditService
+from interlock.service.api.calls import Writer
+from interlock.service.api.change import ChangeService
+from interlock.service.api.evidence import EvidenceService
+from interlock.service.api.gate import GateService
+from interlock.service.api.hold import HoldService
+from interlock.service.api.model import ModelService
+from interlock.service.api.policy import PolicyService
+from interlock.service.api.reads import Reader
+from interlock.service.api.safeguard import SafeguardService
+from interlock.service.api.texts import Texts
+from interlock.v1 import (
+    assessment_pb2_grpc,
+    audit_pb2_grpc,
+    change_pb2_grpc,
+    evidence_pb2_grpc,
+    gate_pb2_grpc,
+    hold_pb2_grpc,
+    model_pb2_grpc,
+    policy_pb2_grpc,
+    safeguard_pb2_grpc,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from interlock.service.clock import Clock
+    from interlock.service.evidence import Blobs
+    from interlock.service.ledger.committer import Committer
+    from interlock.service.storage import Store
+
+
+def register(  # each by name at its one call
+    server: Any,  # noqa: ANN401  # a grpc.aio server, or what stands in for one while handlers are gathered
+    committer: Committer,
+    store: Store,
+    blobs: Blobs,
+    clock: Clock,
+    rng: Callable[[int], bytes],
+    max_evidence_bytes: int,
+) -> None:
+    """Register every servicer of this package with a server."""
+    reader, writer, texts = Reader(committer, clock), Writer(committer, rng), Texts(store)
+    evidence = EvidenceService(reader, writer, texts, blobs, max_bytes=max_evidence_bytes)
+    change = ChangeService(reader, writer, texts, committer, store)
+    assessment_pb2_grpc.add_AssessmentServiceServicer_to_server(AssessmentService(reader, writer, texts), server)
+    audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(committer, store), server)
+    change_pb2_grpc.add_ChangeServiceServicer_to_server(change, server)
+    evidence_pb2_grpc.add_EvidenceServiceServicer_to_server(evidence, server)
+    gate_pb2_grpc.add_GateServiceServicer_to_server(GateService(committer, clock), server)
+    hold_pb2_grpc.add_HoldServiceServicer_to_server(HoldService(reader, writer, texts), server)
+    model_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(reader, writer, texts), server)
+    policy_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyService(reader, store), server)
+    safeguard_pb2_grpc.add_SafeguardServiceServicer_to_server(SafeguardService(reader, writer, texts), server)

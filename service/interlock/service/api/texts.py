@@ -1,0 +1,96 @@
+"""Puts into messages what is kept beside the fold: texts that can be erased, and signed envelopes.
+
+Done after a write as after a read, so a reply that is remembered under its request id holds no text. What was erased
+is left out; its digest stays where the message has one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from interlock.service.storage import queries
+from interlock.v1 import ledger_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
+    from interlock.service.ledger.view import View
+    from interlock.service.storage import Store
+    from interlock.v1 import assessment_pb2, change_pb2, evidence_pb2, hold_pb2, safeguard_pb2
+
+    Reasoned = safeguard_pb2.Safeguard | hold_pb2.Hold | assessment_pb2.Assessment
+
+
+class Texts:
+    """Looks texts up; one for all servicers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def give_reasons(self, view: View, messages: Iterable[Reasoned]) -> None:
+        """Put in why, where the view has the resource just as the message does."""
+        wanted = []
+        for message in messages:
+            digest: bytes = getattr(view.state.items.get(message.name), "reason_digest", b"")
+            if digest and view.state.position(message.name) == message.position:
+                wanted.append((message, digest))
+        found = await self._read(digest for _, digest in wanted)
+        for message, digest in wanted:
+            message.reason = found.get(digest, ("", b""))[0]
+
+    async def give_titles(self, view: View, messages: Iterable[evidence_pb2.Evidence]) -> None:
+        """Put in what each document is called."""
+        wanted = []
+        for message in messages:
+            digest: bytes = getattr(view.state.items.get(message.name), "title_digest", b"")
+            wanted.append((message, digest))
+        found = await self._read(digest for _, digest in wanted)
+        for message, digest in wanted:
+            message.title = found.get(digest, ("", b""))[0]
+
+    async def give_words(self, changes: Iterable[change_pb2.Change]) -> None:
+        """Put in titles, summaries, comments and envelopes of changes."""
+        changes = list(changes)
+        signed = [row for change in changes for row in change.sign_offs]
+        salted = [text for change in changes for text in change.texts]
+        salted += [row.comment for row in signed if row.HasField("comment")]
+        found = await self._read(text.digest for text in salted)
+        for text in salted:
+            text.text, text.salt = found.get(text.digest, ("", b""))
+        for change in changes:
+            for index in reversed(range(len(change.texts))):
+                if not change.texts[index].salt:
+                    del change.texts[index]
+        for row in signed:
+            if not row.comment.salt:
+                row.ClearField("comment")
+        await self._give_envelopes(signed)
+
+    async def _give_envelopes(self, signed: list[change_pb2.SignOffRecord]) -> None:
+        """Put in the envelope of each sign-off, out of the entry that accepted it."""
+        positions = {row.position for row in signed}
+        if not positions:
+            return
+
+        def entries(connection: Connection) -> dict[int, bytes]:
+            found = {position: queries.entry(connection, position) for position in positions}
+            return {position: entry.data for position, entry in found.items() if entry is not None}
+
+        stored = await self._store.read(entries)
+        for row in signed:
+            facts = ledger_pb2.LedgerEntry.FromString(stored.get(row.position, b"")).facts
+            row.envelope = facts.envelopes[0] if facts.envelopes else b""
+
+    async def _read(self, digests: Iterable[bytes]) -> dict[bytes, tuple[str, bytes]]:
+        """Return (text, salt) by digest of what is there and was not erased."""
+        wanted = {digest for digest in digests if digest}
+        if not wanted:
+            return {}
+        found = await self._store.texts(wanted)
+        return {
+            digest: (text.text, text.salt)
+            for digest, text in found.items()
+            if text.text is not None and text.salt is not None
+        }
