@@ -1,0 +1,59 @@
+"""What people type, read into values: times, positions, names of safeguards."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from interlock.client import names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why, in words; kept beside the log, erasable.")]
+EvidenceOption = Annotated[
+    list[str] | None,
+    typer.Option("--evidence", "-e", metavar="EVIDENCE", help="A document, `evidence/3` or `3`; may be repeated."),
+]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="`aurora-4` or `models/aurora-4`.")]
+ChangeArgument = Annotated[str, typer.Argument(metavar="CHANGE", help="`3` or `changes/3`.")]
+TIME_FORM = "such as 2026-05-22, 2026-05-22T10:00:00Z or 2026-05-22T12:00:00+02:00"
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read a time with its zone, or a date (its first moment UTC). Raises BadParameter."""
+    if text is None:
+        return None
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no time; write one {TIME_FORM}") from error
+    if value.tzinfo is not None:
+        return value.astimezone(UTC)
+    if "T" in text or " " in text or ":" in text:
+        raise typer.BadParameter(f"{text!r} has no time zone; write one {TIME_FORM}")
+    return value.replace(tzinfo=UTC)
+
+
+def moment_or_position(text: str | None) -> int | datetime | None:
+    """Read a log position (digits only) or a time. Raises BadParameter."""
+    if text is not None and text.isascii() and text.isdigit():
+        return int(text)
+    return moment(text)
+
+
+def safeguard_names(words: Sequence[str]) -> tuple[str, ...]:
+    """Read `MODEL SAFEGUARD…` in short ids, or resource names. Raises BadParameter for anything between."""
+    named = [word for word in words if "safeguards/" in word]
+    if len(named) == len(words):
+        return tuple(named)
+    of_model, *rest = words
+    if of_model in named:
+        raise typer.BadParameter("give a model and its safeguards' ids, or resource names alone")
+    if not rest:
+        raise typer.BadParameter(
+            f"which safeguard? Write `MODEL SAFEGUARD…`, or a resource name such as models/{of_model}/safeguards/ID"
+        )
+    return tuple(names.safeguard(word, of_model) for word in rest)

@@ -1,0 +1,157 @@
+"""`interlock audit`: read the trail, and verify all of it here."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interlock.cli.arguments import moment
+from interlock.cli.exits import ExitCode
+from interlock.cli.run import Run, command, group
+from interlock.cli.views.entry import entry_json, show_entry, show_entry_line
+
+if TYPE_CHECKING:
+    from interlock.client.sdk import Interlock
+    from interlock.client.verify import VerifyReport
+
+app = group("The audit trail: read it, follow it, verify it here from its first byte.")
+
+
+class Order(StrEnum):
+    """Which entries come first."""
+
+    OLDEST = "oldest"
+    NEWEST = "newest"
+
+
+@command(app, "log", example="interlock audit log --model aurora-4 --trigger 'safeguard.*'")
+def log(
+    run: Run,
+    model: Annotated[str, typer.Option("--model", "-m", metavar="MODEL", help="Only what wrote this model.")] = "",
+    resource: Annotated[str, typer.Option("--resource", metavar="NAME", help="Only what wrote this resource.")] = "",
+    actor: Annotated[str, typer.Option("--actor", metavar="PRINCIPAL", help="Only by this principal.")] = "",
+    trigger: Annotated[
+        str, typer.Option("--trigger", metavar="TRIGGER", help="Only this trigger; `*` may close it.")
+    ] = "",
+    start: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only at or after.")] = None,
+    end: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only before.")] = None,
+    order: Annotated[Order, typer.Option(help="Which come first.")] = Order.OLDEST,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 1000,
+) -> None:
+    """List entries: every step with actor, position and evidence digests."""
+    from itertools import islice
+
+    with run.client() as client:
+        found = client.audit.list(
+            model=model,
+            resource=resource,
+            actor=actor,
+            trigger=trigger,
+            start=moment(start),
+            end=moment(end),
+            descending=order is Order.NEWEST,
+        )
+        rows = list(islice(found, limit))
+    if run.as_json:
+        run.terminal.json({"entries": [entry_json(row) for row in rows]})
+        return
+    for row in rows:
+        show_entry_line(run.terminal, row)
+
+
+@command(app, "show", example="interlock audit show 17")
+def show(run: Run, seq: Annotated[int, typer.Argument(metavar="POSITION", min=0, help="Position in the log.")]) -> None:
+    """Show one entry whole."""
+    with run.client() as client:
+        record = client.audit.get(seq)
+    if run.as_json:
+        run.terminal.json(entry_json(record))
+        return
+    show_entry(run.terminal, record)
+
+
+@command(app, "tail", example="interlock audit tail --after 41 --follow")
+def tail(
+    run: Run,
+    after: Annotated[int, typer.Option("--after", min=-1, metavar="POSITION", help="Start after this position.")] = -1,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with new entries as they come.")] = False,
+) -> None:
+    """Print every entry after a position; with --json, one document a line."""
+    import json
+
+    with run.client() as client:
+        for record in client.audit.tail(after, follow=follow):
+            if run.as_json:
+                typer.echo(json.dumps(entry_json(record)))
+            else:
+                show_entry_line(run.terminal, record)
+
+
+@command(app, "checkpoint", example="interlock audit checkpoint > head.note")
+def checkpoint(run: Run) -> None:
+    """Print the newest signed checkpoint, its signature checked, as a C2SP signed note."""
+    with run.client() as client:
+        head = client.audit.checkpoint()
+    if run.as_json:
+        run.terminal.json({"size": head.size, "root": head.root.hex(), "note": head.note})
+        return
+    run.terminal.lines(head.note.removesuffix("\n"))
+
+
+@command(app, "verify", example="interlock audit verify")
+def verify(run: Run) -> int:
+    """Verify the whole log here: hashes, signatures, and every entry decided again. Exit 1 with findings.
+
+    Nothing of the server is believed but what the pinned log key signed and the pinned genesis founded.
+    """
+    with run.client() as client, run.terminal.progress("verifying") as progress:
+        report = _verify(client, progress)
+    if run.as_json:
+        run.terminal.json(_report_json(report))
+    else:
+        _show_report(run, report)
+    return ExitCode.DONE if report.verified else ExitCode.NO
+
+
+def _verify(client: Interlock, progress: Any) -> VerifyReport:  # noqa: ANN401  # a callback or None
+    from interlock.client.verify import verify_log
+
+    trust = client.trust()  # what was seen before this checkpoint, which is remembered as soon as it came
+    head = client.audit.checkpoint()
+    return verify_log(client.audit.tail(), head.note, trust, progress)
+
+
+def _show_report(run: Run, report: VerifyReport) -> None:
+    terminal = run.terminal
+    if report.development:
+        terminal.line(
+            ("development", "bold yellow"), " genesis: one person made everybody's keys and could sign for all"
+        )
+    for step in report.steps:
+        mark = ("ok", "green") if step.passed else ("FAILED", "bold red")
+        terminal.line(f"{step.number}. {step.name:<11} ", mark, f"  {step.detail}" if step.detail else "")
+    for finding in report.findings:
+        where = f"entry {finding.position}" if finding.position >= 0 else "the log"
+        terminal.line((f"{where}: ", "bold red"), (finding.code, "bold"), f" ({finding.step}): {finding.detail}")
+    terminal.line((report.last_line, "bold green" if report.verified else "bold red"))
+
+
+def _report_json(report: VerifyReport) -> dict[str, object]:
+    return {
+        "verified": report.verified,
+        "entries": report.entries,
+        "root": report.root.hex(),
+        "development": report.development,
+        "genesis_digest": report.genesis_digest.hex(),
+        "countersigned_by": list(report.countersigned),
+        "sign_offs": report.sign_offs,
+        "steps": [
+            {"number": row.number, "name": row.name, "passed": row.passed, "detail": row.detail} for row in report.steps
+        ],
+        "findings": [
+            {"step": row.step, "position": row.position, "code": row.code, "detail": row.detail}
+            for row in report.findings
+        ],
+    }

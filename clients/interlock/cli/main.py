@@ -1,0 +1,119 @@
+"""The `interlock` command: all groups put together, and the one place where errors become exit codes.
+
+Lives here: the root and the outermost handler. Not here: any command. Importing this imports neither grpc nor
+cryptography, and a test holds it to that.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from typer.main import get_command
+
+from interlock.cli import (
+    assessments,
+    audit,
+    changes,
+    evidence,
+    gate,
+    holds,
+    models,
+    policy,
+    principals,
+    safeguards,
+    session,
+    signing,
+    status,
+)
+from interlock.cli.exits import ExitCode, exit_code_of
+from interlock.cli.failures import show_error, show_fault, show_usage
+from interlock.cli.joined import RootGroup
+from interlock.cli.terminal import Terminal
+from interlock.client.errors import InterlockError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def build() -> typer.Typer:
+    """Return the whole command."""
+    app = typer.Typer(
+        name="interlock",
+        cls=RootGroup,
+        help="Ties a model's release to the safeguards that its safety level requires.",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback()(_root)
+    session.add_to(app)
+    app.add_typer(models.app, name="models")
+    app.add_typer(assessments.app, name="assessments")
+    app.add_typer(safeguards.app, name="safeguards")
+    app.add_typer(changes.app, name="changes")
+    signing.add_to(app)
+    app.add_typer(evidence.app, name="evidence")
+    app.add_typer(holds.app, name="hold")
+    app.add_typer(gate.app, name="gate")
+    app.add_typer(audit.app, name="audit")
+    app.add_typer(policy.app, name="policy")
+    app.add_typer(principals.app, name="principals")
+    status.add_to(app)
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"interlock {version('interlock')}")
+        except PackageNotFoundError:
+            typer.echo("interlock, not installed as a package")
+        raise typer.Exit
+
+
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Hold the options of `interlock` itself."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and exit with the code that `exits.py` says; no failure of any kind ends in 0."""
+    for stream in (sys.stdout, sys.stderr):
+        # What an old terminal can't show is spelled out rather than a reason to stop.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_run(words))
+
+
+def _run(words: list[str]) -> int:
+    terminal = Terminal(as_json="--json" in words)
+    try:
+        outcome = get_command(build()).main(args=words, prog_name="interlock", standalone_mode=False)
+    except typer.TyperException as error:
+        return show_usage(error)
+    except typer.Abort:
+        terminal.note("interrupted; nothing more was sent")
+        return ExitCode.INTERRUPTED
+    except InterlockError as error:
+        show_error(terminal, error)
+        return exit_code_of(error)
+    except OSError as error:
+        show_fault(terminal, f"{error.filename or 'the system'}: {error.strerror or error}")
+        return ExitCode.UNAVAILABLE
+    except Exception as error:  # noqa: BLE001  # the outermost handler: a fault must not look like an answer
+        show_fault(terminal, f"a fault of this program: {type(error).__name__}: {error}")
+        if os.environ.get("INTERLOCK_DEBUG"):
+            traceback.print_exc()
+        return ExitCode.UNAVAILABLE
+    return outcome if isinstance(outcome, int) else ExitCode.DONE

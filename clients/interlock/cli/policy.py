@@ -1,0 +1,58 @@
+"""`interlock policy`: the policy versions that were ever adopted, to read; adopting one is a change."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from interlock.cli.run import Run, command, group
+from interlock.cli.views.common import to_json
+
+app = group("Policies: the versions ever adopted, with their packs.")
+
+IN_FORCE: Final = "policies/-"
+
+
+@command(app, "list", example="interlock policy list")
+def list_(run: Run) -> None:
+    """List policy versions, oldest first."""
+    with run.client() as client:
+        rows = list(client.policy.list())
+    if run.as_json:
+        run.terminal.json({"policies": [to_json(row) for row in rows]})
+        return
+    run.terminal.rows(
+        [
+            [(row.name, "bold"), ("in force", "green") if row.in_force else "", (row.digest, "dim"), row.title]
+            for row in rows
+        ]
+    )
+
+
+@command(app, "show", example="interlock policy show --file policy.yaml")
+def show(
+    run: Run,
+    policy: Annotated[
+        str, typer.Argument(metavar="[POLICY]", help="`policies/ID/versions/V`; none: the one in force.")
+    ] = IN_FORCE,
+    file: Annotated[str, typer.Option("--file", "-f", help="Print this file of the pack, as it was adopted.")] = "",
+) -> None:
+    """Show a policy version and the files of its pack."""
+    with run.client() as client:
+        found = client.policy.get(policy)
+    if run.as_json:
+        run.terminal.json(to_json(found))
+        return
+    if file:
+        content = next((row.content for row in found.pack.files if row.path == file), None)
+        if content is None:
+            paths = ", ".join(row.path for row in found.pack.files)
+            raise typer.BadParameter(f"the pack has no {file}; it has {paths}", param_hint="--file")
+        run.terminal.lines(content.decode(errors="backslashreplace").removesuffix("\n"))
+        return
+    run.terminal.line((found.name, "bold"), f"  {found.title}")
+    run.terminal.line("in force" if found.in_force else "not in force", indent=2)
+    run.terminal.line(f"sha256 {found.digest}", indent=2)
+    for row in found.pack.files:
+        run.terminal.line(f"{row.path}  {len(row.content)} bytes", indent=2)

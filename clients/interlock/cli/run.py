@@ -1,0 +1,149 @@
+"""What every command works with: its common options, the terminal, a client; and how a command is declared.
+
+`command` turns a function whose first parameter is a `Run` into a command that also takes the common options, with an
+example in its help. Nothing here imports grpc; `Run.client` does, when it is called.
+"""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import inspect
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+import typer
+
+from interlock.cli.terminal import Terminal
+from interlock.client.errors import ProfileError
+from interlock.client.profile import profile_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from interlock.client.sdk import Interlock
+
+Body = TypeVar("Body", bound="Callable[..., int | None]")
+
+DEFAULT_TIMEOUT_SECONDS: Final = 30.0
+_PANEL: Final = "Common options"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a command."""
+
+    terminal: Terminal
+    profile: str | None = None
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    passphrase_file: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    @property
+    def as_json(self) -> bool:
+        """Whether the result is to be JSON."""
+        return self.terminal.as_json
+
+    def client(self) -> Interlock:
+        """Return a client for the chosen profile; use it as a context manager. Raises ProfileError."""
+        from interlock.client.sdk import Interlock
+
+        return Interlock.from_profile(
+            self.profile,
+            passphrase=self._ask_passphrase,
+            passphrase_file=self.passphrase_file,
+            timeout_seconds=self.timeout_seconds,
+            environment=self.environment,
+        )
+
+    def _ask_passphrase(self, key: Path) -> bytes:
+        if not self.terminal.interactive:
+            raise ProfileError(
+                f"{key} needs a passphrase: use --passphrase-file or set INTERLOCK_PASSPHRASE_FILE",
+                reason="NO_PASSPHRASE",
+            )
+        return getpass.getpass(f"Passphrase for {key}: ").encode()
+
+
+def _complete_profile(incomplete: str) -> list[str]:
+    return [name for name in profile_names(os.environ) if name.startswith(incomplete)]
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.", rich_help_panel=_PANEL)]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        metavar="NAME|PATH",
+        help="Who you are, at which server; else INTERLOCK_PROFILE.",
+        rich_help_panel=_PANEL,
+        autocompletion=_complete_profile,
+    ),
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(
+        "--timeout", min=0.1, metavar="SECONDS", help="Give up on a call after this long.", rich_help_panel=_PANEL
+    ),
+]
+PassphraseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        metavar="FILE",
+        help="Passphrase of your keys; else INTERLOCK_PASSPHRASE_FILE, else asked.",
+        rich_help_panel=_PANEL,
+    ),
+]
+_COMMON: Final[tuple[tuple[str, Any, Any], ...]] = (
+    ("as_json", JsonOption, False),
+    ("profile", ProfileOption, None),
+    ("timeout", TimeoutOption, DEFAULT_TIMEOUT_SECONDS),
+    ("passphrase_file", PassphraseOption, None),
+)
+
+
+def group(summary: str) -> typer.Typer:
+    """Return an empty group of commands."""
+    return typer.Typer(help=summary, no_args_is_help=True, rich_markup_mode="rich")
+
+
+def command(app: typer.Typer, name: str, *, example: str) -> Callable[[Body], Body]:
+    """Declare a command of ``app``: common options are added, ``example`` closes the help."""
+
+    def declare(body: Body) -> Body:
+        @functools.wraps(body)
+        def start(
+            *,
+            as_json: bool,
+            profile: str | None,
+            timeout: float,
+            passphrase_file: Path | None,
+            **arguments: object,
+        ) -> int | None:
+            run = Run(Terminal(as_json=as_json), profile, timeout, passphrase_file)
+            return body(run, **arguments)
+
+        own = list(inspect.signature(body, eval_str=True).parameters.values())[1:]
+        common = [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for key, annotation, default in _COMMON
+        ]
+        parameters = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in own] + common
+        # typer reads both: the signature and, beside it, the annotations.
+        vars(start)["__signature__"] = inspect.Signature(parameters, return_annotation=int | None)
+        start.__annotations__ = {item.name: item.annotation for item in parameters}
+        vars(start).pop("__wrapped__", None)
+        help_text = f"{inspect.cleandoc(body.__doc__ or '')}\n\nExample: {_literal(example)}"
+        app.command(name, help=help_text)(start)
+        return body
+
+    return declare
+
+
+def _literal(text: str) -> str:
+    """Escape what rich would take for markup in help texts."""
+    return text.replace("[", "\\[")

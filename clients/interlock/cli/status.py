@@ -1,0 +1,92 @@
+"""`interlock status`: one screen that says how things stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from interlock.cli.run import Run, command
+from interlock.cli.views.common import to_json
+from interlock.cli.views.model import show_models
+from interlock.client import names
+from interlock.client.errors import NotAllowedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import typer
+
+    from interlock.client.sdk import Interlock
+
+Answer = TypeVar("Answer")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the root."""
+    command(app, "status", example="interlock status")(status)
+
+
+def status(run: Run) -> None:
+    """Show on one screen: server, log, policy, models and the gate, holds, what waits for you."""
+    with run.client() as client:
+        if run.as_json:
+            run.terminal.json(_as_json(client))
+        else:
+            _show(run, client)
+
+
+def _show(run: Run, client: Interlock) -> None:
+    terminal = run.terminal
+    me = client.identity.whoami()
+    head = _allowed(client.audit.checkpoint)
+    policy = _allowed(client.policy.get)
+    holds = _allowed(lambda: list(client.holds.list(placed_only=True)))
+    waiting = _allowed(lambda: list(client.changes.list(waiting_for_me=True)))
+    models = _allowed(lambda: list(client.models.list()))
+    unseen = ("not yours to see", "dim")
+    terminal.rows(
+        [
+            ["server", f"{client.profile.address} as {client.profile.server_name}"],
+            ["you", f"{me.principal.name}: {', '.join(row.role for row in me.principal.grants) or 'no role'}"],
+            ["log", f"{me.log_id}{', development' if me.development else ''}"],
+            ["head", f"{head.size} entries, root {head.root.hex()}" if head else unseen],
+            ["policy", f"{policy.name}  {policy.title}" if policy else unseen],
+            [
+                "holds",
+                ", ".join(f"{row.name} on {row.target}" for row in holds) or "none" if holds is not None else unseen,
+            ],
+            [
+                "waiting",
+                ", ".join(row.name for row in waiting) or "nothing for you" if waiting is not None else unseen,
+            ],
+        ]
+    )
+    if models:
+        terminal.line()
+        show_models(terminal, models)
+
+
+def _as_json(client: Interlock) -> dict[str, object]:
+    head = _allowed(client.audit.checkpoint)
+    policy = _allowed(client.policy.get)
+    if policy is not None:
+        policy.ClearField("pack")
+    models = _allowed(lambda: list(client.models.list()))
+    holds = _allowed(lambda: list(client.holds.list(placed_only=True)))
+    waiting = _allowed(lambda: list(client.changes.list(waiting_for_me=True)))
+    return {
+        "address": client.profile.address,
+        "me": to_json(client.identity.whoami()),
+        "checkpoint": {"size": head.size, "root": head.root.hex()} if head else None,
+        "policy": to_json(policy) if policy is not None else None,
+        "models": [to_json(row) for row in models] if models is not None else None,
+        "holds": [to_json(row) for row in holds] if holds is not None else None,
+        "waiting_for_me": [names.change(row.name) for row in waiting] if waiting is not None else None,
+    }
+
+
+def _allowed(ask: Callable[[], Answer]) -> Answer | None:
+    """Return an answer, None where the caller may not have it."""
+    try:
+        return ask()
+    except NotAllowedError:
+        return None

@@ -1,0 +1,110 @@
+"""Where everything is printed: one place that escapes, colours and knows whether anybody looks.
+
+Text of others reaches a screen only through `Terminal`, which spells out control and bidi characters. Colour is for
+terminals (and never with NO_COLOR), progress bars for a terminal on stderr, results for stdout, everything else for
+stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from interlock.client.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TextIO
+
+Piece: TypeAlias = "str | tuple[str, str]"
+"""Text, or text with a style of rich."""
+
+GAP: Final = "  "
+
+
+class Terminal:
+    """Standard output and error. ``as_json`` keeps stdout for one JSON document."""
+
+    def __init__(self, *, as_json: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        """Write to ``out`` and ``err``, by default the process's own."""
+        self.as_json = as_json
+        self._out = _console(out or sys.stdout)
+        self._err = _console(err or sys.stderr)
+
+    def line(self, *pieces: Piece, indent: int = 0) -> None:
+        """Print one line of a result; nothing where the result is JSON."""
+        if not self.as_json:
+            self._out.print(_text((" " * indent, *pieces)), soft_wrap=True)
+
+    def lines(self, text: str, *, indent: int = 0) -> None:
+        """Print text of several lines, each escaped by itself."""
+        for row in text.split("\n"):
+            self.line(row, indent=indent)
+
+    def rows(self, rows: Iterable[Sequence[Piece]], *, indent: int = 0) -> None:
+        """Print rows in aligned columns."""
+        cells = [[_text((cell,)) for cell in row] for row in rows]
+        if not cells:
+            return
+        widths = [
+            max(cell_len(row[column].plain) for row in cells if column < len(row))
+            for column in range(max(map(len, cells)))
+        ]
+        for row in cells:
+            line = Text(" " * indent)
+            for cell, width in zip(row[:-1], widths, strict=False):
+                line.append_text(cell).append(" " * (width - cell_len(cell.plain)) + GAP)
+            line.append_text(row[-1])
+            if not self.as_json:
+                self._out.print(line, soft_wrap=True)
+
+    def json(self, value: object) -> None:
+        """Print a result as JSON, in ASCII, so that no character of it can act on a screen."""
+        self._out.file.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
+        self._out.file.flush()
+
+    def note(self, *pieces: Piece) -> None:
+        """Print one line to stderr: hints, warnings, what is under way."""
+        self._err.print(_text(pieces), soft_wrap=True)
+
+    def error_json(self, value: object) -> None:
+        """Print an error as JSON to stderr."""
+        self._err.file.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
+        self._err.file.flush()
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int], None] | None]:
+        """Give a callback (done, total) that moves a bar on stderr; None where nobody looks."""
+        if not self._err.is_terminal:
+            yield None
+            return
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self._err, transient=True) as bar:
+            task = bar.add_task(escape(what).replace("[", "\\["), total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody can be asked."""
+        return sys.stdin.isatty() and self._err.is_terminal
+
+
+def _text(pieces: Iterable[Piece]) -> Text:
+    text = Text(no_wrap=True)
+    for piece in pieces:
+        words, style = (piece, "") if isinstance(piece, str) else piece
+        text.append(escape(words), style=style or None)
+    return text
+
+
+def _console(file: TextIO) -> Console:
+    options: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+    return Console(file=file, **options)

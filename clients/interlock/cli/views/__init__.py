@@ -1,0 +1,1 @@
+"""How messages look to people; what they are to programs is their proto JSON."""

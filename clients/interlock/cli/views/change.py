@@ -1,0 +1,180 @@
+"""A change drawn: what it would do, what is unmet by trigger, who signed; to be signed: everything, by its digest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from interlock.cli.views.common import when, when_micros, word
+from interlock.cli.views.trigger import trigger_line
+from interlock.client import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from interlock.cli.terminal import Piece, Terminal
+    from interlock.client.review import OpenedChange, ReviewedChange
+    from interlock.v1.change_pb2 import Change, SignOffRecord
+    from interlock.v1.evidence_pb2 import Evidence
+    from interlock.v1.requirement_pb2 import UnmetRequirement
+
+
+def state_of(change: Change) -> tuple[str, str]:
+    """Return stored and derived state in a few words, with a style."""
+    from interlock.v1 import change_pb2
+
+    state = word(change_pb2.ChangeState, change.state)
+    if state == "applied":
+        return (f"applied at position {change.applied_position}", "green")
+    facts = [
+        name
+        for name, holds in (("approved", change.approved), ("stale", change.stale), ("expired", change.expired))
+        if holds
+    ]
+    return (", ".join([state, *facts]), "red" if change.stale or change.expired or state == "rejected" else "yellow")
+
+
+def show_outcome(terminal: Terminal, change: Change) -> None:
+    """Tell in a few lines where a change stands after it was acted on."""
+    terminal.line((change.name, "bold"), f"  revision {change.revision}  ", state_of(change))
+    _show_unmet(terminal, change.unmet)
+
+
+def show_change(terminal: Terminal, opened: OpenedChange) -> None:
+    """Draw a change: texts, triggers, documents, sign-offs, everything that is unmet."""
+    change = opened.change
+    terminal.line((change.name, "bold"), f"  revision {change.revision}  ", state_of(change))
+    show_texts(terminal, opened)
+    requesters = ", ".join(names.leaf(row) for row in change.requesters)
+    terminal.line((f"requested by {requesters}, {when(change.create_time)}; ends {when(change.expire_time)}", "dim"),
+                  indent=2)  # fmt: skip
+    terminal.line((f"content sha256 {opened.content_sha256}", "dim"), indent=2)
+    _show_timing(terminal, opened)
+    _show_triggers(terminal, opened)
+    if opened.content.evidence:
+        terminal.line()
+        terminal.line(("evidence", "bold"), indent=2)
+        terminal.rows([[name, (f"sha256 {digest}", "dim")] for name, digest in opened.content.evidence], indent=4)
+    if change.moved:
+        terminal.line()
+        terminal.line(("moved since it was written: ", "red"), ", ".join(change.moved), indent=2)
+    _show_sign_offs(terminal, change.sign_offs)
+    _show_unmet(terminal, change.unmet)
+
+
+def show_for_signing(terminal: Terminal, reviewed: ReviewedChange) -> None:
+    """Show everything that a signature over this change binds, digests in full."""
+    opened, content = reviewed.opened, reviewed.content
+    terminal.line((f"{opened.name}, revision {content.revision}", "bold"), ": this is what you sign")
+    show_texts(terminal, opened)
+    _show_timing(terminal, opened)
+    terminal.line()
+    terminal.line(("it fires, in this order", "bold"), indent=2)
+    for number, firing in enumerate(content.triggers, start=1):
+        terminal.line(f"{number:>2}. {trigger_line(firing)}", indent=2)
+    terminal.line()
+    terminal.line(("evidence" if reviewed.evidence else "no evidence", "bold"), indent=2)
+    for record in reviewed.evidence:
+        _show_document(terminal, record)
+    terminal.line()
+    terminal.line(("written against", "bold"), indent=2)
+    terminal.rows(
+        [[name, ("new" if position < 0 else f"position {position}", "dim")] for name, position in content.base],
+        indent=4,
+    )
+    terminal.line()
+    terminal.rows(
+        [
+            ["log id", content.log_id.hex()],
+            ["policy sha256", content.policy_digest.hex()],
+            ["rules sha256", content.rules_digest.hex()],
+            [("content sha256", "bold"), (opened.content_sha256, "bold")],
+        ],
+        indent=2,
+    )
+
+
+def show_texts(terminal: Terminal, opened: OpenedChange) -> None:
+    """Show title, summary and whatever other text the change has; an erased one is said to be."""
+    for field in dict(opened.content.texts):
+        if field in opened.erased:
+            terminal.line((f"{field}: erased", "dim"), indent=2)
+        elif field == "title":
+            terminal.line((opened.texts[field], "bold"), indent=2)
+        else:
+            terminal.line((f"{field}:", "dim"), indent=2)
+            terminal.lines(opened.texts[field], indent=4)
+
+
+def change_row(change: Change, title: str) -> list[Piece]:
+    """Return one line of a listing."""
+    return [
+        (change.name, "bold"),
+        f"rev {change.revision}",
+        state_of(change),
+        f"{len({row.code + row.trigger + row.requirement for row in change.unmet})} unmet" if change.unmet else "",
+        title,
+    ]
+
+
+def title_of(opened: OpenedChange) -> str:
+    """Return the title in one line, or that it was erased."""
+    return opened.texts.get("title", "(title erased)")
+
+
+def _show_timing(terminal: Terminal, opened: OpenedChange) -> None:
+    if opened.content.not_before:
+        terminal.line(f"not applied before {when_micros(opened.content.not_before)}", indent=2)
+    if opened.content.apply_separately:
+        terminal.line("approval alone does not apply it", indent=2)
+
+
+def _show_triggers(terminal: Terminal, opened: OpenedChange) -> None:
+    terminal.line()
+    terminal.line(("triggers", "bold"), indent=2)
+    for number, firing in enumerate(opened.content.triggers, start=1):
+        terminal.line(f"{number:>2}. {trigger_line(firing)}", indent=2)
+
+
+def _show_document(terminal: Terminal, record: Evidence) -> None:
+    authors = ", ".join(names.leaf(author) for author in dict.fromkeys((record.uploader, *record.authors)))
+    terminal.line((record.name, "bold"), f"  {record.kind}  {record.title}", indent=4)
+    terminal.line((f"sha256 {record.sha256}, {record.size_bytes} bytes, by {authors}", "dim"), indent=6)
+
+
+def _show_sign_offs(terminal: Terminal, rows: Iterable[SignOffRecord]) -> None:
+    from interlock.v1 import change_pb2
+
+    lines: list[list[Piece]] = []
+    for row in rows:
+        comment = f"“{row.comment.text}”" if row.comment.text else ""
+        lines.append(
+            [
+                names.leaf(row.signer),
+                (word(change_pb2.Decision, row.decision), "dim" if row.void else "green"),
+                f"rev {row.revision}",
+                ", ".join(row.roles),
+                (f"void: {row.void_reason}" if row.void else "", "red"),
+                (f"{when(row.create_time)} {comment}".strip(), "dim"),
+            ]
+        )
+    if lines:
+        terminal.line()
+        terminal.line(("sign-offs", "bold"), indent=2)
+        terminal.rows(lines, indent=4)
+
+
+def _show_unmet(terminal: Terminal, unmet: Iterable[UnmetRequirement]) -> None:
+    """Show what is unmet, grouped by trigger."""
+    by_trigger: dict[str, list[UnmetRequirement]] = {}
+    for row in unmet:
+        by_trigger.setdefault(row.trigger, []).append(row)
+    if not by_trigger:
+        return
+    terminal.line()
+    terminal.line(("unmet", "bold yellow"), indent=2)
+    for trigger, rows in by_trigger.items():
+        terminal.line((trigger or "the change", "bold"), indent=4)
+        for row in rows:
+            where = f"  [{row.resource}]" if row.resource else ""
+            actual = f"; is {row.actual}" if row.actual else ""
+            terminal.line((row.code, "yellow"), f"  {row.requirement}{actual}", (where, "dim"), indent=6)

@@ -1,0 +1,26 @@
+"""A trigger in one line, with every argument: what is signed has to be shown whole."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interlock.statemachine.commands import Firing
+
+
+def trigger_line(firing: Firing) -> str:
+    """Return a trigger with all its arguments, the resource first: `level.assign models/a/levels/d to=asl-2`."""
+    resource, *rest = fields(firing)
+    words = [firing.trigger.value, _word(getattr(firing, resource.name))]
+    for item in rest:
+        value = getattr(firing, item.name)
+        if value:
+            words.append(f"{item.name}={_word(value)}")
+    return " ".join(words)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(str(item) for item in value)
+    return value.hex() if isinstance(value, bytes) else str(value)

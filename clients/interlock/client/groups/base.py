@@ -1,0 +1,50 @@
+"""What all groups share: a transport, request ids, pages."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from interlock.client.transport import Transport
+
+PAGE: Final = 200
+
+
+def new_request_id() -> str:
+    """Return the id of one logical mutation; every attempt at it carries the same."""
+    return str(uuid.uuid4())
+
+
+class Group:
+    """Methods of one service. A mutation's ``request_id`` is made here, unless the caller repeats a call of its own."""
+
+    def __init__(self, transport: Transport, make_id: Callable[[], str] = new_request_id) -> None:
+        """Call through ``transport``; ``make_id`` gives request ids."""
+        self._transport = transport
+        self._make_id = make_id
+
+    def _id(self, given: str | None) -> str:
+        return given or self._make_id()
+
+    def _pages(self, method: Callable[..., Any], request: Any, rows: str) -> Iterator[Any]:  # noqa: ANN401  # any list
+        """Yield the rows of every page."""
+        request.page_size = request.page_size or PAGE
+        while True:
+            page = self._transport.call(method, request)
+            yield from getattr(page, rows)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+
+def put_time(field: Timestamp, moment: datetime) -> None:
+    """Write an aware ``datetime`` into a timestamp. Raises ValueError for a naive one."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a time zone")
+    field.FromDatetime(moment)

@@ -1,0 +1,36 @@
+"""`client.holds`: one person stops a release at once; lifting is a change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from interlock.client import names
+from interlock.client.groups.base import Group
+from interlock.v1 import hold_pb2, hold_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from interlock.v1.hold_pb2 import Hold
+
+
+class Holds(Group):
+    """Holds on models, or on everything."""
+
+    def place(self, target: str, *, reason: str = "", request_id: str | None = None) -> Hold:
+        """Place a hold on a model, or on everything (``-``); the next check sees it."""
+        request = hold_pb2.PlaceHoldRequest(target=names.target(target), reason=reason, request_id=self._id(request_id))
+        return self._transport.call(self._stub.PlaceHold, request)
+
+    def get(self, hold: str) -> Hold:
+        """Return a hold."""
+        return self._transport.call(self._stub.GetHold, hold_pb2.GetHoldRequest(name=names.hold(hold)))
+
+    def list(self, *, model: str = "", placed_only: bool = False) -> Iterator[Hold]:
+        """Yield holds, newest first."""
+        request = hold_pb2.ListHoldsRequest(model=names.model(model) if model else "", placed_only=placed_only)
+        return self._pages(self._stub.ListHolds, request, "holds")
+
+    @property
+    def _stub(self) -> hold_pb2_grpc.HoldServiceStub:
+        return hold_pb2_grpc.HoldServiceStub(self._transport.channel)

@@ -1,0 +1,141 @@
+"""Profiles: what a client has to know of its server, and where that is kept.
+
+A profile is a folder `<home>/<name>/` with `profile.json` (an `interlock.v1.ClientProfile` in its JSON form, written by
+`interlock init`), the principal's keys, and what this client adds: `session.json`, `seen.json`. `<home>` is
+``INTERLOCK_HOME``, else `profiles/` in the user's configuration folder.
+
+Lives here: finding and reading. Not here: opening keys (`keyfile.py`), sessions (`session.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from interlock.client.errors import ProfileError
+from interlock.client.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROFILE_FILE: Final = "profile.json"
+HOME_VARIABLE: Final = "INTERLOCK_HOME"
+PROFILE_VARIABLE: Final = "INTERLOCK_PROFILE"
+_LOG_ID_BYTES: Final = 16
+_DIGEST_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A principal at a server. Paths are absolute; ``signoff_key_file`` and ``passphrase_file`` may be None."""
+
+    folder: Path
+    principal: str
+    address: str
+    server_name: str
+    ca_certificate: bytes
+    log_id: bytes
+    log_key: str
+    genesis_digest: bytes
+    login_key_file: Path
+    signoff_key_file: Path | None
+    passphrase_file: Path | None
+
+    @property
+    def name(self) -> str:
+        """Name of the profile: that of its folder."""
+        return self.folder.name
+
+
+def profiles_home(environment: Mapping[str, str]) -> Path:
+    """Return the folder that holds a folder for each profile."""
+    home = environment.get(HOME_VARIABLE)
+    if home:
+        return Path(home).expanduser()
+    import platformdirs  # noqa: PLC0415  # only where nothing is said; `--help` must stay quick
+
+    return Path(platformdirs.user_config_dir("interlock", appauthor=False)) / "profiles"
+
+
+def profile_names(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the profiles in the profiles' home, sorted."""
+    home = profiles_home(environment)
+    if not home.is_dir():
+        return ()
+    return tuple(sorted(path.name for path in home.iterdir() if (path / PROFILE_FILE).is_file()))
+
+
+def find_profile(which: str | None, environment: Mapping[str, str]) -> Path:
+    """Return the `profile.json` of a profile by name or path; without one, that of the environment or the only one.
+
+    Raises ProfileError where there is none or the choice is open.
+    """
+    which = which or environment.get(PROFILE_VARIABLE) or None
+    home = profiles_home(environment)
+    if which is None:
+        return _only_profile(home, profile_names(environment))
+    given = Path(which).expanduser()
+    for candidate in (home / which / PROFILE_FILE, given / PROFILE_FILE, given):
+        if candidate.is_file():
+            return candidate
+    raise ProfileError(
+        f"there is no profile {escape(which)!r}, neither as a name in {home} nor as a path", reason="NO_PROFILE"
+    )
+
+
+def load_profile(path: Path) -> Profile:
+    """Read a `profile.json`. Raises ProfileError for one that can't be used."""
+    from google.protobuf import json_format  # noqa: PLC0415  # protobuf takes its time; `--help` never comes here
+
+    from interlock.v1 import identity_pb2  # noqa: PLC0415  # same
+
+    try:
+        message = json_format.Parse(path.read_bytes(), identity_pb2.ClientProfile())
+    except OSError as error:
+        raise ProfileError(f"{path} can't be read: {error.strerror}", reason="NO_PROFILE") from error
+    except (json_format.ParseError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path} is not a client profile: {error}", reason="BAD_PROFILE") from error
+    for field in ("principal", "address", "server_name", "ca_certificate", "log_key", "login_key_file"):
+        if not getattr(message, field):
+            raise ProfileError(f"{path} has no {field}", reason="BAD_PROFILE")
+    folder = path.parent.absolute()
+    return Profile(
+        folder=folder,
+        principal=message.principal,
+        address=message.address,
+        server_name=message.server_name,
+        ca_certificate=message.ca_certificate.encode(),
+        log_id=_hex(path, "log_id", message.log_id, _LOG_ID_BYTES),
+        log_key=message.log_key.strip(),
+        genesis_digest=_hex(path, "genesis_digest", message.genesis_digest, _DIGEST_BYTES),
+        login_key_file=folder / message.login_key_file,
+        signoff_key_file=folder / message.signoff_key_file if message.signoff_key_file else None,
+        passphrase_file=folder / message.passphrase_file if message.passphrase_file else None,
+    )
+
+
+def _only_profile(home: Path, names: tuple[str, ...]) -> Path:
+    if (home / PROFILE_FILE).is_file():
+        return home / PROFILE_FILE
+    if len(names) == 1:
+        return home / names[0] / PROFILE_FILE
+    if not names:
+        raise ProfileError(
+            f"there is no profile in {home}; `interlock init` makes them, {HOME_VARIABLE} says where they are",
+            reason="NO_PROFILE",
+        )
+    raise ProfileError(
+        f"which profile? {home} has {', '.join(map(escape, names))}; use --profile or {PROFILE_VARIABLE}",
+        reason="SEVERAL_PROFILES",
+    )
+
+
+def _hex(path: Path, field: str, text: str, length: int) -> bytes:
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if len(value) != length:
+        raise ProfileError(f"{path}: {field} must be {2 * length} hexadecimal digits", reason="BAD_PROFILE")
+    return value

@@ -1,0 +1,126 @@
+"""What you see is what you sign: a change opened from the very bytes that a sign-off binds.
+
+1 the content bytes are in their one form, without a field that this client does not know · 2 they name this log, this
+change, this revision and these rules · 3 each text beside them has the digest that they name, and no other text is
+there · 4 each document's record has the digest that they name.
+
+Lives here: opening and checking. Not here: showing (the command line), signing (`signing.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from interlock.client.errors import ContentError
+from interlock.statemachine import codec, rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from interlock.statemachine.entry import Content
+    from interlock.v1.change_pb2 import Change
+    from interlock.v1.evidence_pb2 import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedChange:
+    """A change whose content was decoded and whose texts have the digests that it names.
+
+    ``erased`` are the text fields that nobody can show any more; with one, a change can be read but not signed.
+    """
+
+    change: Change
+    content: Content
+    content_sha256: str
+    texts: Mapping[str, str]
+    erased: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """`changes/{n}`."""
+        return self.content.change
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewedChange:
+    """An opened change that can be shown in full, with the record of every document that it names, in its order.
+
+    Made by `review` alone: signing asks for this type, so that nothing is signed that could not be shown.
+    """
+
+    opened: OpenedChange
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def change(self) -> Change:
+        """The change as the server gave it."""
+        return self.opened.change
+
+    @property
+    def content(self) -> Content:
+        """What the content bytes say."""
+        return self.opened.content
+
+
+def open_change(change: Change, log_id: bytes) -> OpenedChange:
+    """Return a change opened from its content bytes (steps 1 to 3). Raises ContentError."""
+    try:
+        content = codec.decode_content(change.content)
+    except codec.CodecError as error:
+        raise ContentError(f"{change.name}: {error}; nothing of it can be trusted", reason="CONTENT") from error
+    if (content.log_id, content.change, content.revision) != (log_id, change.name, change.revision):
+        raise ContentError(
+            f"{change.name}: the bytes to sign are of another log, change or revision", reason="OTHER_CONTENT"
+        )
+    texts, erased = _texts(change, content)
+    digest = hashlib.sha256(change.content).hexdigest()
+    return OpenedChange(change, content, digest, MappingProxyType(texts), erased)
+
+
+def review(opened: OpenedChange, read_evidence: Callable[[str], Evidence]) -> ReviewedChange:
+    """Return a change that can be shown in full (rules of step 2, and step 4). Raises ContentError."""
+    if opened.content.rules_digest != rules.current().digest:
+        raise ContentError(
+            f"{opened.name} is written for rules that this client does not have; it can't say what it would sign",
+            reason="RULES_UNKNOWN",
+        )
+    if opened.erased:
+        raise ContentError(
+            f"{opened.name}: {', '.join(opened.erased)} was erased and can't be shown", reason="TEXT_ERASED"
+        )
+    records = []
+    for name, digest in opened.content.evidence:
+        record = read_evidence(name)
+        if (record.name, record.sha256) != (name, digest):
+            raise ContentError(
+                f"{opened.name} names {name} with the digest {digest}, its record has {record.sha256}",
+                reason="DIGEST_MISMATCH",
+            )
+        records.append(record)
+    return ReviewedChange(opened, tuple(records))
+
+
+def _texts(change: Change, content: Content) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the texts that have the digests that the content names, and the fields that are erased."""
+    named = dict(content.texts)
+    if len(named) != len(content.texts):
+        raise ContentError(f"{change.name}: a text is named twice", reason="CONTENT")
+    texts: dict[str, str] = {}
+    for row in change.texts:
+        if row.field not in named or row.field in texts:
+            raise ContentError(f"{change.name}: a text that the bytes to sign do not name", reason="TEXT_UNKNOWN")
+        if salted_digest(row.salt, row.text) != named[row.field]:
+            raise ContentError(
+                f"{change.name}: the {row.field} does not have the digest that would be signed",
+                reason="DIGEST_MISMATCH",
+            )
+        texts[row.field] = row.text
+    return texts, tuple(field for field in named if field not in texts)
+
+
+def salted_digest(salt: bytes, text: str) -> bytes:
+    """Return SHA-256(salt ‖ UTF-8 text)."""
+    return hashlib.sha256(salt + text.encode()).digest()

@@ -1,0 +1,173 @@
+"""`Interlock`: one principal at one server, with everything the contract offers.
+
+Lives here: putting the parts together. Not here: the methods themselves (`groups/`).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, Self
+
+from interlock.client.groups import (
+    Assessments,
+    Audit,
+    Changes,
+    EvidenceGroup,
+    Gate,
+    Holds,
+    Identity,
+    Models,
+    Policies,
+    Safeguards,
+)
+from interlock.client.keyfile import passphrase_source
+from interlock.client.memory import Memory
+from interlock.client.opened import OpenedEvidence
+from interlock.client.profile import find_profile, load_profile
+from interlock.client.review import ReviewedChange, open_change, review
+from interlock.client.session import Sessions
+from interlock.client.signing import Consent, Signer, roles_to_act_in
+from interlock.client.transport import Retry, Ticking, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from interlock.client.keyfile import Passphrase
+    from interlock.client.profile import Profile
+    from interlock.client.review import OpenedChange
+    from interlock.client.verify import Trust
+    from interlock.v1.change_pb2 import Change
+
+DEFAULT_TIMEOUT_SECONDS: Final = 30.0
+
+
+class Interlock:
+    """A client of an Interlock server. Use it as a context manager, or `close` it.
+
+    Methods answer with the contract's messages and raise `InterlockError`: `RefusedError.unmet` lists everything that
+    is missing. Not safe to share between threads while a login is under way; make one for each thread.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        passphrase: Passphrase,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        retry: Retry | None = None,
+        ticking: Ticking | None = None,
+    ) -> None:
+        """Prepare a client for a profile; nothing is sent before the first call.
+
+        ``passphrase`` is asked for a key file's passphrase only when that key is needed.
+        """
+        self.profile = profile
+        transport = Transport(
+            profile,
+            Sessions(profile, passphrase),
+            Memory(profile.folder, profile.log_id),
+            timeout_seconds=timeout_seconds,
+            retry=retry,
+            ticking=ticking,
+        )
+        self._transport = transport
+        self._signer = Signer(profile, passphrase)
+        self._opened = OpenedEvidence(profile.folder)
+        self.models = Models(transport)
+        self.assessments = Assessments(transport)
+        self.safeguards = Safeguards(transport)
+        self.holds = Holds(transport)
+        self.changes = Changes(transport)
+        self.evidence = EvidenceGroup(transport, opened=self._opened)
+        self.gate = Gate(transport)
+        self.audit = Audit(transport)
+        self.policy = Policies(transport)
+        self.identity = Identity(transport)
+
+    @classmethod
+    def from_profile(
+        cls,
+        which: str | None = None,
+        *,
+        passphrase: Passphrase | None = None,
+        passphrase_file: Path | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        environment: Mapping[str, str] | None = None,
+    ) -> Interlock:
+        """Return a client for a profile by name or path; without one, that of INTERLOCK_PROFILE or the only one.
+
+        The passphrase of its keys comes from ``passphrase_file``, INTERLOCK_PASSPHRASE_FILE, the profile's own file, or
+        ``passphrase``, in this order. Raises ProfileError.
+        """
+        around = os.environ if environment is None else environment
+        profile = load_profile(find_profile(which, around))
+        source = passphrase_source(profile, around, file=passphrase_file, ask=passphrase)
+        return cls(profile, passphrase=source, timeout_seconds=timeout_seconds)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the session is kept in the profile folder."""
+        self._transport.close()
+
+    def open_change(self, change: str) -> OpenedChange:
+        """Return a change with its content decoded and its texts checked. Raises ContentError."""
+        return open_change(self.changes.get(change), self.profile.log_id)
+
+    def review(self, change: str) -> ReviewedChange:
+        """Return a change that can be shown in full and so be signed. Raises ContentError."""
+        return review(self.open_change(change), self.evidence.get)
+
+    def sign(
+        self,
+        reviewed: ReviewedChange,
+        *,
+        decision: str = "approve",
+        roles: Iterable[str] = (),
+        comment: str = "",
+        request_id: str | None = None,
+    ) -> Change:
+        """Sign ``approve`` or ``reject`` over what was reviewed, and send it.
+
+        ``roles`` are those to act in, by default the caller's approving roles that the change asks for. Raises
+        RefusedError with everything that stands against it; then nothing was recorded as signed.
+        """
+        consent = self._consent(reviewed.opened, decision, roles, comment)
+        signed = self._signer.sign(reviewed.opened, self.audit.checkpoint(), consent)
+        return self.changes.send_sign_off(reviewed.opened.name, signed.envelope, signed.comment, request_id=request_id)
+
+    def withdraw_sign_off(self, change: str, *, request_id: str | None = None) -> Change:
+        """Sign the withdrawal of one's own sign-off and send it. Raises RefusedError where there is none."""
+        opened = self.open_change(change)
+        signed = self._signer.sign(opened, self.audit.checkpoint(), self._consent(opened, "withdraw", (), ""))
+        return self.changes.send_withdrawal(opened.name, signed.envelope, request_id=request_id)
+
+    def trust(self) -> Trust:
+        """Return what `verify_log` may believe: the profile's log and genesis, and the heads that it has seen."""
+        from interlock.client.verify import Trust  # noqa: PLC0415  # replay brings all of the rules; few need it
+
+        seen = self._transport.memory.load()
+        return Trust(
+            log_key=self.profile.log_key,
+            log_id=self.profile.log_id,
+            genesis_digest=self.profile.genesis_digest,
+            heads=((seen.size, bytes.fromhex(seen.root)),) if seen.size else (),
+            least_size=seen.least_position + 1,
+        )
+
+    def _consent(self, opened: OpenedChange, decision: str, roles: Iterable[str], comment: str) -> Consent:
+        grants = self.identity.whoami().principal.grants
+        held = [grant.role for grant in grants if grant.approves]
+        asked = [slot.role for slot in opened.change.slots]
+        acting = roles_to_act_in(held, asked, roles)
+        return Consent(decision, acting, comment, self._opened.load())

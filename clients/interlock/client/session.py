@@ -1,0 +1,115 @@
+"""The session: a login by challenge, and its token kept in the profile folder until it ends.
+
+Lives here: what is signed to log in, and `session.json` (0600). Not here: the sign-off key; it never logs anybody in.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from interlock.client import files
+from interlock.client.errors import UnauthenticatedError
+from interlock.client.keyfile import load_key
+from interlock.proofs import keys
+from interlock.v1 import identity_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from interlock.client.keyfile import Passphrase
+    from interlock.client.profile import Profile
+
+_FILE: Final = "session.json"
+_LOGIN_DOMAIN: Final = b"interlock-login-v1"
+NONCE_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token and when it ends, in Unix seconds. The text is a secret: no repr shows it."""
+
+    text: str
+    expires_at: float
+
+    def __repr__(self) -> str:
+        """Leave the secret out."""
+        return f"Token(expires_at={self.expires_at})"
+
+
+class Sessions:
+    """The sessions of a profile: the one that is kept, or a new one by its login key."""
+
+    def __init__(self, profile: Profile, passphrase: Passphrase) -> None:
+        """Use the profile's login key, opened with ``passphrase`` only when a login is needed."""
+        self._profile = profile
+        self._passphrase = passphrase
+        self._file = profile.folder / _FILE
+
+    def load(self) -> Token | None:
+        """Return the kept token where it is for this very server, log and principal."""
+        try:
+            kept = json.loads(self._file.read_text(encoding="utf-8"))
+            if [kept[name] for name in self._scope()] != list(self._scope().values()):
+                return None
+            return Token(str(kept["token"]), float(kept["expires_at"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # a cache: whatever is wrong with it, a login mends it
+
+    def keep(self, token: Token) -> None:
+        """Keep a token for the next process."""
+        kept = {**self._scope(), "token": token.text, "expires_at": token.expires_at}
+        files.write_private(self._file, json.dumps(kept).encode() + b"\n")
+
+    def forget(self) -> None:
+        """Remove the kept token."""
+        self._file.unlink(missing_ok=True)
+
+    def login(
+        self,
+        challenge: Callable[[identity_pb2.ChallengeRequest], identity_pb2.ChallengeResponse],
+        login: Callable[[identity_pb2.LoginRequest], identity_pb2.LoginResponse],
+    ) -> Token:
+        """Prove the login key to the server and keep the session that it gives.
+
+        Raises UnauthenticatedError where the server is not the one of the profile: a signature over its words could be
+        used at the right one.
+        """
+        profile = self._profile
+        given = challenge(identity_pb2.ChallengeRequest(principal=profile.principal))
+        if given.log_id != profile.log_id or given.server_name != profile.server_name:
+            raise UnauthenticatedError(
+                "the server says that it is another server, or of another log, than the profile names; not logging in",
+                reason="OTHER_SERVER",
+            )
+        if len(given.nonce) != NONCE_BYTES:
+            raise UnauthenticatedError("the server's challenge is malformed", reason="BAD_CHALLENGE")
+        key = load_key(profile.login_key_file, self._passphrase)
+        message = login_message(profile.log_id, profile.server_name, given.nonce)
+        reply = login(
+            identity_pb2.LoginRequest(
+                principal=profile.principal,
+                nonce=given.nonce,
+                credential=keys.fingerprint(keys.public_bytes(key)),
+                signature=key.sign(message),
+            )
+        )
+        token = Token(reply.token, reply.expire_time.ToMicroseconds() / 1e6)
+        self.keep(token)
+        return token
+
+    def _scope(self) -> dict[str, str]:
+        profile = self._profile
+        return {"principal": profile.principal, "address": profile.address, "log_id": profile.log_id.hex()}
+
+    @property
+    def file(self) -> Path:
+        """Where the token is kept."""
+        return self._file
+
+
+def login_message(log_id: bytes, server_name: str, nonce: bytes) -> bytes:
+    """Return what the login key signs; the length of log id and nonce is fixed, so the parts can't run together."""
+    return b"\0".join((_LOGIN_DOMAIN, log_id, server_name.encode(), nonce))

@@ -1,0 +1,100 @@
+"""Signing off: a statement over what was reviewed, signed here with the sign-off key.
+
+Lives here: building and signing the statement. Not here: checking what is signed (`review.py`), whether the signature
+counts (the server and every verifier decide that, with the same code).
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from interlock.client.errors import ProfileError
+from interlock.client.keyfile import load_key
+from interlock.client.review import salted_digest
+from interlock.proofs import dsse
+from interlock.statemachine import signoff
+from interlock.v1 import change_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from interlock.client.groups.audit import SignedCheckpoint
+    from interlock.client.keyfile import Passphrase
+    from interlock.client.profile import Profile
+    from interlock.client.review import OpenedChange
+
+SALT_BYTES: Final = 32
+_NONCE_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a signer says of a change: the decision, the roles acted in, a comment, and which documents were opened."""
+
+    decision: str
+    roles: tuple[str, ...] = ()
+    comment: str = ""
+    opened_evidence: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedStatement:
+    """An envelope to send, with the comment whose digest it names."""
+
+    envelope: bytes
+    comment: change_pb2.SaltedText | None
+
+
+class Signer:
+    """Signs statements of one profile's principal."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        passphrase: Passphrase,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        """Use the profile's sign-off key, opened with ``passphrase`` for each signature and kept no longer."""
+        self._profile = profile
+        self._passphrase = passphrase
+        self._random_bytes = random_bytes
+
+    def sign(self, opened: OpenedChange, checkpoint: SignedCheckpoint, consent: Consent) -> SignedStatement:
+        """Sign a statement over the change's very bytes. Raises ProfileError without a sign-off key."""
+        file = self._profile.signoff_key_file
+        if file is None:
+            raise ProfileError(f"{self._profile.principal} has no sign-off key in this profile", reason="NO_KEY")
+        comment = self._salted("comment", consent.comment) if consent.comment else None
+        statement = signoff.Statement(
+            change=opened.name,
+            content_sha256=opened.content_sha256,
+            decision=consent.decision,
+            signer=self._profile.principal,
+            roles=tuple(sorted(set(consent.roles))),
+            checkpoint_size=checkpoint.size,
+            checkpoint_root=checkpoint.root.hex(),
+            nonce=self._random_bytes(_NONCE_BYTES).hex(),
+            comment_digest=comment.digest.hex() if comment else "",
+            evidence=tuple(
+                signoff.SeenEvidence(name, sha256, "full" if sha256 in consent.opened_evidence else "not_opened")
+                for name, sha256 in opened.content.evidence
+            ),
+        )
+        key = load_key(file, self._passphrase)
+        envelope = dsse.sign(dsse.IN_TOTO_TYPE, signoff.build_statement(statement), key)
+        return SignedStatement(envelope.to_json(), comment)
+
+    def _salted(self, field: str, text: str) -> change_pb2.SaltedText:
+        salt = self._random_bytes(SALT_BYTES)
+        return change_pb2.SaltedText(field=field, salt=salt, text=text, digest=salted_digest(salt, text))
+
+
+def roles_to_act_in(held: Iterable[str], asked: Iterable[str], wished: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the roles that a signer consents to act in: those wished for, else those held that the change asks for.
+
+    Without any overlap all held ones are named, so that the server can say what is missing instead of nothing.
+    """
+    chosen = set(wished) or (set(held) & set(asked)) or set(held)
+    return tuple(sorted(chosen))

@@ -1,0 +1,241 @@
+"""Calls over the wire: TLS with the profile's own CA, sessions, deadlines and retries.
+
+Every unary call goes through `Transport.call`: 1 a session, kept or new · 2 the call, within what is left of the
+deadline · 3 UNAUTHENTICATED: one new login, once · 4 UNAVAILABLE: again after a pause, the very same request, so that a
+mutation keeps its request id · 5 the answer's log position against what this profile has seen.
+
+Lives here: the wire. Not here: which methods there are (`groups/`).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+import grpc
+
+from interlock.client.errors import InterlockError, UnauthenticatedError, UnavailableError
+from interlock.client.status import error_from
+from interlock.v1 import identity_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from interlock.client.memory import Memory
+    from interlock.client.profile import Profile
+    from interlock.client.session import Sessions, Token
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+MAX_MESSAGE_BYTES: Final = 16 << 20
+"""Greatest answer taken; requests are held to 4 MiB by the server."""
+
+MAX_METADATA_BYTES: Final = 1 << 20
+"""Greatest trailers taken: refusals list everything that is unmet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How a call is tried again: pauses double from ``first_pause_seconds``, a tenth is left to chance."""
+
+    attempts: int = 6
+    first_pause_seconds: float = 0.1
+    longest_pause_seconds: float = 2.0
+
+    def pause_seconds(self, attempt: int, wished: float | None, chance: float) -> float:
+        """Return the pause after a failed attempt (from 0), no shorter than the server wished for."""
+        grown = min(self.first_pause_seconds * 2.0**attempt, self.longest_pause_seconds)
+        return max(grown, wished or 0.0) * (0.9 + 0.2 * chance)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticking:
+    """Time and chance, given so that nothing here reads the world by itself."""
+
+    now: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+
+
+class Transport:
+    """One channel to one server, for one principal. Use it as a context manager, or `close` it."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        sessions: Sessions,
+        memory: Memory,
+        *,
+        timeout_seconds: float,
+        retry: Retry | None = None,
+        ticking: Ticking | None = None,
+    ) -> None:
+        """Prepare a channel; nothing is sent before the first call."""
+        self.profile = profile
+        self.memory = memory
+        self.timeout_seconds = timeout_seconds
+        self._sessions = sessions
+        self._retry = retry or Retry()
+        self._ticking = ticking or Ticking()
+        self._token: Token | None = None
+        self.channel = _open_channel(profile)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the channel."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the channel; calls under way are cancelled."""
+        self.channel.close()
+
+    def call(
+        self,
+        method: Callable[..., Response],
+        request: Request,
+        *,
+        timeout_seconds: float | None = None,
+        remember: bool = True,
+    ) -> Response:
+        """Make a unary call as the profile's principal. Raises InterlockError.
+
+        ``remember`` False is for answers about the past, whose position says nothing about the log's head.
+        """
+        end = self.deadline(timeout_seconds)
+        before = self.memory.load()
+        response = self._with_session(lambda token, left: method(request, timeout=left, metadata=_bearer(token)), end)
+        position = getattr(response, "log_position", None)
+        if remember and position is not None:
+            self.memory.check_position(position, before)
+        return response
+
+    def call_streaming(
+        self, method: Callable[..., Response], build: Callable[[], object], *, timeout_seconds: float
+    ) -> Response:
+        """Make a call whose request is a stream that ``build`` starts anew for each attempt."""
+        end = self.deadline(timeout_seconds)
+        return self._with_session(lambda token, left: method(build(), timeout=left, metadata=_bearer(token)), end)
+
+    def stream(
+        self, method: Callable[..., Any], request: Request, *, timeout_seconds: float | None = None
+    ) -> Iterator[Any]:
+        """Yield the answers of a server stream. Raises InterlockError; no retry once an answer has come.
+
+        ``timeout_seconds`` None is for streams of any length: only their start has a deadline.
+        """
+        first, rest = self._with_session(
+            lambda token, _left: _started(method(request, timeout=timeout_seconds, metadata=_bearer(token))),
+            self.deadline(None),
+        )
+        yield from first
+        try:
+            yield from rest
+        except grpc.RpcError as failed:
+            raise error_from(failed) from failed
+
+    def deadline(self, timeout_seconds: float | None) -> float:
+        """Return when a call that starts now has to end."""
+        return self._ticking.now() + (self.timeout_seconds if timeout_seconds is None else timeout_seconds)
+
+    def login(self, end: float | None = None) -> Token:
+        """Open a new session with the login key, and keep it. Raises InterlockError."""
+        stub = identity_pb2_grpc.IdentityServiceStub(self.channel)
+        until = self.deadline(None) if end is None else end
+        token = self._sessions.login(
+            lambda request: self._again(lambda left: stub.Challenge(request, timeout=left), until),
+            # A nonce is used up by the first attempt: a second one with it could only fail.
+            lambda request: _once(lambda: stub.Login(request, timeout=self._left(until))),
+        )
+        self._token = token
+        return token
+
+    def forget_session(self) -> None:
+        """Drop the session, here and in the profile folder."""
+        self._token = None
+        self._sessions.forget()
+
+    def _with_session(self, attempt: Callable[[str, float], Response], end: float) -> Response:
+        token = self._current_token(end)
+        try:
+            return self._again(lambda left: attempt(token.text, left), end)
+        except UnauthenticatedError:
+            # Ended, revoked, or of a server that was restarted with other data: one new login tells.
+            self._token = None
+        token = self.login(end)
+        return self._again(lambda left: attempt(token.text, left), end)
+
+    def _current_token(self, end: float) -> Token:
+        token = self._token or self._sessions.load()
+        if token is None or token.expires_at <= self._ticking.wall():
+            return self.login(end)
+        self._token = token
+        return token
+
+    def _again(self, attempt: Callable[[float], Response], end: float) -> Response:
+        """Try until it works, fails for good, or the deadline or the attempts run out."""
+        for number in range(self._retry.attempts):
+            try:
+                return _once(lambda: attempt(self._left(end)))
+            except UnavailableError as error:
+                pause = self._retry.pause_seconds(number, error.retry_after_seconds, self._ticking.chance())
+                last = number == self._retry.attempts - 1
+                if last or not _may_help(error) or self._ticking.now() + pause >= end:
+                    raise
+                self._ticking.sleep(pause)
+        raise AssertionError  # unreachable: the last attempt returns or raises
+
+    def _left(self, end: float) -> float:
+        """Seconds until the deadline; a call that starts too late fails at once, as grpc wants no negative timeout."""
+        return max(end - self._ticking.now(), 0.0)
+
+
+def _once(attempt: Callable[[], Response]) -> Response:
+    try:
+        return attempt()
+    except grpc.RpcError as failed:
+        raise error_from(failed) from failed
+
+
+def _may_help(error: InterlockError) -> bool:
+    """Say whether another attempt may help: not where time itself ran out, nor where the ledger is at odds."""
+    return error.reason not in {"DEADLINE_EXCEEDED", "CANCELLED", "LEDGER"}
+
+
+def _started(call: Iterator[Any]) -> tuple[tuple[Any, ...], Iterator[Any]]:
+    """Wait for a stream's first answer, so that a refusal comes while it can still be tried again."""
+    for first in call:
+        return (first,), call
+    return (), iter(())
+
+
+def _bearer(token: str) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {token}"),)
+
+
+def _open_channel(profile: Profile) -> grpc.Channel:
+    credentials = grpc.ssl_channel_credentials(root_certificates=profile.ca_certificate)
+    options = (
+        # The certificate has to be for the profile's name, wherever the address leads.
+        ("grpc.ssl_target_name_override", profile.server_name),
+        ("grpc.default_authority", profile.server_name),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+        # Retries are made here, where sessions and request ids are known; grpc's own would add to them.
+        ("grpc.enable_retries", 0),
+        # The channel's own back-off must not outlast the pauses between our attempts.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1000),
+        ("grpc.primary_user_agent", "interlock-client"),
+    )
+    return grpc.secure_channel(profile.address, credentials, options=options)
