@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interlock.statemachine import commands as c
+from interlock.statemachine import forms
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Transition
 from interlock.statemachine.machines import tables
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _CLASSES = ("public", "internal", "restricted")
 RESTRICTED = "restricted"
+TRAINING_RUN = "training_run_record"
 
 
 def record(turn: Turn, state: State, command: c.RecordEvidence) -> Moved | Refused:
@@ -43,6 +45,19 @@ def record(turn: Turn, state: State, command: c.RecordEvidence) -> Moved | Refus
             Code.EVIDENCE_FIELD,
             f"a class among {', '.join(_CLASSES)}",
             command.classification,
+        ),
+        (
+            forms.SHA256.fullmatch(command.sha256) is not None and forms.is_digest(command.title_digest),
+            Code.EVIDENCE_FIELD,
+            "bytes and title by SHA-256",
+            "another digest",
+        ),
+        (
+            not command.effective_compute
+            or (command.kind == TRAINING_RUN and forms.COMPUTE.fullmatch(command.effective_compute) is not None),
+            Code.EVIDENCE_FIELD,
+            f"a decimal number of FLOP, for a {TRAINING_RUN}",
+            command.effective_compute[:64],
         ),
         (command.size >= 0, Code.EVIDENCE_FIELD, "a size of 0 bytes or more", str(command.size)),
         (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from interlock.statemachine import names
+from interlock.statemachine import forms, names
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Content
 from interlock.statemachine.machines.fire import touched
 from interlock.statemachine.requirements import unknown_evidence
-from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
+from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_TRIGGERS: Final = 64
 MAX_EVIDENCE: Final = 200
+TEXT_FIELDS: Final = frozenset({"title", "summary"})
 
 
 def draft(  # each keyword is a field of the content
@@ -39,18 +40,22 @@ def draft(  # each keyword is a field of the content
 ) -> Content | Refused:
     """Return a change's content on the present base, or why it can't be written.
 
-    ``evidence`` are document names, ``texts`` (field, digest) pairs. Refuses no triggers, too many of anything, and
-    documents that are not recorded.
+    ``evidence`` are document names, ``texts`` (field, digest) pairs. Refuses no triggers, too many of anything, what is
+    not of its form, and documents that are not recorded.
     """
-    attached = sorted(set(evidence), key=names.number_of)
-    if not 1 <= len(triggers) <= MAX_TRIGGERS or len(attached) > MAX_EVIDENCE:
+    named, words = set(evidence), tuple(sorted(texts))
+    if not 1 <= len(triggers) <= MAX_TRIGGERS or len(named) > MAX_EVIDENCE:
         return refused(
             RefusalKind.INVALID,
             Code.CHANGE_TOO_LARGE,
             f"1 to {MAX_TRIGGERS} triggers and at most {MAX_EVIDENCE} documents",
-            f"{len(triggers)} triggers, {len(attached)} documents",
+            f"{len(triggers)} triggers, {len(named)} documents",
             name,
         )
+    wrong = _malformed(name, triggers, sorted(named), words, not_before)
+    if wrong:
+        return Refused(RefusalKind.INVALID, wrong)
+    attached = sorted(named, key=names.number_of)
     missing = unknown_evidence(state, attached)
     if missing:
         return Refused(RefusalKind.NOT_FOUND, missing)
@@ -65,8 +70,37 @@ def draft(  # each keyword is a field of the content
         triggers=triggers,
         evidence=tuple((item, state.need(item, r.Evidence).sha256) for item in attached),
         not_before=not_before,
-        texts=tuple(sorted(texts)),
+        texts=words,
         apply_separately=apply_separately,
+    )
+
+
+def _malformed(
+    name: str,
+    triggers: tuple[c.Firing, ...],
+    evidence: Iterable[str],
+    texts: tuple[tuple[str, bytes], ...],
+    moment: int,
+) -> tuple[Unmet, ...]:
+    """Return what no state could make right."""
+    fields = tuple(field for field, _ in texts)
+    known = len(set(fields)) == len(fields) and TEXT_FIELDS.issuperset(fields)
+    return (
+        *(unmet for firing in triggers for unmet in forms.malformed(firing)),
+        *(
+            Unmet(Code.MALFORMED, "documents named evidence/{n}", repr(item)[:200], name)
+            for item in evidence
+            if not forms.EVIDENCE.fullmatch(item)
+        ),
+        *(
+            Unmet(Code.MALFORMED, wish, actual, name)
+            for good, wish, actual in (
+                (known, "each text once: title, summary", ", ".join(fields)[:200]),
+                (all(forms.is_digest(digest) for _, digest in texts), "texts by SHA-256", "a digest of another length"),
+                (moment >= 0, "an earliest moment of 0 (at once) or later", str(moment)),
+            )
+            if not good
+        ),
     )
 
 

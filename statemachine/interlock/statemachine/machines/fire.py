@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING, assert_never
 from interlock.statemachine import commands as c
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
+from interlock.statemachine.forms import malformed
 from interlock.statemachine.machines import assessment, determination, hold, level, model, safeguard
 from interlock.statemachine.state import EVERYTHING, State
+from interlock.statemachine.unmet import RefusalKind, Refused
 
 if TYPE_CHECKING:
     from interlock.statemachine.machines.step import Moment, Moved
     from interlock.statemachine.policy.model import Policy
-    from interlock.statemachine.unmet import Refused
 
 
 def fire(moment: Moment, state: State, firing: c.Firing) -> Moved | Refused:  # one case a machine step
     """Fire a trigger on its machine. Rights, sign-offs and a rule's evidence are others' business."""
+    unmet = malformed(firing)
+    if unmet:
+        return Refused(RefusalKind.INVALID, unmet)
     match firing:
         case c.ModelRegister():
             return model.register(moment, state, firing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from interlock.statemachine import resources as r
@@ -94,15 +94,15 @@ def record_run(moment: Moment, state: State, firing: c.ModelRecordRun) -> Moved 
             evidence.name,
             firing.trigger.value,
         )
-    compute = Decimal(evidence.effective_compute)
-    most = max(compute, Decimal(model.effective_compute or "0"))
-    after = state.put(replace(model, effective_compute=str(most)))
+    compute = Fraction(evidence.effective_compute)  # exact: no context of the process decides how it is rounded
+    most = max(model.effective_compute or "0", evidence.effective_compute, key=Fraction)
+    after = state.put(replace(model, effective_compute=most))
     for threshold in moment.policy.thresholds.values():
         known = after.determination(model.name, threshold.id)
         if threshold.tracked or threshold.compute_growth is None or not known.confirmed:
             continue
         before = known.compute_at_confirmation
-        grown = not before or compute >= threshold.compute_growth * Decimal(before)
+        grown = not before or compute >= Fraction(threshold.compute_growth) * Fraction(before)
         if grown and not known.lapsed_at(moment.instant):
             after = after.put(replace(known, lapses_at=moment.instant))
     return Moved(after, (Transition(model.name, firing.trigger.value, model.state, model.state),))

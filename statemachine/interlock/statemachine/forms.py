@@ -1,0 +1,84 @@
+"""What names and arguments must look like: the part of a command that needs no state to be judged.
+
+The wire has its own rules (``buf.validate`` in the .proto), but an auditor re-decides entries that may never have
+passed it. A name that is not exactly of its kind could write over another resource, or hide from a change's base.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from interlock.statemachine.unmet import Code, Unmet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from interlock.statemachine import commands as c
+
+_ID: Final = "[a-z][a-z0-9._-]{0,62}"
+_NUMBER: Final = "(?:0|[1-9][0-9]{0,17})"
+_DIGEST_BYTES: Final = 32
+
+
+def _form(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII)
+
+
+SHA256: Final = _form("[0-9a-f]{64}")
+EVIDENCE: Final = _form(f"evidence/{_NUMBER}")
+PRINCIPAL: Final = _form(f"principals/{_ID}")
+PERSON: Final = _form(r"(?!principals/)[a-z][a-z0-9._/-]{0,126}")
+"""Not the name of an account: a service, which has no person, stands for itself in quorums."""
+SCOPE: Final = _form(r"[a-z0-9._*?-]{1,64}")
+COMPUTE: Final = _form(r"[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE]\+?[0-9]{1,2})?")
+"""A decimal number, such as 6.1e25; bounded, so that arithmetic on it is exact and small."""
+
+_ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        "model": _form(f"models/{_ID}"),
+        "artifact": SHA256,
+        "artifacts": SHA256,
+        "evidence": EVIDENCE,
+        "determination": _form(f"models/{_ID}/determinations/{_ID}"),
+        "conclusion": _form("ruled_out|cannot_rule_out|reached"),
+        "assessment": _form(f"assessments/{_NUMBER}"),
+        "thresholds": _form(_ID),
+        "reports": _form(f"entries/{_NUMBER}"),
+        "level": _form(f"models/{_ID}/levels/{_ID}"),
+        "to": _form(_ID),
+        "safeguard": _form(f"(?:models/{_ID}/)?safeguards/{_ID}"),
+        "target": _form(f"-|models/{_ID}"),
+        "hold": _form(f"holds/{_NUMBER}"),
+    }
+)
+"""The form of each argument of a trigger, or of each item where it is a list."""
+
+_MAY_BE_EMPTY: Final = frozenset({("determination.report", "assessment")})
+_AT_LEAST_ONE: Final = frozenset({("assessment.open", "thresholds")})
+
+
+def malformed(firing: c.Firing) -> tuple[Unmet, ...]:
+    """Return one requirement for each argument of a trigger that is not of its form; a list names nothing twice."""
+    return tuple(
+        Unmet(Code.MALFORMED, f"{item.name} of its form", repr(value)[:200], "", firing.trigger.value)
+        for item in fields(firing)
+        if not _good(firing.trigger.value, item.name, value := getattr(firing, item.name))
+    )
+
+
+def _good(trigger: str, name: str, value: str | bytes | tuple[str, ...]) -> bool:
+    if isinstance(value, bytes):  # digests of reasons
+        return len(value) in {0, _DIGEST_BYTES}
+    if isinstance(value, str):
+        return bool(_ARGUMENTS[name].fullmatch(value)) or (not value and (trigger, name) in _MAY_BE_EMPTY)
+    if not value:
+        return (trigger, name) not in _AT_LEAST_ONE
+    return len(set(value)) == len(value) and all(_ARGUMENTS[name].fullmatch(part) for part in value)
+
+
+def is_digest(value: bytes) -> bool:
+    """Say whether bytes can be a SHA-256 digest."""
+    return len(value) == _DIGEST_BYTES
