@@ -135,9 +135,11 @@ def parse_statement(payload: bytes) -> Statement:
 
 def _check_values(statement: Statement) -> None:
     """Raise StatementError for a value outside its range."""
+    if not all(isinstance(role, str) for role in statement.roles):  # first: what follows sorts them
+        msg = "the statement's roles are not names"
+        raise StatementError(msg)
     checks = (
         (statement.decision in DECISIONS, "decision"),
-        (all(isinstance(role, str) for role in statement.roles), "roles"),
         (list(statement.roles) == sorted(set(statement.roles)), "roles (sorted, each once)"),
         (all(row.seen in SEEN for row in statement.evidence), "evidence seen"),
         (_is_hex(statement.content_sha256, _DIGEST_CHARS), "subject digest"),
