@@ -176,18 +176,34 @@ def _read(message: Any, kind: type[Any], resolve: Resolve | None = None) -> Any:
             if resolve is None:
                 msg = f"{kind.__name__} names content that nobody can look up here"
                 raise CodecError(msg)
-            values["content"] = resolve(message.content_digest)
+            values["content"] = _looked_up(message.content_digest, resolve)
             continue
         content = getattr(message, item.name)
         descriptor = descriptors[item.name]
         if descriptor.is_repeated:
             values[item.name] = tuple(content)
         elif descriptor.type == _ENUM:
-            enum = descriptor.enum_type
-            values[item.name] = enum_word(enum.name, enum.values_by_number[content].name)
+            values[item.name] = _word_of(descriptor.enum_type, content)
         else:
             values[item.name] = content
     return kind(**values)
+
+
+def _looked_up(digest: bytes, resolve: Resolve) -> bytes:
+    """Return the object of this digest; what was stored under it must be that."""
+    found = resolve(digest)
+    if hashlib.sha256(found).digest() != digest:
+        msg = f"what is stored as {digest.hex()} has another digest"
+        raise CodecError(msg)
+    return found
+
+
+def _word_of(enum: Any, number: int) -> str:  # noqa: ANN401  # an enum's descriptor, untyped
+    """Return the domain's word for a number; enums are open on the wire, and any number can stand there."""
+    if number not in enum.values_by_number:
+        msg = f"{enum.name} has no value {number}"
+        raise CodecError(msg)
+    return enum_word(enum.name, enum.values_by_number[number].name)
 
 
 def enum_word(enum: str, value: str) -> str:
