@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from interlock.service.logs import FORMATS, LEVELS
+from interlock.service.storage.engine import sqlite_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sqlalchemy import URL
+
 ENVIRONMENT_PREFIX: Final = "INTERLOCK_"
 FILE_NAME: Final = "interlock.toml"
+DATABASE_FILE: Final = "interlock.db"
+HIGHWATER_FILE: Final = "highwater.json"
 _MIB: Final = 1 << 20
 _GIB: Final = 1 << 30
 _MAX_PORT: Final = 65535
@@ -81,9 +86,9 @@ class Config:
         return Path(self.data)
 
     @property
-    def database(self) -> str:
+    def database(self) -> URL | str:
         """SQLAlchemy URL of the database."""
-        return self.database_url or f"sqlite:///{(self.data_path / 'interlock.db').absolute()}"
+        return self.database_url or sqlite_url(self.data_path / DATABASE_FILE)
 
     @property
     def evidence(self) -> str:
@@ -93,7 +98,7 @@ class Config:
     @property
     def highwater_path(self) -> Path:
         """File of the high-water mark."""
-        return Path(self.highwater) if self.highwater else self.data_path / "highwater.json"
+        return Path(self.highwater) if self.highwater else self.data_path / HIGHWATER_FILE
 
 
 KEYS: Final[Mapping[str, str]] = {key.name: key.metadata["doc"] for key in fields(Config)}

@@ -19,7 +19,7 @@ import re
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 from google.protobuf import descriptor_pool, message_factory
@@ -48,8 +48,8 @@ STATUS_TRAILER: Final = "grpc-status-details-bin"
 _REQUEST_ID: Final = "x-request-id"
 _REQUEST_ID_FORM: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
-Context = aio.ServicerContext[Any, Any]
-Handler = grpc.RpcMethodHandler[Any, Any]
+Context: TypeAlias = "aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs only
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +258,8 @@ class Pipeline:
     @asynccontextmanager
     async def _stream_of(self, caller: Caller | None, *, endless: bool) -> AsyncIterator[None]:
         """Count a stream against its principal while it is open."""
+        if self._draining:
+            raise ShuttingDown
         principal = caller.principal if caller else ""
         if self._open_streams.get(principal, 0) >= self._limits.streams_per_principal:
             raise LimitExceeded("open streams of this principal")

@@ -15,8 +15,10 @@ from interlock.statemachine import resources as r
 from interlock.v1 import identity_pb2, identity_pb2_grpc
 
 if TYPE_CHECKING:
-    from interlock.service.bootstrap import Runtime
-
+    from interlock.service.identity.admission import Admission
+    from interlock.service.identity.login import SignIn
+    from interlock.service.identity.sessions import Sessions
+    from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.view import View
     from interlock.service.server import Context
 
@@ -26,11 +28,11 @@ DEFAULT_PAGE: Final = 100
 class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
     """``interlock.v1.IdentityService``."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._committer = runtime.committer
-        self._sign_in = runtime.sign_in
-        self._sessions = runtime.sessions
-        self._admission = runtime.admission
+    def __init__(self, committer: Committer, sign_in: SignIn, sessions: Sessions, admission: Admission) -> None:
+        self._committer = committer
+        self._sign_in = sign_in
+        self._sessions = sessions
+        self._admission = admission
 
     async def Challenge(
         self, request: identity_pb2.ChallengeRequest, context: Context

@@ -6,7 +6,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from interlock.statemachine.policy.files import MAX_FILE_BYTES, MAX_FILES, POLICY_FILE
+from interlock.statemachine.policy.files import MAX_FILE_BYTES, MAX_FILES
+from interlock.statemachine.policy.shipped import shipped_pack_names
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -18,19 +19,14 @@ class PackNotFoundError(ValueError):
     """There is no such pack, or its folder holds what no pack may hold."""
 
 
-def shipped_packs() -> tuple[str, ...]:
-    """Return the ids of the packs that come with Interlock."""
-    return tuple(sorted(folder.name for folder in _shipped().iterdir() if (folder / POLICY_FILE).is_file()))
-
-
 def read_pack(name_or_path: str) -> dict[str, bytes]:
     """Return the files of a shipped pack by its id, or of a folder by its path. Raises PackNotFoundError."""
-    if name_or_path in shipped_packs():
+    if name_or_path in shipped_pack_names():
         return _files_of(_shipped() / name_or_path, "")
     folder = Path(name_or_path)
     if not folder.is_dir():
         raise PackNotFoundError(
-            f"{name_or_path!r} is neither a folder nor one of the packs {', '.join(shipped_packs())}"
+            f"{name_or_path!r} is neither a folder nor one of the packs {', '.join(shipped_pack_names())}"
         )
     for path in folder.rglob("*"):
         if path.is_symlink():

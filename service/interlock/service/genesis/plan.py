@@ -71,6 +71,11 @@ class LogIdentity:
     decision_key: bytes
 
 
+def origin_of(log_id: bytes) -> str:
+    """Return the name that a log's checkpoints and its key go by (C2SP tlog-checkpoint, "origin")."""
+    return f"interlock/{log_id.hex()}"
+
+
 def check_plan(plan: Plan, policy: Policy) -> None:
     """Raise PlanError with everything that ``decide`` would refuse one by one, in the words of the file."""
     wrong = tuple(_problems(plan, policy))

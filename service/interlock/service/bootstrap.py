@@ -1,0 +1,164 @@
+"""The composition root: the only module that knows every part, and the order in which they start and stop."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from interlock.proofs import keys, note
+from interlock.proofs.errors import RefusedError
+from interlock.service.api.attempts import Attempts
+from interlock.service.clock import SystemClock
+from interlock.service.config import host_and_port
+from interlock.service.evidence import open_blobs
+from interlock.service.identity.admission import Admission
+from interlock.service.identity.challenges import Challenges
+from interlock.service.identity.login import SignIn
+from interlock.service.identity.sessions import Sessions
+from interlock.service.identity.table import StoredSessions, load_sessions
+from interlock.service.keyfiles import KeyFileError, load_signing_key, passphrase_from
+from interlock.service.ledger.checkpoints import CheckpointSigner
+from interlock.service.ledger.committer import Committer
+from interlock.service.ledger.highwater import HighWaterMark
+from interlock.service.ledger.policies import Policies
+from interlock.service.ledger.startup import EmptyLogError, LogUnreadableError, open_log
+from interlock.service.listening import ListenError, listening
+from interlock.service.lock import DataDirectoryInUseError, DataLock
+from interlock.service.metrics import Metrics, serve_metrics
+from interlock.service.storage import StorageError, Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from structlog.typing import FilteringBoundLogger
+
+    from interlock.service.clock import Clock
+    from interlock.service.config import Config
+    from interlock.service.evidence import Blobs
+
+
+class StartError(RuntimeError):
+    """The server can't start; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything that servicers are made of."""
+
+    config: Config
+    clock: Clock
+    rng: Callable[[int], bytes]
+    log: FilteringBoundLogger
+    metrics: Metrics
+    store: Store
+    committer: Committer
+    blobs: Blobs
+    sessions: Sessions
+    sign_in: SignIn
+    admission: Admission
+    attempts: Attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a server says of itself once it answers; ``checkpoint`` is empty while the ledger is not to be relied on."""
+
+    address: str
+    log_id: bytes
+    log_key: str
+    key_fingerprint: str
+    genesis_digest: bytes
+    development: bool
+    checkpoint: str
+    ledger: str
+
+
+@asynccontextmanager
+async def running(config: Config, log: FilteringBoundLogger) -> AsyncIterator[Ready]:
+    """Serve while entered. Raises StartError; leaving drains, then closes what was opened, last first."""
+    async with AsyncExitStack() as stack:
+        try:
+            runtime, signer = await _open(config, log, stack)
+            address = await stack.enter_async_context(listening(runtime))
+        except (
+            DataDirectoryInUseError,
+            EmptyLogError,
+            KeyFileError,
+            ListenError,
+            LogUnreadableError,
+            RefusedError,
+            StorageError,
+            OSError,
+            ValueError,
+        ) as error:
+            raise StartError(str(error)) from error
+        state, health = runtime.committer.view.state, runtime.committer.health
+        ready = Ready(
+            address=address,
+            log_id=state.log.log_id,
+            log_key=note.vkey_of(signer.origin, state.log.log_key),
+            key_fingerprint=keys.fingerprint(state.log.log_key),
+            genesis_digest=state.log.genesis_digest,
+            development=state.log.development,
+            checkpoint=await runtime.committer.checkpoint() if health.ok else "",
+            ledger=health.code,
+        )
+        log.info("ready", address=address, log_id=ready.log_id.hex(), position=state.head, ledger=health.code or "ok")
+        yield ready
+
+
+async def _open(config: Config, log: FilteringBoundLogger, stack: AsyncExitStack) -> tuple[Runtime, CheckpointSigner]:
+    """Open everything that is not the network, in order; ``stack`` closes it."""
+    if not (config.data_path / "keys").is_dir():
+        raise StartError(f"{config.data_path} is no data folder: make one with `interlock init {config.data_path}`")
+    stack.enter_context(DataLock(config.data_path / "lock"))
+    clock, rng, metrics = SystemClock(), os.urandom, Metrics()
+    signer = _load_signer(config)
+    store = Store.open(config.database)
+    stack.callback(store.close)
+    mark, policies = HighWaterMark(config.highwater_path), Policies()
+    opened = open_log(store, mark, signer.verifier)
+    if not opened.health.ok:
+        log.error("ledger_unhealthy", code=opened.health.code, detail=opened.health.detail)
+    committer = Committer(store, opened, clock=clock, policies=policies, mark=mark, signer=signer, log=log)
+    committer.start()
+    stack.push_async_callback(committer.close)
+    with store.reading() as connection:
+        saved = load_sessions(connection, clock.now_us())
+    sessions = Sessions(StoredSessions(committer), clock, rng, log, saved)
+    stack.push_async_callback(sessions.settle)
+    if config.metrics_listen:
+        stack.callback(serve_metrics(metrics, *host_and_port(config.metrics_listen)))
+    runtime = Runtime(
+        config=config,
+        clock=clock,
+        rng=rng,
+        log=log,
+        metrics=metrics,
+        store=store,
+        committer=committer,
+        blobs=open_blobs(config.evidence, rng),
+        sessions=sessions,
+        sign_in=SignIn(
+            challenges=Challenges(clock, rng),
+            sessions=sessions,
+            view=lambda: committer.view,
+            clock=clock,
+            server_name=config.server_name,
+            log=log,
+        ),
+        admission=Admission(sessions, lambda: committer.view, clock),
+        attempts=Attempts(committer, clock, metrics, log),
+    )
+    return runtime, signer
+
+
+def _load_signer(config: Config) -> CheckpointSigner:
+    """Load the log's key and the name it signs under. Raises KeyFileError, or NoteError for a bad ``log.pub``."""
+    key = load_signing_key(config.data_path / "keys" / "log.key", passphrase_from(config.passphrase_file))
+    verifier = note.NoteVerifier.from_vkey((config.data_path / "log.pub").read_text("utf-8").strip())
+    if verifier.public_key != keys.public_bytes(key):
+        raise KeyFileError(f"{config.data_path / 'keys' / 'log.key'} is not the key that log.pub names")
+    return CheckpointSigner(verifier.name, key)

@@ -1,0 +1,111 @@
+"""The gRPC port: methods, health, reflection, and how it opens and closes."""
+
+from __future__ import annotations
+
+import base64
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+from protovalidate import Validator
+
+from interlock.service import tls
+from interlock.service.api import servicers
+from interlock.service.api.identity import IdentityService
+from interlock.service.identity.permissions import METHODS
+from interlock.service.keyfiles import read_private
+from interlock.service.server import Handlers, Limits, Pipeline
+from interlock.v1 import identity_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from interlock.service.bootstrap import Runtime
+    from interlock.service.config import Config
+
+MAX_METADATA_BYTES: Final = 64 * 1024
+"""Refusals that list everything travel in trailing metadata."""
+
+_REQUEST_ID_BYTES: Final = 9
+
+
+class ListenError(RuntimeError):
+    """The port can't be opened."""
+
+
+@asynccontextmanager
+async def listening(runtime: Runtime) -> AsyncIterator[str]:
+    """Serve while entered, and give the address. Leaving drains: no new calls, running ones may finish."""
+    config = runtime.config
+    handlers = Handlers()
+    servicers.register(
+        handlers,
+        runtime.committer,
+        runtime.store,
+        runtime.blobs,
+        runtime.clock,
+        runtime.rng,
+        config.max_evidence_bytes,
+    )
+    identity = IdentityService(runtime.committer, runtime.sign_in, runtime.sessions, runtime.admission)
+    identity_pb2_grpc.add_IdentityServiceServicer_to_server(identity, handlers)  # type: ignore[arg-type]  # as a server
+    pipeline = _pipeline(runtime)
+    server = aio.server(options=_options(config))
+    server.add_generic_rpc_handlers((pipeline.routes(handlers.by_name, METHODS),))
+    names = sorted({name.partition("/")[0] for name in handlers.by_name})
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    known = (*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(known, server)
+    address = _open_port(server, config)
+    await server.start()
+    for name in ("", *names):
+        await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+    try:
+        yield address
+    finally:
+        await health.enter_graceful_shutdown()
+        pipeline.end_watches()
+        await server.stop(config.drain_seconds)
+
+
+def _pipeline(runtime: Runtime) -> Pipeline:
+    config = runtime.config
+    return Pipeline(
+        admission=runtime.admission,
+        attempts=runtime.attempts,
+        validator=Validator(),
+        limits=Limits(
+            deadline_seconds=config.deadline_seconds,
+            upload_idle_seconds=config.upload_idle_seconds,
+            streams_per_principal=config.streams_per_principal,
+        ),
+        metrics=runtime.metrics,
+        log=runtime.log,
+        new_request_id=lambda: base64.urlsafe_b64encode(runtime.rng(_REQUEST_ID_BYTES)).decode(),
+    )
+
+
+def _options(config: Config) -> tuple[tuple[str, int], ...]:
+    return (
+        ("grpc.so_reuseport", 0),  # a second server on this port must fail, not share its callers
+        ("grpc.max_receive_message_length", config.max_message_bytes),
+        ("grpc.max_send_message_length", config.max_message_bytes),
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    )
+
+
+def _open_port(server: aio.Server, config: Config) -> str:
+    try:
+        if config.insecure:
+            server.add_insecure_port(config.listen)
+            return config.listen
+        place = config.data_path / "keys"
+        credentials = tls.server_credentials(read_private(place / "server.key"), (place / "server.crt").read_bytes())
+        port = server.add_secure_port(config.listen, credentials)
+    except RuntimeError as error:
+        raise ListenError(f"can't listen on {config.listen}: {error}") from error
+    return f"{config.listen.rpartition(':')[0]}:{port}"
