@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
+from interlock.statemachine.commands import HoldPlace
+from interlock.statemachine.rights import HOLD_EVERYTHING
+from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from interlock.statemachine.commands import Actor
+    from interlock.statemachine.commands import Actor, Firing
     from interlock.statemachine.policy.model import Policy, Role
     from interlock.statemachine.state import State
 
@@ -87,6 +90,13 @@ def check_actor(state: State, actor: Actor) -> Refused | None:
             actor.principal,
         )
     return None
+
+
+def right_to(firing: Firing) -> str:
+    """Return the right that firing a tightening or neutral trigger takes; a hold on everything has one of its own."""
+    if isinstance(firing, HoldPlace) and firing.target == EVERYTHING:
+        return HOLD_EVERYTHING
+    return firing.trigger.value
 
 
 def check_right(  # who, what and where, each by name

@@ -164,7 +164,7 @@ def _riding(policy: Policy, state: State, change: r.Change, content: Content, in
     for firing in content.triggers:
         model = model_concerned(state, firing)
         rights = authority.rights_on(policy, state, change.proposer, instant, model)
-        needed = CHANGE_PROPOSE if rule_of(policy, firing) else firing.trigger.value
+        needed = CHANGE_PROPOSE if rule_of(policy, firing) else authority.right_to(firing)
         if needed not in rights:
             yield Unmet(
                 Code.RIGHT_MISSING,

@@ -15,21 +15,16 @@ from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Entry, PolicyRef
 from interlock.statemachine.lifecycle import Turn
-from interlock.statemachine.machines.fire import fire, model_concerned, subject_of
+from interlock.statemachine.machines.fire import fire, model_concerned, standard_of, subject_of
 from interlock.statemachine.machines.step import Moment, Moved
-from interlock.statemachine.rights import (
-    CHANGE_PROPOSE,
-    EVIDENCE_GRANT_ACCESS,
-    EVIDENCE_UPLOAD,
-    HOLD_EVERYTHING,
-)
-from interlock.statemachine.state import EVERYTHING, State
+from interlock.statemachine.rights import CHANGE_PROPOSE, EVIDENCE_GRANT_ACCESS, EVIDENCE_UPLOAD
 from interlock.statemachine.triggers import DIRECTIONS, Direction
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
 
 if TYPE_CHECKING:
     from interlock.statemachine.policy.model import Policy
     from interlock.statemachine.rules import Rules
+    from interlock.statemachine.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +120,8 @@ def _check_anywhere(turn: Turn, state: State, right: str) -> Refused | None:
 
 def _check_firing(turn: Turn, state: State, firing: c.Firing) -> Refused | None:
     """Refuse a loosening trigger outright; a neutral one that a rule names; and whoever lacks the right."""
-    if DIRECTIONS[firing.trigger] is Direction.LOOSENS or turn.policy.is_ruled(firing.trigger.value):
+    ruled = turn.policy.is_ruled(firing.trigger.value, standard_of(turn.policy, firing))
+    if DIRECTIONS[firing.trigger] is Direction.LOOSENS or ruled:
         return refused(
             RefusalKind.UNMET,
             Code.CHANGE_REQUIRED,
@@ -134,10 +130,7 @@ def _check_firing(turn: Turn, state: State, firing: c.Firing) -> Refused | None:
             subject_of(firing),
             firing.trigger.value,
         )
-    right = firing.trigger.value
-    if isinstance(firing, c.HoldPlace) and firing.target == EVERYTHING:
-        right = HOLD_EVERYTHING
-    model = model_concerned(state, firing)
+    model, right = model_concerned(state, firing), authority.right_to(firing)
     return authority.check_right(turn.policy, state, turn.actor, turn.instant, right, model)
 
 

@@ -99,14 +99,19 @@ def model_concerned(state: State, firing: c.Firing) -> str | None:
 
 
 def standard_of(policy: Policy, firing: c.Firing) -> str | None:
-    """Return the standard that a level or safeguard trigger belongs to; None for the others."""
+    """Return the standard that a level or safeguard trigger belongs to; None for the others.
+
+    Empty for a safeguard that the policy does not know: no rule is narrowed to that.
+    """
     match firing:
         case c.LevelAssign() | c.LevelRaise() | c.LevelLower() | c.LevelConfirm():
             return names.leaf_of(firing.level)
         case _:
             name = getattr(firing, "safeguard", None)
-            spec = policy.safeguards.get(names.leaf_of(name)) if isinstance(name, str) else None
-            return spec.standard if spec is not None else None
+            if not isinstance(name, str):
+                return None
+            spec = policy.safeguards.get(names.leaf_of(name))
+            return spec.standard if spec is not None else ""
 
 
 def touched(policy: Policy, state: State, firing: c.Firing) -> frozenset[str]:
@@ -133,11 +138,10 @@ def touched(policy: Policy, state: State, firing: c.Firing) -> frozenset[str]:
         case c.DeterminationReport():
             found |= {firing.assessment} - {""}
         case c.SafeguardRetire():
-            found |= {
-                names.level_name(leaning, standard)
-                for leaning in ([concerned] if concerned else [m.name for m in state.all_of(r.Model)])
-                for standard in policy.standards
-            }
+            spec = policy.safeguards.get(names.leaf_of(subject))
+            for leaning in [concerned] if concerned else [m.name for m in state.all_of(r.Model)]:
+                found |= {names.level_name(leaning, standard) for standard in policy.standards}
+                found |= {names.determination_name(leaning, cause) for cause in (spec.for_thresholds if spec else ())}
         case _:
             pass
     return frozenset(found)
