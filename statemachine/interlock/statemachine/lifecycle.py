@@ -103,10 +103,12 @@ def _check_proposal(turn: Turn, state: State, change: r.Change, content: Content
         for unmet in evaluation.blocking
         if unmet.code not in {Code.EVIDENCE_MISSING, Code.EVIDENCE_STALE, Code.EVIDENCE_EXPIRED, Code.CHANGE_EXPIRED}
     )
-    if timeless and change.state != "draft":
-        lacking = all(unmet.code is Code.RIGHT_MISSING for unmet in timeless)
-        return Refused(RefusalKind.NOT_ALLOWED if lacking else RefusalKind.UNMET, evaluation.blocking)
-    return None
+    if not timeless or change.state == "draft":
+        return None
+    if evaluation.stale:
+        return Refused(RefusalKind.STALE, evaluation.blocking)
+    lacking = all(unmet.code is Code.RIGHT_MISSING for unmet in timeless)
+    return Refused(RefusalKind.NOT_ALLOWED if lacking else RefusalKind.UNMET, evaluation.blocking)
 
 
 def propose(turn: Turn, state: State, command: c.ProposeChange) -> Moved | Refused:
@@ -321,7 +323,7 @@ def sign(turn: Turn, state: State, command: c.SignOffChange | c.WithdrawSignOffO
         credential=key.fingerprint,
         decision=statement.decision,
         revision=change.revision,
-        roles=statement.roles,
+        roles=_held(turn, state, change, statement.roles),
         position=state.size,
         at=turn.instant,
         not_after=statement.not_after,
@@ -336,6 +338,18 @@ def sign(turn: Turn, state: State, command: c.SignOffChange | c.WithdrawSignOffO
             return _reject(turn, state, change, sign_off)
         case _:
             return _approve(turn, state, change, sign_off)
+
+
+def _held(turn: Turn, state: State, change: r.Change, named: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the roles named that the signer holds on some model of the change: naming others gives no say in them."""
+    held = {
+        role.id
+        for firing in changes.content_of(change.content).triggers
+        for _, role in authority.roles_on(
+            turn.policy, state, turn.actor.principal, turn.instant, model_concerned(state, firing)
+        )
+    }
+    return tuple(role for role in named if role in held)
 
 
 def _bad(code: Code, requirement: str, actual: str, name: str) -> Refused:
@@ -455,14 +469,7 @@ def _take_back(turn: Turn, state: State, change: r.Change, sign_off: r.SignOff) 
 
 
 def _reject(turn: Turn, state: State, change: r.Change, sign_off: r.SignOff) -> Moved | Refused:
-    content = changes.content_of(change.content)
-    models = {model_concerned(state, firing) for firing in content.triggers}
-    held = {
-        role.id
-        for model in models
-        for _, role in authority.roles_on(turn.policy, state, sign_off.signer, turn.instant, model)
-    }
-    if not held & set(sign_off.roles):
+    if not sign_off.roles:
         return refused(
             RefusalKind.NOT_ALLOWED,
             Code.NO_APPROVING_ROLE,
@@ -473,13 +480,13 @@ def _reject(turn: Turn, state: State, change: r.Change, sign_off: r.SignOff) -> 
     after, signed = _with(state, change, sign_off)
     vetoes = {
         slot.role
-        for firing in content.triggers
+        for firing in changes.content_of(change.content).triggers
         if (rule := changes.rule_of(turn.policy, firing)) is not None
         for slot in rule.slots
         if slot.veto
     }
     target = change.state
-    if vetoes & held & set(sign_off.roles):
+    if not vetoes.isdisjoint(sign_off.roles):
         target = "rejected"
         after = after.put(replace(signed, state=target))
     return Moved(after, (Transition(change.name, "change.reject", change.state, target),))

@@ -48,8 +48,11 @@ def requester_persons(state: State, change: r.Change) -> frozenset[str]:
     return frozenset(person_of(state, principal) for principal in change.requesters)
 
 
-def author_persons(state: State, content: Content) -> frozenset[str]:
-    """Return uploader, declared authors and verifier of all evidence attached or relied on, as persons."""
+def author_persons(state: State, change: r.Change, content: Content) -> frozenset[str]:
+    """Return uploader, declared authors and verifier of all evidence attached or relied on, as persons.
+
+    What a change verifies itself, its proposer verifies.
+    """
     documents = {name for name, _ in content.evidence}
     people: set[str] = set()
     for firing in content.triggers:
@@ -58,7 +61,10 @@ def author_persons(state: State, content: Content) -> frozenset[str]:
                 known = state.safeguard(firing.safeguard)
                 documents |= set(known.evidence)
                 people |= {known.verified_by} - {""}
-            case c.SafeguardVerify() | c.SafeguardReattest() | c.DeterminationReport():
+            case c.SafeguardVerify() | c.SafeguardReattest():
+                documents |= set(firing.evidence)
+                people.add(change.proposer)
+            case c.DeterminationReport():
                 documents |= set(firing.evidence)
             case c.ModelRecordRun():
                 documents.add(firing.evidence)
@@ -82,6 +88,8 @@ def tally(policy: Policy, state: State, change: r.Change, content: Content, inst
             void[sign_off.position] = reason
         elif sign_off.decision == "approve":
             approvals.append(sign_off)
+    standing = [sign_off for sign_off in latest.values() if sign_off.position not in void]
+    void |= {s.position: Code.SUPERSEDED for s in standing if s.decision == "reject" and _anew(change, s, standing)}
     rejects = tuple(
         Unmet(
             Code.SIGN_OFF_REJECTED,
@@ -99,7 +107,7 @@ def tally(policy: Policy, state: State, change: r.Change, content: Content, inst
         rejects,
         void,
         requester_persons(state, change),
-        author_persons(state, content),
+        author_persons(state, change, content),
         frozenset(name for name, _ in content.evidence),
     )
 
@@ -115,10 +123,8 @@ def _void_reason(  # one return a reason, in the order they are looked at
     """Return why a sign-off does not count, or None where it does."""
     if latest.position != sign_off.position:
         return Code.WITHDRAWN if latest.decision == "withdraw" else Code.SUPERSEDED
-    if sign_off.decision == "withdraw":
+    if sign_off.decision != "approve":  # voiding only ever removes approvals
         return None
-    if sign_off.decision == "reject":
-        return Code.SUPERSEDED if _reviewed_anew(change, sign_off) else None
     if sign_off.revision != change.revision:
         return Code.REVISION_CHANGED
     if sign_off.not_after and instant >= sign_off.not_after:
@@ -131,13 +137,13 @@ def _void_reason(  # one return a reason, in the order they are looked at
     return None
 
 
-def _reviewed_anew(change: r.Change, reject: r.SignOff) -> bool:
-    """Say whether a role of an older reject has decided on the present revision since."""
+def _anew(change: r.Change, reject: r.SignOff, standing: Iterable[r.SignOff]) -> bool:
+    """Say whether a role of an older reject has decided on the present revision since, and stands by that."""
     return reject.revision != change.revision and any(
         later.revision == change.revision
         and later.decision != "withdraw"
         and not set(later.roles).isdisjoint(reject.roles)
-        for later in change.sign_offs
+        for later in standing
     )
 
 
@@ -203,9 +209,9 @@ def misfits(  # the change, and who would sign it
     """Return every reason why a sign-off fills no slot of any of the change's rules; empty where it fills one."""
     pairs = [(slot, model) for rule, model in _ruled(policy, state, content) for slot in rule.slots]
     stops = [obstacles(policy, state, slot, model, sign_off, ledger) for slot, model in pairs]
-    if any(not stop for stop in stops):
-        return ()
     admin = (Code.ADMIN_CONFLICT,) if authority.is_admin(policy, state, sign_off.signer, ledger.instant) else ()
+    if not admin and any(not stop for stop in stops):
+        return ()
     asked = ", ".join(dict.fromkeys(slot.role for slot, _ in pairs))
     words = {
         Code.NO_APPROVING_ROLE: (
