@@ -45,17 +45,13 @@ def explain(policy: Policy, state: State, model: str, context: str, artifact: st
     Raises nothing for unknown names: they are reasons to deny.
     """
     place = policy.context(context)
-    if place is None:
-        known = ", ".join(entry.id for entry in policy.contexts)
-        reason = Unmet(Code.CONTEXT_UNKNOWN, f"a context of the policy: {known}", f"{context!r} is none", rule=1)
-        return Verdict(allowed=False, reasons=(reason,), advisories=(), valid_until=None, stable_until=None)
     found = state.find(model, r.Model)
-    if found is None:
-        reason = Unmet(Code.MODEL_UNKNOWN, "a registered model", "no such model", model, rule=2)
-        return Verdict(allowed=False, reasons=(reason,), advisories=(), valid_until=None, stable_until=None)
+    if place is None or found is None:  # rules 4 to 6 have nothing to speak of, rule 3 has
+        reasons = (*_context(policy, place, context), *_model(place, found, model, artifact), *_holds(state, model))
+        return Verdict(allowed=False, reasons=reasons, advisories=(), valid_until=None, stable_until=None)
     safeguards, advisories = _safeguards(policy, state, model, place, instant)
     reasons = (
-        *_model(place, found, artifact),
+        *_model(place, found, model, artifact),
         *_holds(state, model),
         *_determinations(state, model, place, instant),
         *_levels(policy, state, model, place),
@@ -63,22 +59,31 @@ def explain(policy: Policy, state: State, model: str, context: str, artifact: st
         # Rule 7: these rules have no incidents or findings, and refuse packs with blocking obligations.
         # Rule 8: these rules have no trigger that taints an applied change.
     )
-    ends = tuple(end for end in _ends(policy, state, model, place) if end > instant)
-    stable_until = min(ends, default=None)
+    ends = tuple((end, blocks) for end, blocks in _ends(policy, state, model, place) if end > instant)
     return Verdict(
         allowed=not reasons,
         reasons=reasons,
         advisories=advisories,
-        valid_until=None if reasons else stable_until,
-        stable_until=stable_until,
+        valid_until=None if reasons else min((end for end, blocks in ends if blocks), default=None),
+        stable_until=min((end for end, _ in ends), default=None),
     )
 
 
-def _model(place: Context, model: r.Model, artifact: str) -> Iterator[Unmet]:
+def _context(policy: Policy, place: Context | None, context: str) -> Iterator[Unmet]:
+    """Rule 1."""
+    if place is None:
+        known = ", ".join(entry.id for entry in policy.contexts)
+        yield Unmet(Code.CONTEXT_UNKNOWN, f"a context of the policy: {known}", f"{context!r} is none", rule=1)
+
+
+def _model(place: Context | None, model: r.Model | None, name: str, artifact: str) -> Iterator[Unmet]:
     """Rule 2."""
+    if model is None:
+        yield Unmet(Code.MODEL_UNKNOWN, "a registered model", "no such model", name, rule=2)
+        return
     if model.state != "registered":
         yield Unmet(Code.MODEL_RETIRED, "a registered model", model.state, model.name, rule=2)
-    if place.artifact_required and not artifact:
+    if place is not None and place.artifact_required and not artifact:
         yield Unmet(
             Code.ARTIFACT_REQUIRED,
             f"an artifact digest: context {place.id} asks for one",
@@ -160,13 +165,13 @@ def _safeguards(
     return tuple(blocking), tuple(advisory)
 
 
-def _ends(policy: Policy, state: State, model: str, place: Context) -> Iterator[int]:
-    """Yield every instant at which time alone changes something that rules 4 and 6 read."""
+def _ends(policy: Policy, state: State, model: str, place: Context) -> Iterator[tuple[int, bool]]:
+    """Yield every instant at which time alone changes what rules 4 and 6 read, and whether it can turn the verdict."""
     for threshold in place.thresholds:
         known = state.determination(model, threshold)
         if known.confirmed and known.lapses_at is not None:
-            yield known.lapses_at
-    for _, name in listed_safeguards(policy, state, model, place.id):
+            yield known.lapses_at, True
+    for spec, name in listed_safeguards(policy, state, model, place.id):
         until = state.safeguard(name).attested_until
         if until is not None:
-            yield until
+            yield until, spec.track == "commitment"
