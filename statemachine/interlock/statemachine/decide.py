@@ -46,7 +46,7 @@ def decide(  # everything that a decision depends on, by name
 ) -> Accepted | Refused:
     """Return the entry that a command makes at the head ``state``, or everything that stands against it."""
     turn = Turn(rules, policy, actor, facts)
-    no = _check_order(state, command, facts) or _check_actor(state, command, actor)
+    no = _check_order(state, command, facts) or _check_facts(command, facts) or _check_actor(state, command, actor)
     if no is not None:
         return no
     no = _check_rights(turn, state, command)
@@ -82,6 +82,13 @@ def _check_order(state: State, command: c.Command, facts: c.Facts) -> Refused | 
     if founding == closed:
         return genesis.no("the founding first, once, and closed", f"{type(command).__name__} at {state.size}")
     return None
+
+
+def _check_facts(command: c.Command, facts: c.Facts) -> Refused | None:
+    """Refuse envelopes where none is read: what stands in the facts was checked."""
+    if not facts.envelopes or isinstance(command, c.SignOffChange | c.WithdrawSignOffOfChange | c.CloseGenesis):
+        return None
+    return refused(RefusalKind.INVALID, Code.MALFORMED, "no envelope", f"{len(facts.envelopes)} of them", "log")
 
 
 def _check_actor(state: State, command: c.Command, actor: c.Actor) -> Refused | None:
