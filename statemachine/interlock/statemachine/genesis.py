@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 
 from interlock.proofs import keys
 from interlock.proofs.errors import RefusedError
-from interlock.statemachine import codec, signoff
+from interlock.statemachine import codec, forms, signoff
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
-from interlock.statemachine.entry import Transition
+from interlock.statemachine.commands import SYSTEM
+from interlock.statemachine.entry import PolicyRef, Transition
 from interlock.statemachine.machines import tables
 from interlock.statemachine.machines.step import Moved
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
-    from interlock.statemachine.entry import GenesisDocument
+    from interlock.statemachine.entry import FoundingPrincipal, GenesisDocument
     from interlock.statemachine.lifecycle import Turn
     from interlock.statemachine.state import State
 
@@ -91,8 +92,9 @@ def _faults(turn: Turn, document: GenesisDocument) -> Iterator[tuple[str, str]]:
     """Yield (what must be, what is) for everything wrong with a founding document."""
     if len(document.log_id) != _LOG_ID_BYTES:
         yield "a log id of 16 bytes", f"{len(document.log_id)} bytes"
-    if document.policy.digest != turn.policy.digest or document.policy.name != turn.policy.name:
-        yield f"the policy given, {turn.policy.name}", document.policy.name
+    given = PolicyRef(turn.policy.name, turn.policy.version, turn.policy.digest)
+    if document.policy != given:
+        yield f"the policy given, {given.name}", document.policy.name
     if document.recovery_threshold < _LEAST_RECOVERY:
         yield "a recovery quorum of at least two", str(document.recovery_threshold)
     yield from _key_faults(document)
@@ -124,12 +126,25 @@ def _people_faults(turn: Turn, document: GenesisDocument) -> Iterator[tuple[str,
     if len(accounts) != len(document.principals):
         yield "each principal once", "one is named twice"
     for row in document.principals:
+        if row.name == SYSTEM.principal or not forms.PRINCIPAL.fullmatch(row.name):
+            yield "principals named principals/{id}, none of them the system", row.name
+        if row.person and not forms.PERSON.fullmatch(row.person):
+            yield "persons named by an id", f"{row.person} behind {row.name}"
         if row.kind not in _KINDS:
             yield f"a kind among {', '.join(_KINDS)}", f"{row.kind} for {row.name}"
         if (row.kind == "service") == bool(row.person):
             yield "a person behind every human and external principal, none behind a service", row.name
-    for owner in {row.principal for row in document.credentials} - accounts.keys():
+    for owner in sorted({row.principal for row in document.credentials} - accounts.keys()):
         yield "keys of named principals", f"a key of {owner}"
+    people = {row.person for row in document.principals if row.recovery}
+    if len(people) < document.recovery_threshold:
+        yield f"{document.recovery_threshold} recovery people or more", str(len(people))
+    yield from _grant_faults(turn, document, accounts, people)
+
+
+def _grant_faults(
+    turn: Turn, document: GenesisDocument, accounts: Mapping[str, FoundingPrincipal], recovery: Collection[str]
+) -> Iterator[tuple[str, str]]:
     held: dict[str, set[str]] = {}
     for grant in document.grants:
         role = turn.policy.roles.get(grant.role)
@@ -141,14 +156,13 @@ def _people_faults(turn: Turn, document: GenesisDocument) -> Iterator[tuple[str,
             yield "no approving role for a service", f"{grant.role} to {grant.principal}"
         person = account.person or account.name
         held.setdefault(person, set()).add("approving" if role.approves else role.id)
-        if account.recovery:
-            yield "no role for a recovery principal", f"{grant.role} to {grant.principal}"
+        if account.person in recovery:
+            yield "no role for a person of the recovery quorum", f"{grant.role} to {grant.principal}"
+        if not forms.SCOPE.fullmatch(grant.scope):
+            yield "a scope of `*` or a pattern over model ids", f"{grant.scope} for {grant.principal}"
     for person, kinds in held.items():
         if {"approving", "admin"} <= kinds:
             yield "admins administer, they do not approve", f"{person} would do both"
-    people = {row.person for row in document.principals if row.recovery}
-    if len(people) < document.recovery_threshold:
-        yield f"{document.recovery_threshold} recovery people or more", str(len(people))
 
 
 def close(turn: Turn, state: State, _command: c.CloseGenesis) -> Moved | Refused:
