@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from interlock.statemachine.policy.loader import load_pack
-
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine import rules as rulebook
 from interlock.statemachine.decide import Accepted, decide
 from interlock.statemachine.policy.files import pack_digest
 from interlock.statemachine.policy.findings import PackError
+from interlock.statemachine.policy.loader import load_pack
 from interlock.statemachine.state import State
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ class Replay:
     def feed(self, data: bytes) -> Accepted | None:
         """Judge the next entry's stored bytes; None when it has a finding (then in ``findings``)."""
         position = self.state.size
+        if self.findings:
+            return None
         try:
             entry = codec.decode_entry(data, self.resolve)
         except (codec.CodecError, LookupError) as error:
@@ -71,34 +72,34 @@ class Replay:
     def _redecide(self, entry: Entry) -> Accepted | None:
         rules = rulebook.rules_for(entry.rules_version)
         if rules is None or entry.rules_digest != rules.digest:
-            self._find(entry.seq, "RULES_UNKNOWN", f"rules version {entry.rules_version}: cannot judge")
+            self._find(self.state.size, "RULES_UNKNOWN", f"rules version {entry.rules_version}: cannot judge")
             return None
         if self.policy is None and not self._load_policy(entry):
             return None
         if self.policy is None:
-            self._find(entry.seq, "POLICY_UNREADABLE", "no policy before the genesis")
+            self._find(self.state.size, "POLICY_UNREADABLE", "no policy before the genesis")
             return None
         decided = decide(rules, self.policy, self.state, entry.command, entry.facts, entry.actor, entry.request_id)
         if isinstance(decided, Accepted):
             return decided
         why = "; ".join(f"{unmet.code} ({unmet.requirement}: {unmet.actual})" for unmet in decided.unmet)
-        self._find(entry.seq, "NOT_DECIDABLE_SO", f"the rules refuse it: {why}")
+        self._find(self.state.size, "NOT_DECIDABLE_SO", f"the rules refuse it: {why}")
         return None
 
     def _load_policy(self, entry: Entry) -> bool:
         """Load the pack that the genesis names, by its digest."""
         if not isinstance(entry.command, c.Genesis):
-            self._find(entry.seq, "NO_GENESIS", "the first entry is no genesis")
+            self._find(self.state.size, "NO_GENESIS", "the first entry is no genesis")
             return False
         try:
             digest = codec.decode_genesis(entry.command.document).policy.digest
             files = codec.decode_pack(self.resolve(digest))
             if pack_digest(files) != digest:
-                self._find(entry.seq, "PACK_DIGEST", f"the pack is not the one with digest {digest.hex()}")
+                self._find(self.state.size, "PACK_DIGEST", f"the pack is not the one with digest {digest.hex()}")
                 return False
             self.policy = load_pack(files)
         except (codec.CodecError, LookupError, PackError) as error:
-            self._find(entry.seq, "POLICY_UNREADABLE", str(error))
+            self._find(self.state.size, "POLICY_UNREADABLE", str(error))
             return False
         return True
 
