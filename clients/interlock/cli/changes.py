@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # typer evaluates it
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli.arguments import ChangeArgument  # noqa: TC001  # typer evaluates it
+from interlock.cli.arguments import ChangeArgument, moment
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.change import change_row, show_change, show_outcome, title_of
 from interlock.cli.views.common import to_json
@@ -16,6 +16,7 @@ from interlock.client.errors import ContentError, InvalidRequestError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from interlock.client.review import OpenedChange
     from interlock.client.sdk import Interlock
     from interlock.v1.change_pb2 import Change
 
@@ -55,30 +56,39 @@ def propose(
     _tell(run, made)
 
 
-@command(app, "amend", example="interlock changes amend 3 -f change.yaml")
-def amend(run: Run, change: ChangeArgument, file: FileOption, etag: EtagOption = "") -> None:
-    """Make a new revision from a file; earlier approvals are void.
+@command(app, "amend", example="interlock changes amend 3 --summary 'as a precaution'")
+def amend(
+    run: Run,
+    change: ChangeArgument,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", exists=True, dir_okay=False, readable=True, help="The whole change.")
+    ] = None,
+    title: Annotated[str, typer.Option("--title", "-t", help="Another title.")] = "",
+    summary: Annotated[str, typer.Option("--summary", "-s", help="Another summary.")] = "",
+    not_before: Annotated[
+        str | None, typer.Option("--not-before", metavar="TIME", help="Another earliest time.")
+    ] = None,
+    etag: EtagOption = "",
+) -> None:
+    """Make a new revision, from a file or with other texts; earlier approvals are void.
 
     Evidence is changed by `attach` and `detach`: a file that lists other evidence than the change has is refused.
     """
     from interlock.cli.change_file import load_change_file
 
-    wanted = load_change_file(file)
+    wanted = load_change_file(file) if file is not None else None
+    if wanted is None and not (title or summary or not_before):
+        raise typer.BadParameter("nothing to amend: give --file, --title, --summary or --not-before")
     with run.client() as client:
         opened = client.open_change(change)
-        attached = {name for name, _ in opened.content.evidence}
-        if wanted.evidence and set(wanted.evidence) != attached:
-            raise InvalidRequestError(
-                f"{file} lists other evidence than {opened.name} has ({', '.join(sorted(attached)) or 'none'}): "
-                "use `changes attach` or `changes detach`",
-                reason="CHANGE_FILE",
-            )
+        if wanted is not None:
+            _check_evidence(wanted.evidence, opened)
         made = client.changes.amend(
             change,
-            triggers=wanted.triggers,
-            title=wanted.title,
-            summary=wanted.summary,
-            not_before=wanted.not_before,
+            triggers=wanted.triggers if wanted else (),
+            title=title or (wanted.title if wanted else ""),
+            summary=summary or (wanted.summary if wanted else ""),
+            not_before=moment(not_before) or (wanted.not_before if wanted else None),
             etag=etag or opened.change.etag,
         )
     _tell(run, made)
@@ -197,6 +207,17 @@ def show_rows(run: Run, client: Interlock, changes: Iterable[Change]) -> None:
             title = f"CONTENT NOT TO BE TRUSTED: {error.message}"
         lines.append(change_row(row, title))
     run.terminal.rows(lines)
+
+
+def _check_evidence(listed: Iterable[str], opened: OpenedChange) -> None:
+    """Raise InvalidRequestError where a file lists other evidence than the change has."""
+    attached = {name for name, _ in opened.content.evidence}
+    if set(listed) not in (set(), attached):
+        raise InvalidRequestError(
+            f"the file lists other evidence than {opened.name} has ({', '.join(sorted(attached)) or 'none'}): "
+            "use `changes attach` or `changes detach`",
+            reason="CHANGE_FILE",
+        )
 
 
 def _tell(run: Run, change: Change) -> None:

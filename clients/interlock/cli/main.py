@@ -32,6 +32,7 @@ from interlock.cli import (
 from interlock.cli.exits import ExitCode, exit_code_of
 from interlock.cli.failures import show_error, show_fault, show_usage
 from interlock.cli.joined import RootGroup
+from interlock.cli.run import Common, JsonOption, PassphraseOption, ProfileOption, TimeoutOption
 from interlock.cli.terminal import Terminal
 from interlock.client.errors import InterlockError
 
@@ -79,11 +80,17 @@ def _show_version(wanted: bool) -> None:
 
 
 def _root(
+    context: typer.Context,
+    as_json: JsonOption = False,
+    profile: ProfileOption = None,
+    timeout: TimeoutOption = None,
+    passphrase_file: PassphraseOption = None,
     _version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Hold the options of `interlock` itself."""
+    """Keep the options that stand before the command for it."""
+    context.obj = Common(as_json, profile, timeout, passphrase_file)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -71,6 +71,25 @@ def _complete_profile(incomplete: str) -> list[str]:
     return [name for name in profile_names(os.environ) if name.startswith(incomplete)]
 
 
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The common options as far as they were given; they may stand before the command or after it."""
+
+    as_json: bool = False
+    profile: str | None = None
+    timeout_seconds: float | None = None
+    passphrase_file: Path | None = None
+
+    def after(self, before: Common) -> Run:
+        """Return the run that these options ask for, those given ``before`` the command filling the gaps."""
+        return Run(
+            Terminal(as_json=self.as_json or before.as_json),
+            self.profile or before.profile,
+            self.timeout_seconds or before.timeout_seconds or DEFAULT_TIMEOUT_SECONDS,
+            self.passphrase_file or before.passphrase_file,
+        )
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.", rich_help_panel=_PANEL)]
 ProfileOption = Annotated[
     str | None,
@@ -84,9 +103,13 @@ ProfileOption = Annotated[
     ),
 ]
 TimeoutOption = Annotated[
-    float,
+    float | None,
     typer.Option(
-        "--timeout", min=0.1, metavar="SECONDS", help="Give up on a call after this long.", rich_help_panel=_PANEL
+        "--timeout",
+        min=0.1,
+        metavar="SECONDS",
+        help=f"Give up on a call after this long; else {DEFAULT_TIMEOUT_SECONDS:g}.",
+        rich_help_panel=_PANEL,
     ),
 ]
 PassphraseOption = Annotated[
@@ -99,9 +122,10 @@ PassphraseOption = Annotated[
     ),
 ]
 _COMMON: Final[tuple[tuple[str, Any, Any], ...]] = (
+    ("command_context", typer.Context, inspect.Parameter.empty),
     ("as_json", JsonOption, False),
     ("profile", ProfileOption, None),
-    ("timeout", TimeoutOption, DEFAULT_TIMEOUT_SECONDS),
+    ("timeout", TimeoutOption, None),
     ("passphrase_file", PassphraseOption, None),
 )
 
@@ -118,14 +142,15 @@ def command(app: typer.Typer, name: str, *, example: str) -> Callable[[Body], Bo
         @functools.wraps(body)
         def start(
             *,
+            command_context: typer.Context,
             as_json: bool,
             profile: str | None,
-            timeout: float,
+            timeout: float | None,
             passphrase_file: Path | None,
             **arguments: object,
         ) -> int | None:
-            run = Run(Terminal(as_json=as_json), profile, timeout, passphrase_file)
-            return body(run, **arguments)
+            before = command_context.obj if isinstance(command_context.obj, Common) else Common()
+            return body(Common(as_json, profile, timeout, passphrase_file).after(before), **arguments)
 
         own = list(inspect.signature(body, eval_str=True).parameters.values())[1:]
         common = [

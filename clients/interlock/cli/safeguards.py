@@ -102,7 +102,7 @@ def _each(run: Run, words: Sequence[str], act: Callable[[Interlock, str], Safegu
                 if not run.as_json:
                     _show_outcome(run, done[-1])
         except InterlockError:
-            if len(chosen) > 1:
+            if len(chosen) > 1 and not run.as_json:
                 run.terminal.note(f"{len(done)} of {len(chosen)} done; then:")
             raise
         finally:

@@ -97,5 +97,5 @@ def _tell(run: Run, outcome: Change, what: str) -> None:
         run.terminal.json(change_json(outcome))
         return
     run.terminal.line()
-    run.terminal.line((f"{what}: ", "bold green"))
+    run.terminal.line((what, "bold green"))
     show_outcome(run.terminal, outcome)

@@ -34,9 +34,16 @@ def state_of(change: Change) -> tuple[str, str]:
 
 
 def show_outcome(terminal: Terminal, change: Change) -> None:
-    """Tell in a few lines where a change stands after it was acted on."""
-    terminal.line((change.name, "bold"), f"  revision {change.revision}  ", state_of(change))
-    _show_unmet(terminal, change.unmet)
+    """Tell where a change stands after it was acted on: what is still unmet, each once, and the upshot last."""
+    wishes: dict[tuple[str, str], list[str]] = {}
+    for row in change.unmet:
+        actual = f"; is {row.actual}" if row.actual and row.code != "SIGN_OFF_MISSING" else ""
+        wishes.setdefault((row.code, f"{row.requirement}{actual}"), []).append(row.trigger)
+    for (code, wish), triggers in wishes.items():
+        fired = ", ".join(dict.fromkeys(filter(None, triggers)))
+        terminal.line((code, "yellow"), f"  {wish}", (f"  for {fired}" if fired else "", "dim"), indent=2)
+    still = f": {len(wishes)} still unmet" if wishes else ""
+    terminal.line((change.name, "bold"), f" revision {change.revision}, ", state_of(change), still)
 
 
 def show_change(terminal: Terminal, opened: OpenedChange) -> None:
@@ -95,7 +102,7 @@ def show_for_signing(terminal: Terminal, reviewed: ReviewedChange) -> None:
 
 def show_texts(terminal: Terminal, opened: OpenedChange) -> None:
     """Show title, summary and whatever other text the change has; an erased one is said to be."""
-    for field in dict(opened.content.texts):
+    for field in sorted(dict(opened.content.texts), key=lambda name: (name != "title", name)):
         if field in opened.erased:
             terminal.line((f"{field}: erased", "dim"), indent=2)
         elif field == "title":
