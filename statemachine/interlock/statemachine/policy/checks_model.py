@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from interlock.statemachine.policy.findings import Code, shown, suggest
+from interlock.statemachine.policy.findings import Code, shown
 from interlock.statemachine.policy.resolve import Names, applied_in, covered
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class _Desk:
             place = (*path, standard)
             if standard not in self.names.standards:
                 message = f"There is no standard {shown(standard)}."
-                fix = suggest(standard, self.names.standards)
+                fix = self.book.suggest(standard, self.names.standards)
                 self.book.error(place, Code.UNKNOWN_STANDARD, message, fix, key=True)
             elif self._known_level(place, level):
                 baseline = self.shape.standards[standard].baseline
@@ -140,7 +140,7 @@ class _Desk:
                 path: Path = ("safeguards", safeguard_id, "guards", index)
                 message = f"The standard {shown(safeguard.standard)} does not apply in {shown(context)}."
                 note = self.book.warning if covers else self.book.error
-                note(path, Code.GUARDS_OUTSIDE_STANDARD, message, suggest(context, applies_in))
+                note(path, Code.GUARDS_OUTSIDE_STANDARD, message, self.book.suggest(context, applies_in))
 
     def check_contexts_guarded(self) -> None:
         guarded = {c for s in self._unconditional() for c in covered(self.shape, self.names, s)}

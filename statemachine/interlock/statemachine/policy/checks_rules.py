@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from interlock.statemachine.policy.findings import Code, shown, suggest
+from interlock.statemachine.policy.fields import MAX_SLOTS
+from interlock.statemachine.policy.findings import Code, shown
 from interlock.statemachine.policy.resolve import Names
 from interlock.statemachine.policy.vocabulary import EXCEPTABLE, MIN_PEOPLE, NARROWABLE
 from interlock.statemachine.rights import ALL_RIGHTS, BUILT_IN_ROLES, CHANGE_SIGN, GROUPS
@@ -68,7 +69,7 @@ class _Desk:
             self.book.error(path, Code.RIGHT_LOOSENS, message, "leave it out; say who signs under `rules:`")
         else:
             message = f"There is no right {shown(word)}."
-            self.book.error(path, Code.UNKNOWN_RIGHT, message, suggest(word, ALL_RIGHTS | set(GROUPS)))
+            self.book.error(path, Code.UNKNOWN_RIGHT, message, self.book.suggest(word, ALL_RIGHTS | set(GROUPS)))
 
     def check_rule(self, path: Path, rule: RuleShape) -> None:
         self.book.once((*path, "triggers"), rule.triggers)
@@ -86,7 +87,7 @@ class _Desk:
         direction = direction_of(trigger)
         if direction is None:
             message = f"There is no trigger {shown(trigger)}."
-            self.book.error(path, Code.UNKNOWN_TRIGGER, message, suggest(trigger, _RULABLE))
+            self.book.error(path, Code.UNKNOWN_TRIGGER, message, self.book.suggest(trigger, _RULABLE))
         elif direction is Direction.TIGHTENS:
             message = f"{shown(trigger)} tightens: one person with the right does it at once, no rule can slow it."
             self.book.error(path, Code.TRIGGER_TIGHTENS, message, "take it out of the rule")
@@ -116,18 +117,21 @@ class _Desk:
             message = f"What loosens takes {MIN_PEOPLE} people at least, who asks for it not counted."
             fix = "add a sign-off, as in `- {role: …, distinct_from: [requester]}`"
             self.book.error((*path, "sign_offs"), Code.TOO_FEW_PEOPLE, message, fix, key=True)
+        if people > MAX_SLOTS:
+            message = f"The rule asks for {people} people, {MAX_SLOTS} are the most."
+            self.book.error((*path, "sign_offs"), Code.BAD_NUMBER, message, "ask for fewer", key=True)
         for index, slot in enumerate(slots):
             self._check_slot((*path, "sign_offs", index), slot)
 
     def _check_slot(self, path: Path, slot: SlotShape) -> None:
         self.book.once((*path, "distinct_from"), slot.distinct_from)
-        approving = [role_id for role_id, role in self.shape.roles.items() if role.approves]
+        approving = self.names.approving
         place = (*path, "role")
         if slot.role in approving:
             pass
         elif slot.role in self.shape.roles or slot.role in BUILT_IN_ROLES:
             message = f"The role {shown(slot.role)} does not approve."
-            fix = f"{suggest(slot.role, approving)}; or say `approves: true` where your role is declared"
+            fix = f"{self.book.suggest(slot.role, approving)}; or say `approves: true` where your role is declared"
             self.book.error(place, Code.ROLE_DOES_NOT_APPROVE, message, fix)
         else:
             self.book.known(place, slot.role, approving, Code.UNKNOWN_ROLE, "role")
@@ -153,7 +157,7 @@ class _Desk:
                 place = (*path, "triggers", index)
                 if trigger not in EXCEPTABLE:
                     message = f"Break-glass can't stand in for {shown(trigger)}."
-                    self.book.error(place, Code.TRIGGER_NOT_EXCEPTABLE, message, suggest(trigger, EXCEPTABLE))
+                    self.book.error(place, Code.TRIGGER_NOT_EXCEPTABLE, message, self.book.suggest(trigger, EXCEPTABLE))
                 elif trigger in seen:
                     message = f"{shown(trigger)} is at line {seen[trigger]} already."
                     self.book.error(place, Code.RULES_OVERLAP, message, "keep it in one entry")

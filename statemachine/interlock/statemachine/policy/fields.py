@@ -9,7 +9,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from interlock.statemachine.policy.findings import Code, shown
@@ -26,6 +26,7 @@ _UNIT_US: Final = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_
 DAY_US: Final = _UNIT_US["d"]
 MAX_DURATION_US: Final = 36_500 * DAY_US  # a hundred years: sums with an entry's time stay far inside int64
 MAX_TEXT: Final = 300
+MAX_SLOTS: Final = 16  # people a rule may ask for
 _MAX_GROWTH = 1_000_000
 
 
@@ -80,6 +81,13 @@ def _parse_duration(value: object) -> int:
     return microseconds
 
 
+def _at_most_a_day(microseconds: int) -> int:
+    if microseconds > DAY_US:
+        message: LiteralString = "A decision may last 24h at most."
+        raise _problem(Code.BAD_DURATION, message, "write `24h` or less; the default is `15m`")
+    return microseconds
+
+
 def _parse_flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
@@ -107,8 +115,6 @@ def _parse_count(value: object) -> int:
     return value
 
 
-MAX_SLOTS: Final = 16
-
 Id = Annotated[str, BeforeValidator(_parse_id)]
 """A name: ``[a-z][a-z0-9._-]{0,62}``."""
 Format = Annotated[int, BeforeValidator(_parse_format)]
@@ -119,6 +125,8 @@ Line = Annotated[str, BeforeValidator(_parse_line)]
 """One line of words."""
 DurationUs = Annotated[int, BeforeValidator(_parse_duration)]
 """An exact duration such as ``90d``, as microseconds."""
+DecisionUs = Annotated[int, BeforeValidator(_parse_duration), AfterValidator(_at_most_a_day)]
+"""How long a signed decision may be relied on."""
 Flag = Annotated[bool, BeforeValidator(_parse_flag)]
 """true or false, not the words that older YAML took for them."""
 Growth = Annotated[Decimal, BeforeValidator(_parse_growth)]

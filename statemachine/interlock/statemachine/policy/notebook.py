@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from interlock.statemachine.policy.findings import Code, Finding, Severity, shown, suggest
+from interlock.statemachine.policy.findings import MAX_FINDINGS, Code, Finding, Severity, shown, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from interlock.statemachine.policy.yamltree import Path, Tree
 
@@ -36,8 +36,12 @@ class Notebook:
         """Say whether ``word`` is one of ``names``; note an error where it is not."""
         if word in names:
             return True
-        self.error(path, code, f"There is no {what} {shown(word)}.", suggest(word, names))
+        self.error(path, code, f"There is no {what} {shown(word)}.", self.suggest(word, names))
         return False
+
+    def suggest(self, word: str, names: Iterable[str]) -> str:
+        """Say what to write instead of ``word``: costly, so only while the list is short enough to be shown."""
+        return suggest(word, names) if len(self.findings) < MAX_FINDINGS else "write a name that is known here"
 
     def once(self, path: Path, words: Sequence[str]) -> None:
         """Note an error for each word of the list at ``path`` that stood there before."""

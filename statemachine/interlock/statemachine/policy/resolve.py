@@ -21,6 +21,7 @@ class Names:
     contexts: Mapping[str, int]
     standards: frozenset[str]
     thresholds: frozenset[str]
+    approving: frozenset[str]  # roles
     evidence_kinds: frozenset[str]  # the common ones too
     level_shapes: tuple[LevelShape, ...]
 
@@ -32,6 +33,7 @@ class Names:
             contexts={context.id: index for index, context in enumerate(shape.contexts)},
             standards=frozenset(shape.standards),
             thresholds=frozenset(shape.thresholds),
+            approving=frozenset(role_id for role_id, role in shape.roles.items() if role.approves),
             evidence_kinds=COMMON_EVIDENCE_KINDS | frozenset(shape.evidence_kinds),
             level_shapes=tuple(shape.levels),
         )

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from interlock.statemachine.policy.fields import (
     DAY_US,
     Count,
+    DecisionUs,
     DurationUs,
     Flag,
     Format,
@@ -23,6 +24,8 @@ from interlock.statemachine.policy.fields import (
 
 DEFAULT_DECISION_LASTS_US: Final = DAY_US // 96  # 15 min
 DEFAULT_EXPIRES_US: Final = 14 * DAY_US
+MAX_FEW: Final = 64  # levels, standards, contexts, roles: kinds of things
+MAX_MANY: Final = 512  # thresholds, safeguards, rules, obligations
 
 
 class Shape(BaseModel):
@@ -187,20 +190,20 @@ class PackShape(Shape):
     policy: Id
     version: Version
     title: Line
-    decision_lasts: DurationUs = DEFAULT_DECISION_LASTS_US
+    decision_lasts: DecisionUs = DEFAULT_DECISION_LASTS_US
     changes_expire_after: DurationUs = DEFAULT_EXPIRES_US
     jurisdictions: list[Id] = []
     evidence_kinds: list[Id] = []
-    levels: Annotated[list[LevelEntry], Field(min_length=1)]
-    standards: Annotated[dict[Id, StandardShape], Field(min_length=1)]
-    contexts: Annotated[list[ContextEntry], Field(min_length=1)]
-    roles: Annotated[dict[Id, RoleShape], Field(min_length=1)]
-    thresholds: dict[Id, ThresholdShape] = {}
-    safeguards: dict[Id, SafeguardShape] = {}
-    rules: list[RuleShape] = []
+    levels: Annotated[list[LevelEntry], Field(min_length=1, max_length=MAX_FEW)]
+    standards: Annotated[dict[Id, StandardShape], Field(min_length=1, max_length=MAX_FEW)]
+    contexts: Annotated[list[ContextEntry], Field(min_length=1, max_length=MAX_FEW)]
+    roles: Annotated[dict[Id, RoleShape], Field(min_length=1, max_length=MAX_FEW)]
+    thresholds: Annotated[dict[Id, ThresholdShape], Field(max_length=MAX_MANY)] = {}
+    safeguards: Annotated[dict[Id, SafeguardShape], Field(max_length=MAX_MANY)] = {}
+    rules: Annotated[list[RuleShape], Field(max_length=MAX_MANY)] = []
     default: DefaultShape
-    break_glass: list[BreakGlassShape] = []
-    obligations: dict[Id, ObligationShape] = {}
+    break_glass: Annotated[list[BreakGlassShape], Field(max_length=MAX_FEW)] = []
+    obligations: Annotated[dict[Id, ObligationShape], Field(max_length=MAX_MANY)] = {}
 
 
 EXAMPLES: Final = {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from interlock.statemachine.policy.yamltree import Path, Tree
 
+_ENOUGH = 1000  # errors in words: suggestions are costly, and what is shown is capped anyway
 _KEY = "[key]"  # how pydantic marks an error of a mapping's key
 _OWN: Final = frozenset(code.value for code in Code)
 _EXPECTED: Final = {
@@ -31,7 +32,7 @@ def read_shape(tree: Tree) -> tuple[PackShape | None, tuple[Finding, ...]]:
         return PackShape.model_validate(tree.root), ()
     except ValidationError as error:
         details = error.errors(include_url=False)
-    return None, tuple(_finding(tree, detail) for detail in details)
+    return None, tuple(_finding(tree, detail) for detail in details[:_ENOUGH])
 
 
 def _finding(tree: Tree, error: ErrorDetails) -> Finding:
@@ -58,6 +59,9 @@ def _words(error: ErrorDetails, path: Path) -> tuple[Code, str, str]:
     if kind == "literal_error":
         found = shown(error["input"]) if isinstance(error["input"], str | int) else kind_of(error["input"])
         return Code.NOT_ONE_OF, f"{found} is not possible here.", f"write {context['expected']}"
+    if kind == "too_long":
+        message = f"There are {context['actual_length']}, at most {context['max_length']} are allowed."
+        return Code.BAD_LENGTH, message, "leave out what the gate does not need"
     if kind == "too_short":
         return Code.BAD_LENGTH, "There must be at least one.", "name one, or leave out what needs it"
     # A kind of error that the schema can't give today: still a refusal, in pydantic's words.
