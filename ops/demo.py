@@ -7,6 +7,7 @@ It leaves nothing running; the data directory ``.demo/`` stays for whoever wants
 
 from __future__ import annotations
 
+import argparse
 import os
 import queue
 import shlex
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 STORY: Final = ROOT / "ops" / "demo" / "story.yaml"
-DATA: Final = ROOT / ".demo"
 WIDTH: Final = 110
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 20.0
@@ -144,8 +144,9 @@ def _ready_line(process: subprocess.Popen[str], log: Path) -> str:
 
     def read() -> None:
         assert process.stdout is not None  # noqa: S101  # a pipe was asked for
-        for line in process.stdout:
-            lines.put(line)
+        with process.stdout as pipe:
+            for line in pipe:
+                lines.put(line)
         lines.put("")
 
     threading.Thread(target=read, daemon=True).start()
@@ -176,24 +177,29 @@ class Player:
     words: dict[str, str] = field(default_factory=dict)
     gates: dict[str, str] = field(default_factory=dict)
     last_line: str = ""
+    dense: bool = False
 
     def play(self, steps: tuple[Step, ...]) -> None:
         """Play the whole story. Raises UnexpectedError at the first command that ends otherwise than it should."""
-        opening, server, rest = _around_the_server(steps)
+        opening, server, rest = around_the_server(steps)
         print(_heading(steps[0]))
         for command in opening:
             self._do(command, folded=False)
         with running_server(self.data, self.data / "server.log") as ready:
-            print(f"{shown(server.arguments(self.words))}\n{ready}\n")
+            print(f"\n{shown(server.arguments(self.words))}\n{ready}")
             for step, commands in rest:
                 if step.number != steps[0].number:
-                    print(_heading(step))
+                    print(f"\n{_heading(step)}")
+                    self.dense = False
                 for command in commands:
                     self._do(command, folded=step.folded or command.folded)
 
     def _do(self, command: Command, *, folded: bool) -> None:
         arguments = command.arguments(self.words)
-        print(shown(arguments), flush=True)
+        if not (folded and self.dense):
+            print()
+        self.dense = folded
+        print(shown(arguments), flush=True)  # before it runs: whoever waits sees for what
         done = subprocess.run(
             [*interlock(), *arguments],
             cwd=ROOT,
@@ -212,8 +218,6 @@ class Player:
             raise UnexpectedError(f"this ended with {done.returncode}; the story expects {command.exit}")
         if done.returncode:
             print(f"[exit {done.returncode}]")
-        if not folded:
-            print()
         if command.note:
             self.words[command.note] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         if command.gate:
@@ -221,7 +225,7 @@ class Player:
         self.last_line = lines[-1]
 
 
-def _around_the_server(
+def around_the_server(
     steps: tuple[Step, ...],
 ) -> tuple[tuple[Command, ...], Command, tuple[tuple[Step, tuple[Command, ...]], ...]]:
     """Return the commands before the server starts, the one that starts it, and the steps after."""
@@ -232,13 +236,16 @@ def _around_the_server(
 
 
 def _heading(step: Step) -> str:
-    return f"── {step.number} ── {step.title}\n"
+    return f"── {step.number} ── {step.title}"
 
 
-def _fresh(data: Path) -> None:
-    """Make way for a new data directory; only one that a run of this player left is removed."""
-    if data.exists():
-        shutil.rmtree(data)
+def _make_way(data: Path) -> None:
+    """Remove the data directory of an earlier run, and nothing else that may be there."""
+    if not data.exists():
+        return
+    if not (data / "principals").is_dir() and any(data.iterdir()):
+        raise UnexpectedError(f"{data} is there already and is no data directory of a demo")
+    shutil.rmtree(data)
 
 
 def _end_in_good_order(_number: int, _frame: FrameType | None) -> None:
@@ -248,13 +255,15 @@ def _end_in_good_order(_number: int, _frame: FrameType | None) -> None:
 
 def main() -> int:
     """Play the story; the last lines are the gate's word before and after, and what `audit verify` said."""
+    parser = argparse.ArgumentParser(description="Play the main story against a real server.")
+    parser.add_argument("--data", type=Path, default=Path(".demo"), help="data directory to make (default: .demo)")
+    data: Path = parser.parse_args().data
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end_in_good_order)
     started = time.monotonic()
-    data = DATA.relative_to(ROOT)
-    _fresh(DATA)
-    player = Player(DATA, {"data": str(data), "address": free_address()})
+    player = Player(ROOT / data, {"data": str(data), "address": free_address()})
     try:
+        _make_way(player.data)
         player.play(load_story())
     except UnexpectedError as error:
         print(f"\nThe demo stops here: {error}", file=sys.stderr)
@@ -262,7 +271,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nInterrupted; nothing is left running.", file=sys.stderr)
         return _INTERRUPTED
-    print(f"Played in {time.monotonic() - started:.0f} s; nothing is left running; what it made is in {data}/.\n")
+    print(f"\nPlayed in {time.monotonic() - started:.0f} s; nothing is left running; what it made is in {data}/.\n")
     print("The gate on aurora-4, before and after:")
     print(f"  {player.gates['before']}\n  {player.gates['after']}")
     print(player.last_line)

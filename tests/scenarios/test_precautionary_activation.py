@@ -1,0 +1,148 @@
+"""The main story: a model goes from ASL-2 to a provisional ASL-3, through a real server and the real command line.
+
+The steps are those of the demo (``ops/demo/story.yaml``); here each answer is read as JSON and must name what the story
+says is seen, by reason codes and fields. The demo itself is played as well: what it prints last, and that it leaves
+nothing running.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ops import demo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def _answers(done: subprocess.CompletedProcess[str]) -> list[Any]:
+    """Return the JSON documents that a command printed: its result, its error."""
+    return [json.loads(text) for text in (done.stdout, done.stderr) if text.lstrip().startswith("{")]
+
+
+def _codes(value: object) -> Iterator[str]:
+    """Yield every reason code in a JSON value, in order."""
+    match value:
+        case dict():
+            for key, inner in value.items():
+                if key == "code" and isinstance(inner, str):
+                    yield inner
+                elif key == "codes" and isinstance(inner, list):
+                    yield from inner
+                else:
+                    yield from _codes(inner)
+        case list():
+            for inner in value:
+                yield from _codes(inner)
+        case _:
+            return
+
+
+def _at(value: object, path: str) -> object:
+    """Return what stands at a dotted path in a JSON value; numbers index lists."""
+    for word in path.split("."):
+        value = value[int(word)] if isinstance(value, list) else value[word]  # type: ignore[index]  # JSON of any shape
+    return value
+
+
+def _play(command: demo.Command, words: dict[str, str], data: Path) -> None:
+    """Run one command of the story with ``--json`` and check everything that it says must be seen."""
+    arguments = [*command.arguments(words), "--json"]
+    done = subprocess.run(
+        [*demo.interlock(), *arguments],
+        cwd=demo.ROOT,
+        env=demo.environment(data),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = f"{demo.shown(arguments)}\n{done.stdout}{done.stderr}"
+    assert done.returncode == command.exit, told
+    answers = _answers(done)
+    if command.codes is not None:
+        assert sorted(_codes(answers)) == sorted(command.codes), told
+    for path, wanted in command.seen.items():
+        assert _at(answers[0], path) == wanted, f"{path}\n{told}"
+    if command.note:
+        words[command.note] = datetime.now(UTC).isoformat()
+
+
+def test_the_story_is_seen_as_it_is_told(tmp_path: Path) -> None:
+    """Every step of the precautionary activation ends with the exit code, the reason codes and the facts told."""
+    data = tmp_path / "data"
+    words = {"data": str(data), "address": demo.free_address()}
+    opening, _, rest = demo.around_the_server(demo.load_story())
+
+    for command in opening:
+        _play(command, words, data)
+    with demo.running_server(data, tmp_path / "server.log"):
+        for _, commands in rest:
+            for command in commands:
+                _play(command, words, data)
+
+
+def test_the_story_has_every_step_in_order() -> None:
+    """The story has seventeen steps, numbered as in the scenario, and each does something."""
+    steps = demo.load_story()
+
+    assert [step.number for step in steps] == list(range(1, 18))
+    assert all(step.commands for step in steps)
+
+
+def test_the_demo_ends_with_the_gate_before_and_after_and_the_verified_line(tmp_path: Path) -> None:
+    """The demo's last three lines are a DENY, an ALLOW, and `verified: N entries, root …`."""
+    done = _demo(tmp_path)
+    output, _ = done.communicate()
+
+    assert done.returncode == 0, output
+    denied, allowed, verified = output.splitlines()[-3:]
+    assert denied.split()[0] == "DENY"
+    assert allowed.split()[0] == "ALLOW"
+    assert re.fullmatch(r"verified: \d+ entries, root [0-9a-f]{64}", verified)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_interrupted_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
+    """An interrupt in the middle of the story stops the server as well, and the demo says that it was interrupted."""
+    done = _demo(tmp_path)
+    assert done.stdout is not None
+    ready = next(line for line in done.stdout if line.startswith("ready "))
+
+    done.send_signal(number)
+    done.communicate()
+
+    assert done.returncode == 130
+    assert not _answering(ready.split()[1])
+
+
+def _demo(tmp_path: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(demo.ROOT / "ops" / "demo.py"), "--data", str(tmp_path / "data")],
+        cwd=demo.ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _answering(address: str) -> bool:
+    """Say whether somebody still listens at an address."""
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
