@@ -125,9 +125,9 @@ def _tracked(row: Determination) -> tuple[str, str]:
 def _safeguards_title(safeguards: Iterable[Safeguard]) -> str:
     from interlock.v1 import safeguard_pb2
 
-    rows = list(safeguards)
-    active = sum(row.state == safeguard_pb2.SAFEGUARD_STATE_ACTIVE for row in rows)
-    return f"safeguards ({active} of {len(rows)} active)"
+    states = [word(safeguard_pb2.SafeguardState, row.state) for row in safeguards]
+    counts = ((state, states.count(state)) for state in reversed(_LOOKS))
+    return f"safeguards ({', '.join(f'{count} {state}' for state, count in counts if count)})"
 
 
 def _verdict_row(row: ContextVerdict) -> list[Piece]:
