@@ -1,0 +1,163 @@
+"""What is explored: the ``minimal`` pack's product, and what grows beside it (compute, later weights, assessments).
+
+States count as one when their keys are equal. A key keeps all that a verdict or an edge can depend on:
+
+- the states of the machines, with holds capped at one on the model and one on everything;
+- time only as "before or after each end" and as the order of the ends ahead, for a step compares instants and nothing
+  else. A new end is always the last one: both kinds of end are the same span from now;
+- of evidence only whether it is fresh; what was verified on a document that has aged can be verified again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from interlock.statemachine import commands as c
+from interlock.statemachine import resources as r
+from interlock.statemachine.machines.determination import presented_state
+from interlock.statemachine.state import EVERYTHING, State
+from tests.exhaustive.explore import FILTER, LEVEL, MISUSE, MODEL, Node, Slice, ends_of
+from tests.support.oracle import Oracle
+from tests.support.world import DAY_US, SKETCH, World, sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+FIRST: Final = sha256_of("first weights")
+LATER: Final = sha256_of("later weights")
+_FRESH_US: Final = 90 * DAY_US
+_RUNS: Final = {"evidence/2": "1e25", "evidence/3": "4e25"}
+"""Two training runs, the second exactly as much greater as the pack allows no more."""
+
+LAB: Final = b"{id: lab, artifact: required, unguarded: true, thresholds: []}"
+"""A context that asks for an artifact and needs nothing determined: there a later artifact loosens at once."""
+
+
+def _start(pack: bytes) -> Node:
+    world = World.found({"policy.yaml": pack})
+    return Node(world.state, world.now, Oracle.of(pack))
+
+
+def _determination_steps() -> Iterator[c.Firing]:
+    for conclusion in ("ruled_out", "cannot_rule_out", "reached"):
+        yield c.DeterminationReport(MISUSE, conclusion)
+    yield c.DeterminationConfirm(MISUSE)
+    yield c.DeterminationRuleOut(MISUSE)
+
+
+def _level_steps() -> Iterator[c.Firing]:
+    for level in ("basic", "guarded"):
+        yield c.LevelAssign(LEVEL, level)
+        yield c.LevelRaise(LEVEL, level)
+        yield c.LevelLower(LEVEL, level)
+    yield c.LevelConfirm(LEVEL)
+
+
+def _safeguard_steps() -> Iterator[c.Firing]:
+    yield c.SafeguardStart(FILTER)
+    yield c.SafeguardVerify(FILTER, ("evidence/1",))
+    yield c.SafeguardActivate(FILTER)
+    yield c.SafeguardReattest(FILTER, ("evidence/1",))
+    yield c.SafeguardDegrade(FILTER)
+    yield c.SafeguardRestore(FILTER)
+    yield c.SafeguardSuspend(FILTER)
+    yield c.SafeguardResume(FILTER)
+    yield c.SafeguardRetire(FILTER)
+    yield c.SafeguardReplan(FILTER)
+
+
+# The product: a model, its determination, level, safeguard and holds --------------------------------------------------
+
+
+def product() -> Slice:
+    """Return the whole product of the ``minimal`` pack for one model."""
+    start = _start(SKETCH.read_bytes())
+    questions = (("internal", ""), ("api", FIRST))
+    return Slice(World.found().policy, start, _product_steps, _product_key, questions)
+
+
+def _product_steps(node: Node) -> Iterator[c.Firing]:
+    yield c.ModelRegister(MODEL, (FIRST,))
+    yield c.ModelRetire(MODEL)
+    yield from _determination_steps()
+    yield from _level_steps()
+    yield from _safeguard_steps()
+    for target in (MODEL, EVERYTHING):
+        placed = node.state.holds_placed.get(target, ())
+        yield c.HoldLift(placed[0]) if placed else c.HoldPlace(target)
+
+
+def _product_key(node: Node) -> Hashable:
+    state, now = node.state, node.now
+    model = state.find(MODEL, r.Model)
+    known, filter_ = state.determination(MODEL, "misuse"), state.safeguard(FILTER)
+    ends = ends_of(state)
+    both_ahead = len(ends) > 1 and min(ends) > now
+    return (
+        model.state if model else "",
+        presented_state(known, now),
+        state.level(MODEL, "deployment").state,
+        filter_.state,
+        filter_.attested_until is not None and now < filter_.attested_until,
+        "verified" in filter_.state and _is_fresh(state, filter_, now),
+        bool(state.holds_placed.get(MODEL)),
+        bool(state.holds_placed.get(EVERYTHING)),
+        both_ahead and ends[0] < ends[1],
+    )
+
+
+def _is_fresh(state: State, filter_: r.Safeguard, now: int) -> bool:
+    return all(now < state.need(name, r.Evidence).fresh_from + _FRESH_US for name in filter_.evidence)
+
+
+# Growth: what is recorded of a model beside it ------------------------------------------------------------------------
+
+
+def growth() -> Slice:
+    """Return what training runs, later artifacts and assessments do, under the sketch with one context more."""
+    pack = SKETCH.read_bytes().replace(b"contexts: [", b"contexts: [" + LAB + b", ")
+    start = _start(pack)
+    state = start.state
+    for name, compute in _RUNS.items():
+        state = state.put(_run(name, compute, start.now))
+        start.oracle.evidence[name] = compute
+    questions = (("lab", FIRST), ("lab", LATER), ("internal", ""), ("internal", LATER))
+    policy = World.found({"policy.yaml": pack}).policy
+    return Slice(policy, replace(start, state=state.after_entry(start.now)), _growth_steps, _growth_key, questions)
+
+
+def _run(name: str, compute: str, now: int) -> r.Evidence:
+    return r.Evidence(
+        name=name, kind="training_run_record", title_digest=b"", media_type="text/plain", sha256=sha256_of(name),
+        size=1, uploader="principals/evaluator", authors=(), made_at=now, valid_until=0, classification="internal",
+        redacts="", effective_compute=compute, recorded_at=now, first_upload=now,
+    )  # fmt: skip
+
+
+def _growth_steps(node: Node) -> Iterator[c.Firing]:
+    yield c.ModelRegister(MODEL, (FIRST,))
+    yield c.ModelRetire(MODEL)
+    yield c.ModelAddArtifact(MODEL, LATER)
+    for name in _RUNS:
+        yield c.ModelRecordRun(MODEL, name)
+    yield from _determination_steps()
+    yield from _level_steps()
+    opened = [found for found in node.state.all_of(r.Assessment) if found.state == "open"]
+    if opened:
+        yield c.AssessmentConclude(opened[0].name)
+        yield c.AssessmentAbandon(opened[0].name)
+    else:
+        yield c.AssessmentOpen(MODEL, ("misuse",))
+
+
+def _growth_key(node: Node) -> Hashable:
+    state = node.state
+    model, known = state.find(MODEL, r.Model), state.determination(MODEL, "misuse")
+    return (
+        (model.state, len(model.artifacts), model.effective_compute) if model else "",
+        presented_state(known, node.now),
+        known.compute_at_confirmation if known.confirmed else "",
+        state.level(MODEL, "deployment").state,
+        any(found.state == "open" for found in state.all_of(r.Assessment)),
+    )
