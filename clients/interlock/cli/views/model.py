@@ -126,7 +126,7 @@ def _safeguards_title(safeguards: Iterable[Safeguard]) -> str:
     from interlock.v1 import safeguard_pb2
 
     states = [word(safeguard_pb2.SafeguardState, row.state) for row in safeguards]
-    counts = ((state, states.count(state)) for state in reversed(_LOOKS))
+    counts = ((state, states.count(state)) for state in reversed(tuple(_LOOKS)))
     return f"safeguards ({', '.join(f'{count} {state}' for state, count in counts if count)})"
 
 
