@@ -1,0 +1,86 @@
+"""What names and arguments must look like, whatever the wire let through."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+
+from interlock.statemachine import commands as c
+from interlock.statemachine.forms import malformed
+from interlock.statemachine.unmet import Code, RefusalKind, Refused
+from tests.support.world import codes, sha256_of
+from tests.unit.statemachine.firings import EXAMPLES
+from tests.unit.statemachine.steps import NOW, step, with_model
+
+if TYPE_CHECKING:
+    from tests.support.world import World
+
+ARGUMENTS = [
+    (kind, item.name, item.type) for kind in get_args(c.Firing) for item in fields(kind) if item.name != "trigger"
+]
+ODD = (
+    "-/", "models", "models/", "models//x", "models/m/", "models/M", "models/\u043c", "models/m\n", " models/m",
+    "models/m/levels", "models/m/levels/deployment/x", "models/m/x/levels/deployment", "log", "principals/owner-a",
+    "changes/1", "holds/", "holds/-1", "holds/01", "holds/1 ", "holds/\u0661", "holds/1_0", "holds/" + "9" * 19,
+    "evidence/x", "..", "models/../log", "a" * 1000, "models/" + "a" * 64, "\x00", "\u202e",
+)  # fmt: skip
+
+
+def _with(kind: type[c.Firing], name: str, value: object) -> c.Firing:
+    part: Any = {name: value}
+    return replace(EXAMPLES[kind], **part)
+
+
+@pytest.mark.parametrize("kind", get_args(c.Firing), ids=lambda kind: kind.__name__)
+def test_examples_are_well_formed(kind: type[c.Firing]) -> None:
+    """Every trigger has an example of good form; the tests below start from it."""
+    assert malformed(EXAMPLES[kind]) == ()
+
+
+@pytest.mark.parametrize(("kind", "name", "hint"), ARGUMENTS, ids=lambda value: getattr(value, "__name__", value))
+def test_odd_arguments(kind: type[c.Firing], name: str, hint: str) -> None:
+    """Nothing that is odd in any argument of any trigger passes."""
+    texts = [text for text in ODD if name not in {"to", "thresholds"} or text not in {"log", "models"}]  # ids, there
+    good = getattr(EXAMPLES[kind], name)
+    odd: list[Any] = [b"x", b"x" * 31, b"x" * 33] if hint == "bytes" else list(texts)
+    if hint.startswith("tuple"):
+        odd = [*((text,) for text in texts), (*good, good[0])]
+
+    passed = [value for value in odd if not malformed(_with(kind, name, value))]
+
+    assert passed == []
+
+
+def test_every_argument_that_is_wrong_is_named() -> None:
+    """A trigger with two odd arguments has two requirements unmet."""
+    found = malformed(c.LevelAssign("x", "Y"))
+
+    assert [unmet.code for unmet in found] == [Code.MALFORMED] * 2
+
+
+@pytest.mark.parametrize("kind", get_args(c.Firing), ids=lambda kind: kind.__name__)
+def test_the_machines_refuse_before_they_look(kind: type[c.Firing], world: World) -> None:
+    """A malformed trigger is invalid before any machine is asked."""
+    first = fields(kind)[0].name
+
+    result = step(world, with_model(world), _with(kind, first, "principals/owner-a"))
+
+    assert isinstance(result, Refused)
+    assert (result.kind, codes(result)) == (RefusalKind.INVALID, [Code.MALFORMED])
+
+
+@pytest.mark.parametrize("name", ["principals/owner-a", "log", "grants/1", "policies/minimal/versions/1.0", "-"])
+def test_nobody_writes_over_another_resource(name: str, world: World) -> None:
+    """Regression: registering a model called like an account wrote over the account."""
+    result = world.fire("evaluator", c.ModelRegister(name))
+
+    assert codes(result) == [Code.MALFORMED]
+
+
+def test_instants_do_not_matter_to_form(world: World) -> None:
+    """Form is judged without state or time."""
+    odd = c.ModelRegister("models/M", (sha256_of("x"),))
+
+    assert codes(step(world, world.state, odd, NOW)) == codes(step(world, world.state, odd, 0))  # type: ignore[arg-type]  # refused both times
