@@ -283,7 +283,7 @@ def trigger(**arm: object) -> trigger_pb2.Trigger:
     return trigger_pb2.Trigger(**arm)  # type: ignore[arg-type]  # one arm of the oneof
 
 
-def metadata_of(kind: str, data: bytes, **rest: Any) -> evidence_pb2.EvidenceMetadata:  # noqa: ANN401  # any field
+def metadata_of(kind: str, data: bytes, /, **rest: Any) -> evidence_pb2.EvidenceMetadata:  # noqa: ANN401  # any field
     """Return honest metadata for some bytes, but for what is said otherwise."""
     return evidence_pb2.EvidenceMetadata(
         **{

@@ -17,7 +17,7 @@ import asyncio
 import hashlib
 import re
 import time
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -32,7 +32,7 @@ from interlock.service.logs import REQUEST, RequestInfo
 from interlock.service.wire import RequestReader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
     from google.rpc import status_pb2
     from protovalidate import Validator
@@ -214,8 +214,8 @@ class Pipeline:
             try:
                 caller = self._admit(method, context)
                 self._require(method, caller)
-                async with self._stream_of(caller, endless=False):
-                    reply = await handler(self._read_parts(method, first), context)
+                async with self._stream_of(caller, endless=False), aclosing(self._read_parts(method, first)) as read:
+                    reply = await handler(read, context)
             except ServiceError as error:
                 await self._refuse(method, context, caller, first.data, error)
             except aio.AbortError:
@@ -226,10 +226,12 @@ class Pipeline:
                 self._metrics.calls.labels(method.name, "OK").inc()
                 self._log.info("done", principal=caller.principal if caller else "")
                 return reply
+            finally:
+                await first.close()
 
         return upload
 
-    async def _read_parts(self, method: Method, parts: _FirstPart) -> AsyncIterator[Any]:
+    async def _read_parts(self, method: Method, parts: _FirstPart) -> AsyncGenerator[Any]:
         while True:
             try:
                 async with asyncio.timeout(self._limits.upload_idle_seconds):
@@ -303,7 +305,7 @@ class _FirstPart:
     """A client's stream that remembers its first message, which names the request in the log."""
 
     def __init__(self, parts: AsyncIterator[bytes]) -> None:
-        self._parts = aiter(parts)
+        self._parts: Any = aiter(parts)  # gRPC's own generator
         self.data = b""
 
     async def next(self) -> bytes | None:
@@ -312,6 +314,10 @@ class _FirstPart:
         if data is not None and not self.data:
             self.data = data
         return data
+
+    async def close(self) -> None:
+        """Read no further: what is left to the garbage collector is reported as forgotten."""
+        await self._parts.aclose()
 
 
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}

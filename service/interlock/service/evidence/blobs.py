@@ -130,11 +130,11 @@ class Blobs:
         Raises DigestMismatch for a blob that is missing or has another length: whoever reads all of it has to compare
         the digest as well.
         """
-        try:
-            with _unavailable():
+        with _unavailable():
+            try:
                 found = await obstore.head_async(self._store, _place(sha256))
-        except FileNotFoundError:
-            raise DigestMismatch("the stored document, which is missing") from None
+            except FileNotFoundError:
+                raise DigestMismatch("the stored document, which is missing") from None
         if found["size"] != size:
             raise DigestMismatch("the stored document")
         if not length:
@@ -170,10 +170,8 @@ def _folders(root: Path, place: str) -> Iterator[Path]:
 
 @contextmanager
 def _unavailable() -> Iterator[None]:
-    """Turn what the disk says into StoreUnavailable, except for a file that is not there."""
+    """Turn what the disk says into StoreUnavailable."""
     try:
         yield
-    except FileNotFoundError:
-        raise
     except (OSError, BaseError) as error:
         raise StoreUnavailable(repr(error)) from error
