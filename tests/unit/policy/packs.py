@@ -7,12 +7,14 @@ to point. The mark itself is taken out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from interlock.statemachine.policy import Finding, PackError, Severity, load_pack
 
 MARK = "¦"
 FIXTURES = Path(__file__).parents[2] / "fixtures"
+PACKS = resources.files("interlock.statemachine.policy") / "packs"
 SKETCH = (FIXTURES / "pack-sketch.yaml").read_text(encoding="utf-8")
 
 WIDE = """\
@@ -74,6 +76,11 @@ default:
 def files(text: str) -> dict[str, bytes]:
     """The files of a pack that is one text."""
     return {"policy.yaml": text.encode()}
+
+
+def shipped(name: str) -> dict[str, bytes]:
+    """The files of a shipped pack, as a caller reads them."""
+    return {"policy.yaml": (PACKS / name / "policy.yaml").read_bytes()}
 
 
 @dataclass(frozen=True, slots=True)
