@@ -23,12 +23,12 @@ from interlock.service.errors import (
 from interlock.service.ledger import history
 from interlock.service.ledger.batch import Done, Failed, Side, is_behind
 from interlock.service.ledger.highwater import Mark
-from interlock.service.ledger.queue import Queue, Waiting
+from interlock.service.ledger.queue import MAX_WAITING, Queue, Waiting
 from interlock.service.ledger.writer import Writer
 from interlock.service.storage import writes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from sqlalchemy import Connection
     from structlog.typing import FilteringBoundLogger
@@ -67,6 +67,7 @@ class Committer:
         mark: HighWaterMark,
         signer: CheckpointSigner,
         log: FilteringBoundLogger,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -76,7 +77,7 @@ class Committer:
         self._log = log
         self._writer = Writer(store, clock, policies, opened.head, opened.health)
         self._view = opened.head.view
-        self._queue = Queue()
+        self._queue = Queue(max_waiting)
         self._arrived = asyncio.Event()
         self._moved = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -183,7 +184,7 @@ class Committer:
             await self._moved.wait()
         return self._view
 
-    async def tail(self, after: int, *, follow: bool = False) -> AsyncIterator[StoredEntry]:
+    async def tail(self, after: int, *, follow: bool = False) -> AsyncGenerator[StoredEntry, None]:
         """Give every entry past position ``after`` in order, none twice, none left out; with ``follow``, new ones too.
 
         Holds few entries at a time, however long the log and however slow the reader. Raises StoreUnavailable, and with

@@ -37,7 +37,8 @@ class Waiting:
 class Queue:
     """Used from the event loop only."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+        self._max_waiting = max_waiting
         self._urgent: deque[Waiting] = deque()
         self._others: deque[Waiting] = deque()
 
@@ -48,7 +49,7 @@ class Queue:
         """Line up. Raises LimitExceeded where too many wait already."""
         if waiting.tightening:
             self._urgent.append(waiting)
-        elif len(self._others) >= MAX_WAITING:
+        elif len(self._others) >= self._max_waiting:
             raise LimitExceeded("writes that wait")
         else:
             self._others.append(waiting)

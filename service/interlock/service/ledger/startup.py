@@ -2,6 +2,7 @@
 
 A numbered procedure (ledger design, "Tree, checkpoint, witness"). Whatever it finds, the log opens for reading; with a
 finding the gate denies, nothing is written and nothing is signed until somebody has looked.
+0. The database file is whole: of a damaged one nothing is read at all.
 1. The log is at least as long as the high-water mark and every checkpoint shown.
 2. Each entry, in order: the rules decide it again and give the same entry.
 3. Each row that an entry put into the tables is what the entry gives, and there are no others.
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interlock.proofs import note
-from interlock.proofs.errors import NoteError
+from interlock.proofs.errors import NoteError, TileError
 from interlock.proofs.tiles import TileId, find_tile_faults, tile_path
 from interlock.service.ledger.batch import Head
 from interlock.service.ledger.health import HEALTHY, LedgerHealth, disagrees, rolled_back
@@ -26,6 +27,7 @@ from interlock.service.ledger.tree import Tree, tile_reader
 from interlock.service.ledger.view import View
 from interlock.service.ledger.writer import MARK_KEPT
 from interlock.service.storage import queries
+from interlock.service.storage.store import UNREADABLE
 from interlock.statemachine import rules as rulebook
 from interlock.statemachine import snapshot
 
@@ -42,7 +44,7 @@ class EmptyLogError(RuntimeError):
 
 
 class LogUnreadableError(RuntimeError):
-    """Not even the policy can be read, so there is nothing that could be answered, not even a reasoned DENY."""
+    """The database or the policy can't be read, so nothing could be answered, not even a reasoned DENY."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,19 @@ def open_log(
     """Read the whole log and compare it with everything beside it.
 
     Bad data is no exception: it is in the health of what is returned. ``founding_policy`` is what a genesis that is yet
-    to come will be decided by; without it an empty log raises EmptyLogError. Raises LogUnreadableError, and what the
-    database raises.
+    to come will be decided by; without it an empty log raises EmptyLogError. Raises LogUnreadableError where not even
+    the database or the policy can be read.
     """
+    try:
+        return _open(store, mark, verifier, founding_policy)
+    except UNREADABLE as error:
+        raise LogUnreadableError(f"the database can't be read: {error}") from error
+
+
+def _open(store: Store, mark: HighWaterMark, verifier: note.NoteVerifier, founding_policy: Policy | None) -> Opened:
     with store.reading() as connection:
+        if damage := queries.damage(connection):  # 0
+            raise LogUnreadableError(damage)
         stale = queries.has_other_fold(connection, snapshot.FOLD_VERSION)
     if stale:
         with store.transaction() as connection:
@@ -101,8 +112,13 @@ def _load_mark(connection: Connection, mark: HighWaterMark) -> tuple[Mark | None
 
 def _first_tile_fault(connection: Connection, rereading: Rereading) -> str:
     """Read the whole log, and say which stored tile its leaves contradict first."""
-    stored = [TileId(level, index) for level, index in queries.tile_ids(connection)]
+    stored: list[TileId] = []
     first = ""
+    for level, index in queries.tile_ids(connection):
+        try:
+            stored.append(TileId(level, index))
+        except (TileError, TypeError):  # SQLite keeps a word where a number should be
+            first = f"no tile of any tree at ({level!r}, {index!r})"
     for found in find_tile_faults(rereading.leaves(), tile_reader(connection), stored):
         first = first or f"{tile_path(found.tile)}: {found.fault}"
     return first

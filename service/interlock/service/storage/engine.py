@@ -46,6 +46,11 @@ def reader_engine(url: URL | str, *, size: int) -> Engine:
     return _engine(make_url(url), "BEGIN", (*_COMMON, "PRAGMA query_only = ON"), size=size)
 
 
+def _text_of(data: bytes) -> str:
+    """Decode any bytes: text that is no UTF-8 must be readable to be found wrong."""
+    return data.decode("utf-8", "surrogateescape")
+
+
 def _engine(url: URL, begin: str, pragmas: tuple[str, ...], *, size: int) -> Engine:
     engine = create_engine(url, poolclass=QueuePool, pool_size=size, max_overflow=0, hide_parameters=True)
     if engine.dialect.name != "sqlite":
@@ -53,6 +58,7 @@ def _engine(url: URL, begin: str, pragmas: tuple[str, ...], *, size: int) -> Eng
 
     def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own connection
         connection.isolation_level = None
+        connection.text_factory = _text_of
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(pragma)

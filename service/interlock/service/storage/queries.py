@@ -30,6 +30,18 @@ _MANY: Final = 500
 _ENTRY: Final = (s.ENTRIES.c.seq, s.ENTRIES.c.time, s.ENTRIES.c.actor, s.ENTRIES.c.bytes)
 
 
+def damage(connection: Connection) -> str:
+    """Say what is wrong with the database file itself, empty for nothing.
+
+    SQLite answers from an index where that is enough, so a table and its index can each look right alone; only its own
+    check compares the two. PostgreSQL has data checksums for this.
+    """
+    if connection.dialect.name != "sqlite":
+        return ""
+    found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+    return "" if found == "ok" else f"the database file is damaged: {found}"
+
+
 def head(connection: Connection) -> int:
     """Return the position of the last entry; -1 for none."""
     last: int | None = connection.execute(select(func.max(s.ENTRIES.c.seq))).scalar()

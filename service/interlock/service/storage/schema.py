@@ -6,7 +6,7 @@ migration beside it (``migrations/versions``); a test compares the two.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -19,7 +19,13 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    TypeDecorator,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Dialect
 
 METADATA: Final = MetaData(
     naming_convention={
@@ -28,6 +34,25 @@ METADATA: Final = MetaData(
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     }
 )
+
+
+class Bytes(TypeDecorator[bytes]):
+    """Bytes, also where somebody's shell has turned a value into text.
+
+    SQLite keeps whatever kind of value it is given. Such a value has to be read to be found wrong, not to raise here.
+    """
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], bytes | None]:  # noqa: ARG002
+        """Return what turns a value of the driver into bytes."""
+        return _to_bytes
+
+
+def _to_bytes(value: Any) -> bytes | None:  # noqa: ANN401  # whatever the driver gives
+    return str(value).encode("utf-8", "surrogateescape") if isinstance(value, str | int | float) else value
+
 
 WORD: Final = String().with_variant(String(collation="C"), "postgresql")
 """Text compared byte by byte, as SQLite does by default: prefixes become ranges."""
@@ -41,7 +66,7 @@ ENTRIES: Final = Table(
     Column("seq", POSITION, autoincrement=False),
     Column("time", BigInteger, nullable=False),  # microseconds, as in the entry
     Column("actor", WORD, nullable=False),
-    Column("bytes", LargeBinary, nullable=False),
+    Column("bytes", Bytes, nullable=False),
     PrimaryKeyConstraint("seq"),
     Index(None, "time", unique=True),
     Index(None, "actor", "seq"),
@@ -76,7 +101,7 @@ TILES: Final = Table(
     METADATA,
     Column("level", Integer, nullable=False),
     Column("tile_index", BigInteger, nullable=False),
-    Column("bytes", LargeBinary, nullable=False),
+    Column("bytes", Bytes, nullable=False),
     PrimaryKeyConstraint("level", "tile_index"),
 )
 """The Merkle tree (``proofs/tiles.py``)."""
@@ -87,7 +112,7 @@ SNAPSHOTS: Final = Table(
     Column("resource", WORD, nullable=False),
     Column("seq", BigInteger, ForeignKey("entries.seq"), nullable=False),
     Column("fold_version", BigInteger, nullable=False),
-    Column("bytes", LargeBinary, nullable=False),
+    Column("bytes", Bytes, nullable=False),
     PrimaryKeyConstraint("resource", "seq"),
     Index(None, "seq"),
 )
@@ -96,8 +121,8 @@ SNAPSHOTS: Final = Table(
 OBJECTS: Final = Table(
     "objects",
     METADATA,
-    Column("sha256", LargeBinary, nullable=False),  # of a pack: its pack digest
-    Column("bytes", LargeBinary, nullable=False),
+    Column("sha256", Bytes, nullable=False),  # of a pack: its pack digest
+    Column("bytes", Bytes, nullable=False),
     PrimaryKeyConstraint("sha256"),
 )
 """Change contents and policy packs, by the digest that entries name. Not a fold."""
@@ -105,8 +130,8 @@ OBJECTS: Final = Table(
 TEXTS: Final = Table(
     "texts",
     METADATA,
-    Column("digest", LargeBinary, nullable=False),
-    Column("salt", LargeBinary, nullable=True),  # NULL: erased
+    Column("digest", Bytes, nullable=False),
+    Column("salt", Bytes, nullable=True),  # NULL: erased
     Column("text", String, nullable=True),
     Column("field", WORD, nullable=False),
     PrimaryKeyConstraint("digest"),
@@ -128,8 +153,8 @@ REQUESTS: Final = Table(
     Column("principal", WORD, nullable=False),
     Column("method", WORD, nullable=False),
     Column("request_id", WORD, nullable=False),
-    Column("request_digest", LargeBinary, nullable=False),
-    Column("reply", LargeBinary, nullable=False),
+    Column("request_digest", Bytes, nullable=False),
+    Column("reply", Bytes, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("time", BigInteger, nullable=False),
     PrimaryKeyConstraint("principal", "method", "request_id"),
@@ -140,7 +165,7 @@ REQUESTS: Final = Table(
 SESSIONS: Final = Table(
     "sessions",
     METADATA,
-    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the token, which is kept nowhere
+    Column("digest", Bytes, nullable=False),  # SHA-256 of the token, which is kept nowhere
     Column("principal", WORD, nullable=False),
     Column("credential", WORD, nullable=False),
     Column("expires_at", BigInteger, nullable=False),

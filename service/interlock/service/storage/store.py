@@ -33,6 +33,9 @@ READERS: Final = 4
 
 MAX_PAGE: Final = 1_000
 
+UNREADABLE: Final = (SQLAlchemyError, UnicodeDecodeError)
+"""What a damaged file raises; the driver does not get over an error message that quotes damaged bytes."""
+
 
 class Store:
     """An open database at the schema of this version."""
@@ -52,7 +55,7 @@ class Store:
         try:
             with writer.begin() as connection:
                 migrate(connection)
-        except SQLAlchemyError as error:
+        except UNREADABLE as error:
             writer.dispose()
             raise StorageError(f"the database can't be opened: {error}") from error
         except StorageError:
