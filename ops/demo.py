@@ -1,6 +1,6 @@
 """Play the main story against a real server, through the real command line: `make demo`.
 
-What lives here: the player. Not here: the story (``demo/story.yaml``), which tests/scenarios plays as well, with more
+What lives here: the player. Not here: the story (``story/story.yaml``), which tests/scenarios plays as well, with more
 to check. Each command is printed with its real output; the player goes on only on the exit code that the story expects.
 It leaves nothing running; the data directory ``.demo/`` stays for whoever wants to look, until the next run.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-STORY: Final = ROOT / "ops" / "demo" / "story.yaml"
+STORY: Final = ROOT / "ops" / "story" / "story.yaml"
 WIDTH: Final = 110
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 20.0

@@ -1,0 +1,82 @@
+"""The tutorial, run: every shell block of docs/tutorial.md in order, against the server that it starts itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ops import demo
+from tests.docs.pages import ROOT, Block, blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def test_the_tutorial_works_as_it_is_written(tmp_path: Path) -> None:
+    """Each block does what the text says: nothing fails unasked, and the gate says no, yes, no in this order."""
+    found = blocks(TUTORIAL)
+    shell = [block.text for block in found if block.language == "sh" and block.info != "install"]
+    founding = next(text for text in shell if "interlock init" in text)
+    serving = next(text for text in shell if "interlock serve" in text)
+    rest = [text for text in shell if text not in {founding, serving}]
+    port = f" --listen {demo.free_address()}"
+
+    _shell(tmp_path, [founding.rstrip() + port])
+    with demo.running_server(tmp_path / "demo-data", tmp_path / "server.log"):
+        said = _shell(tmp_path, rest)
+        done = _python(tmp_path, found)
+
+    assert re.findall(r"^(ALLOW|DENY)", said, re.MULTILINE) == ["DENY", "ALLOW", "DENY"]
+    assert said.count("the gate said no, with exit code 1") == 2
+    assert "refused with exit code 4" in said
+    assert "refused with exit code 3" in said
+    assert re.search(r"^verified: \d+ entries, root [0-9a-f]{64}$", said, re.MULTILINE)
+    assert done == "HOLD_PLACED holds/1\n"
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Return an environment in which `interlock` is the one under test."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
+    return kept | {"PATH": f"{Path(sys.executable).parent}:{kept['PATH']}", "HOME": str(folder)}
+
+
+def _shell(folder: Path, texts: Iterable[str]) -> str:
+    """Run blocks in one shell that stops at the first command that fails; return what they printed."""
+    script = "\n".join(("set -eu", *texts))
+    done = subprocess.run(
+        ["/bin/sh", "-c", script],
+        cwd=folder,
+        env=_environment(folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def _python(folder: Path, found: Iterable[Block]) -> str:
+    """Run the page's Python block as the tutorial leaves the environment; return what it printed."""
+    text = next(block.text for block in found if block.language == "python")
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        cwd=folder,
+        env={**_environment(folder), "INTERLOCK_HOME": str(folder / "demo-data" / "principals")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
