@@ -21,8 +21,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import grpc
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -37,10 +36,12 @@ from interlock.service.config import load_config
 from interlock.service.genesis.data_directory import make_data_directory
 from interlock.service.identity.challenges import signed_bytes
 from interlock.service.logs import make_logger
+from interlock.service.server import STATUS_TRAILER
 from interlock.v1 import identity_pb2, identity_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -75,9 +76,9 @@ class Answer:
 
 def answer_of(error: grpc.RpcError) -> Answer:
     """Read the details of an error."""
-    assert isinstance(error, grpc.Call)
-    trailers = dict(error.trailing_metadata() or ())
-    status = status_pb2.Status.FromString(trailers.get("grpc-status-details-bin", b""))
+    call = cast("grpc.Call", error)
+    trailers = dict(call.trailing_metadata() or ())
+    status = status_pb2.Status.FromString(cast("bytes", trailers.get(STATUS_TRAILER, b"")))
     info, unmet, bad = (
         error_details_pb2.ErrorInfo(),
         error_details_pb2.PreconditionFailure(),
@@ -85,10 +86,9 @@ def answer_of(error: grpc.RpcError) -> Answer:
     )
     for detail in status.details:
         for kind in (info, unmet, bad):
-            if detail.Is(kind.DESCRIPTOR):
-                detail.Unpack(kind)
+            detail.Unpack(kind)  # does nothing for another kind
     return Answer(
-        error.code(),
+        call.code(),
         info.reason,
         tuple(violation.type for violation in unmet.violations),
         tuple(violation.field for violation in bad.field_violations),
@@ -121,8 +121,8 @@ class RunningServer:
         """Return somebody's private key."""
         folder = self.home / who
         passphrase = (folder / "passphrase").read_bytes().strip()
-        key = load_pem_private_key((folder / f"{use}.key").read_bytes(), passphrase)
-        return key  # type: ignore[return-value]  # `init --dev` makes Ed25519 keys
+        pem = (folder / f"{use}.key").read_bytes()
+        return cast("Ed25519PrivateKey", load_pem_private_key(pem, passphrase))
 
     def channel(self) -> grpc.Channel:
         """Open a channel as a client does: TLS, pinned to the log's own authority."""

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 from protovalidate import Validator
 
 from interlock.service import tls
 from interlock.service.api import servicers
 from interlock.service.api.identity import IdentityService
+from interlock.service.health import Health
 from interlock.service.identity.permissions import METHODS
 from interlock.service.keyfiles import read_private
 from interlock.service.server import Handlers, Limits, Pipeline
@@ -56,18 +56,16 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
     server = aio.server(options=_options(config))
     server.add_generic_rpc_handlers((pipeline.routes(handlers.by_name, METHODS),))
     names = sorted({name.partition("/")[0] for name in handlers.by_name})
-    health = health_aio.HealthServicer()
+    health = Health(names)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     known = (*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(known, server)
     address = _open_port(server, config)
     await server.start()
-    for name in ("", *names):
-        await health.set(name, health_pb2.HealthCheckResponse.SERVING)
     try:
         yield address
     finally:
-        await health.enter_graceful_shutdown()
+        health.drain()
         pipeline.end_watches()
         await server.stop(config.drain_seconds)
 

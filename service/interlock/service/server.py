@@ -183,15 +183,16 @@ class Pipeline:
         return call
 
     def _server_stream(self, method: Method, handler: Any) -> Any:  # noqa: ANN401  # as in `_unary`
-        async def stream(data: bytes, context: Context) -> AsyncIterator[Any]:
+        # Writes by itself instead of yielding: then a drain also interrupts it while it waits for a slow reader.
+        async def stream(data: bytes, context: Context) -> None:
             caller = None
             try:
                 caller = self._admit(method, context)
                 self._require(method, caller)
                 request = method.reader.read(data)
-                async with self._stream_of(caller, endless=True):
-                    async for reply in handler(request, context):
-                        yield reply
+                async with self._stream_of(caller, endless=True), aclosing(handler(request, context)) as replies:
+                    async for reply in replies:
+                        await context.write(reply)
             except ServiceError as error:
                 await self._refuse(method, context, caller, data, error)
             except asyncio.CancelledError:

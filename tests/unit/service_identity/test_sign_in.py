@@ -15,7 +15,7 @@ from interlock.service.identity import sessions as sessions_module
 from interlock.service.identity.admission import Admission, bearer_token
 from interlock.service.identity.challenges import Challenges, signed_bytes
 from interlock.service.identity.limits import Rate, RateLimiter
-from interlock.service.identity.login import Attempt, SignIn
+from interlock.service.identity.login import DEFAULT_RATE, Attempt, SignIn
 from interlock.service.identity.permissions import METHODS
 from interlock.service.identity.sessions import Sessions, digest_of
 from interlock.service.logs import make_logger
@@ -49,7 +49,7 @@ class Door:
     written: io.StringIO
 
     @classmethod
-    def to(cls, world: World, *, saved: Iterable[Caller] = (), rate: Rate = Rate(20, 100)) -> Door:
+    def to(cls, world: World, *, saved: Iterable[Caller] = (), rate: Rate = DEFAULT_RATE) -> Door:
         """Put them together over a world's log."""
         clock, rng, table, written = HandClock(), Counted(), MemoryTable(), io.StringIO()
         log = make_logger("info", "json", written)

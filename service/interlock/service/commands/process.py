@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -33,6 +34,7 @@ def run(
         config = load_config(flags, os.environ, config_file)
     except ConfigError as error:
         return _complain(str(error), USAGE)
+    os.umask(0o077)  # the log, evidence and a unix socket are the owner's alone
     try:
         asyncio.run(_serve(config, ready_file, as_json=as_json))
     except StartError as error:
@@ -47,6 +49,9 @@ async def _serve(config: Config, ready_file: Path | None, *, as_json: bool) -> N
         loop.add_signal_handler(number, stop.set)
     log = make_logger(config.log_level, config.log_format)
     async with running(config, log) as ready:
+        # What was loaded so far lives as long as the process: the collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
         _announce(ready, ready_file, as_json=as_json)
         await stop.wait()
         log.info("stopping")
