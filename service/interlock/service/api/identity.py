@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from interlock.service.errors import Invalid, NotFound
+from interlock.service.api.pages import page_of
+from interlock.service.errors import NotFound
 from interlock.service.identity.caller import caller
 from interlock.service.identity.login import Attempt
 from interlock.statemachine import resources as r
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.view import View
     from interlock.service.server import Context
-
-DEFAULT_PAGE: Final = 100
 
 
 class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
@@ -83,14 +80,12 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
     ) -> identity_pb2.ListPrincipalsResponse:
         """Return accounts by name; a page starts after the last name of the page before, whatever was written since."""
         view = self._committer.view
-        after = _name_in(request.page_token)
-        size = request.page_size or DEFAULT_PAGE
-        rest = sorted(account.name for account in view.state.all_of(r.Principal) if account.name > after)
-        page = rest[:size]
-        return identity_pb2.ListPrincipalsResponse(
-            principals=[_principal(view, view.state.need(name, r.Principal)) for name in page],
-            next_page_token=_token_of(page[-1]) if len(rest) > size else "",
-        )
+        page = page_of(request)
+        rest = sorted(account.name for account in view.state.all_of(r.Principal) if account.name > (page.after or ""))
+        names, token = page.cut(rest, str)
+        messages = [_principal(view, view.state.need(name, r.Principal)) for name in names]
+        messages, token = page.fit(messages, token, lambda message: message.name)
+        return identity_pb2.ListPrincipalsResponse(principals=messages, next_page_token=token)
 
 
 def host_of(peer: str) -> str:
@@ -126,14 +121,3 @@ def _timestamp(microseconds: int) -> Timestamp:
     message = Timestamp()
     message.FromMicroseconds(microseconds)
     return message
-
-
-def _token_of(name: str) -> str:
-    return base64.urlsafe_b64encode(name.encode()).decode()
-
-
-def _name_in(token: str) -> str:
-    try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        raise Invalid("page_token", "is not one that this server gave") from None
