@@ -276,6 +276,35 @@ def test_a_commit_that_was_durable_although_it_failed_is_found(place: Place) -> 
     asyncio.run(play())
 
 
+@pytest.mark.fault
+def test_a_full_disk_refuses_cleanly_and_goes_on_when_there_is_room(place: Place) -> None:
+    """When the database can't grow, nothing is answered that is not durable; with room again, writing goes on."""
+
+    def limit(pages: int, connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    async def play() -> None:
+        await place.found()
+        async with place.running() as ledger:
+            answered = 0
+            await ledger.committer.side(partial(limit, 1))  # SQLite takes the present size where that is more
+            with pytest.raises(StoreUnavailable):
+                for _ in range(10_000):
+                    await ledger.committer.submit(place_hold())
+                    answered += 1
+            assert ledger.committer.view.position == 1 + answered
+
+            await ledger.committer.side(partial(limit, 1_000_000))
+            await ledger.committer.submit(place_hold())
+            assert ledger.committer.view.position == 2 + answered
+
+        opened = place.open_log(place.store())
+        assert opened.health.ok
+        assert opened.head.view.position == 2 + answered
+
+    asyncio.run(play())
+
+
 def test_another_writer_on_the_log_stops_everything(place: Place) -> None:
     """A log that ends elsewhere than this process left it is believed no more: no write, no checkpoint."""
 

@@ -31,7 +31,8 @@ T = TypeVar("T")
 READERS: Final = 4
 """Connections that read, and their threads."""
 
-MAX_PAGE: Final = 1_000
+MAX_PAGE: Final = 1_001
+"""Greatest page: the 1,000 that the API gives, and one more that tells whether there is another page."""
 
 UNREADABLE: Final = (SQLAlchemyError, UnicodeDecodeError)
 """What a damaged file raises; the driver does not get over an error message that quotes damaged bytes."""
