@@ -162,7 +162,7 @@ class EvidenceMetadata(_message.Message):
     size_bytes: _builtins.int
     """How many bytes; checked by the server."""
     classification: Global___Classification.ValueType
-    """Who may read it."""
+    """Who may read it; unspecified for internal."""
     redacts: _builtins.str
     """The original of which this is a redacted version; empty for none."""
     request_id: _builtins.str
