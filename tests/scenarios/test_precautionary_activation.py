@@ -1,8 +1,8 @@
 """The main story: a model goes from ASL-2 to a provisional ASL-3, through a real server and the real command line.
 
-The steps are those of the demo (``ops/story/story.yaml``); here each answer is read as JSON and must name what the
-story says is seen, by reason codes and fields. The demo itself is played as well: what it prints last, and that it leaves
-nothing running.
+The steps are those of the demo (``ops/story/story.yaml``). Here each answer is read as JSON and must name what the
+story says is seen, by reason codes and fields. The demo itself is played as well: what it prints last, and that it
+leaves nothing running.
 """
 
 from __future__ import annotations
