@@ -231,7 +231,8 @@ def misfits(  # the change, and who would sign it
             "is an admin",
         ),
     }
-    codes = dict.fromkeys((*admin, *(code for stop in stops for code in stop)))
+    closest = [stop for stop in stops if Code.NO_APPROVING_ROLE not in stop] or stops  # the slots of a role held
+    codes = dict.fromkeys((*admin, *(code for stop in closest for code in stop)))
     return tuple(Unmet(code, words[code][0], f"{sign_off.signer} {words[code][1]}", content.change) for code in codes)
 
 
