@@ -89,7 +89,8 @@ def list_(
                 (f"{when(row.create_time)} by {names.leaf(row.opened_by)}", "dim"),
             ]
             for row in rows
-        ]
+        ],
+        empty="no assessment",
     )
 
 

@@ -206,7 +206,7 @@ def show_rows(run: Run, client: Interlock, changes: Iterable[Change]) -> None:
         except ContentError as error:
             title = f"CONTENT NOT TO BE TRUSTED: {error.message}"
         lines.append(change_row(row, title))
-    run.terminal.rows(lines)
+    run.terminal.rows(lines, empty="no change")
 
 
 def _check_evidence(listed: Iterable[str], opened: OpenedChange) -> None:

@@ -89,7 +89,8 @@ def list_(run: Run, kind: Annotated[str, typer.Option("--kind", "-k", help="Only
                 row.title,
             ]
             for row in rows
-        ]
+        ],
+        empty="no document",
     )
 
 

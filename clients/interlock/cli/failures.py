@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.cli.exits import ExitCode
+from interlock.cli.views.unmet import unmet_lines
 from interlock.client import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import typer
 
-    from interlock.cli.terminal import Piece, Terminal
+    from interlock.cli.terminal import Terminal
 
 _WORDS: tuple[tuple[type[errors.InterlockError], str], ...] = (
     (errors.NotFoundError, "not found"),
@@ -37,12 +36,20 @@ def show_error(terminal: Terminal, error: errors.InterlockError) -> None:
         terminal.error_json({"error": error_value(error)})
         return
     word = next(word for kind, word in _WORDS if isinstance(error, kind))
-    terminal.note((f"{word}: ", "bold red"), error.message, (f"  [{error.reason}]" if error.reason else "", "dim"))
+    terminal.note((f"{word}: ", "bold red"), _headline(error), (f"  [{error.reason}]" if error.reason else "", "dim"))
     for line in unmet_lines(error.unmet):
         terminal.note(*line)
     if not error.unmet:
         for violation in error.fields:
             terminal.note("  ", (violation.field or "request", "bold"), f": {violation.description}")
+
+
+def _headline(error: errors.InterlockError) -> str:
+    """Return the message, or how much is unmet where the message only repeats the first of the list below it."""
+    if not error.unmet or not error.message.startswith(error.unmet[0].code):
+        return error.message
+    number = len(error.unmet)
+    return "one requirement is unmet" if number == 1 else f"{number} requirements are unmet"
 
 
 def show_fault(terminal: Terminal, message: str) -> None:
@@ -59,19 +66,6 @@ def show_usage(error: typer.TyperException) -> int:
 
     rich_utils.rich_format_error(error)  # type: ignore[arg-type]  # every exception of a command line is of its kind
     return ExitCode.USAGE
-
-
-def unmet_lines(unmet: Iterable[errors.Unmet], indent: int = 2) -> list[tuple[Piece, ...]]:
-    """Return a line for each requirement: where it belongs, its code, what is asked and what is there."""
-    margin = " " * indent
-    lines: list[tuple[Piece, ...]] = []
-    for row in unmet:
-        head = f"rule {row.rule}  " if row.rule else ""
-        where = " ".join(part for part in (row.trigger, row.resource) if part)
-        wants = f"needs {row.requirement}" if row.actual else row.requirement
-        has = f"; is {row.actual}" if row.actual else ""
-        lines.append((margin, (head, "dim"), (row.code, "bold yellow"), f"  {where}: {wants}{has}"))
-    return lines
 
 
 def error_value(error: errors.InterlockError) -> dict[str, object]:

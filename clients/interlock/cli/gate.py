@@ -8,9 +8,9 @@ import typer
 
 from interlock.cli.arguments import ModelArgument  # noqa: TC001  # typer evaluates it
 from interlock.cli.exits import ExitCode
-from interlock.cli.failures import unmet_lines
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import ALLOW, DENY, to_json, when
+from interlock.cli.views.unmet import unmet_lines
 from interlock.client import names
 
 if TYPE_CHECKING:

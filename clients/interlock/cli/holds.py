@@ -61,7 +61,8 @@ def list_(
                 f"“{row.reason}”" if row.reason else "",
             ]
             for row in rows
-        ]
+        ],
+        empty="no hold",
     )
 
 

@@ -39,7 +39,7 @@ def list_(
     if run.as_json:
         run.terminal.json({"safeguards": [to_json(row) for row in rows]})
         return
-    run.terminal.rows([_row(row) for row in rows])
+    run.terminal.rows([_row(row) for row in rows], empty="no safeguard")
 
 
 @command(app, "show", example="interlock safeguards show aurora-4 real-time-classifiers")

@@ -47,10 +47,12 @@ class Terminal:
         for row in text.split("\n"):
             self.line(row, indent=indent)
 
-    def rows(self, rows: Iterable[Sequence[Piece]], *, indent: int = 0) -> None:
-        """Print rows in aligned columns."""
+    def rows(self, rows: Iterable[Sequence[Piece]], *, indent: int = 0, empty: str = "") -> None:
+        """Print rows in aligned columns; ``empty`` goes to stderr where there are none."""
         cells = [[_text((cell,)) for cell in row] for row in rows]
         if not cells:
+            if empty:
+                self.note((empty, "dim"))
             return
         widths = [
             max(cell_len(row[column].plain) for row in cells if column < len(row))
@@ -61,6 +63,7 @@ class Terminal:
             for cell, width in zip(row[:-1], widths, strict=False):
                 line.append_text(cell).append(" " * (width - cell_len(cell.plain)) + GAP)
             line.append_text(row[-1])
+            line.rstrip()
             if not self.as_json:
                 self._out.print(line, soft_wrap=True)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from interlock.cli.views.common import when, when_micros, word
 from interlock.cli.views.trigger import trigger_line
+from interlock.cli.views.unmet import unmet_lines
 from interlock.client import names
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def show_outcome(terminal: Terminal, change: Change) -> None:
     """Tell where a change stands after it was acted on: what is still unmet, each once, and the upshot last."""
     wishes: dict[tuple[str, str], list[str]] = {}
     for row in change.unmet:
-        actual = f"; is {row.actual}" if row.actual and row.code != "SIGN_OFF_MISSING" else ""
+        actual = f"; found: {row.actual}" if row.actual and row.code != "SIGN_OFF_MISSING" else ""
         wishes.setdefault((row.code, f"{row.requirement}{actual}"), []).append(row.trigger)
     for (code, wish), triggers in wishes.items():
         fired = ", ".join(dict.fromkeys(filter(None, triggers)))
@@ -52,8 +53,8 @@ def show_change(terminal: Terminal, opened: OpenedChange) -> None:
     terminal.line((change.name, "bold"), f"  revision {change.revision}  ", state_of(change))
     show_texts(terminal, opened)
     requesters = ", ".join(names.leaf(row) for row in change.requesters)
-    terminal.line((f"requested by {requesters}, {when(change.create_time)}; ends {when(change.expire_time)}", "dim"),
-                  indent=2)  # fmt: skip
+    end = "" if change.applied_position >= 0 else f"; ends {when(change.expire_time)}"
+    terminal.line((f"requested by {requesters}, {when(change.create_time)}{end}", "dim"), indent=2)
     terminal.line((f"content sha256 {opened.content_sha256}", "dim"), indent=2)
     _show_timing(terminal, opened)
     _show_triggers(terminal, opened)
@@ -171,17 +172,12 @@ def _show_sign_offs(terminal: Terminal, rows: Iterable[SignOffRecord]) -> None:
 
 
 def _show_unmet(terminal: Terminal, unmet: Iterable[UnmetRequirement]) -> None:
-    """Show what is unmet, grouped by trigger."""
-    by_trigger: dict[str, list[UnmetRequirement]] = {}
-    for row in unmet:
-        by_trigger.setdefault(row.trigger, []).append(row)
-    if not by_trigger:
-        return
-    terminal.line()
-    terminal.line(("unmet", "bold yellow"), indent=2)
-    for trigger, rows in by_trigger.items():
-        terminal.line((trigger or "the change", "bold"), indent=4)
-        for row in rows:
-            where = f"  [{row.resource}]" if row.resource else ""
-            actual = f"; is {row.actual}" if row.actual else ""
-            terminal.line((row.code, "yellow"), f"  {row.requirement}{actual}", (where, "dim"), indent=6)
+    """Show what is unmet, by trigger."""
+    from interlock.client.status import unmet_of
+
+    lines = unmet_lines((unmet_of(row) for row in unmet), indent=4)
+    if lines:
+        terminal.line()
+        terminal.line(("unmet", "bold yellow"), indent=2)
+    for line in lines:
+        terminal.line(*line)

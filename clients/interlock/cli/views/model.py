@@ -52,7 +52,7 @@ def show_model(terminal: Terminal, model: Model) -> None:
 
 def show_models(terminal: Terminal, models: Iterable[Model]) -> None:
     """List models with their levels and verdicts."""
-    terminal.rows([model_row(model) for model in models])
+    terminal.rows([model_row(model) for model in models], empty="no model")
 
 
 def model_row(model: Model) -> list[Piece]:
@@ -78,16 +78,18 @@ def safeguard_row(safeguard: Safeguard, instant: Timestamp) -> list[Piece]:
     state = word(safeguard_pb2.SafeguardState, safeguard.state)
     mark, style = _LOOKS[state]
     remembers = word(safeguard_pb2.SafeguardState, safeguard.remembered_state) if safeguard.remembered_state else ""
-    since = f"since {when(safeguard.since_time)} by {names.leaf(safeguard.since_by)}" if safeguard.since_by else ""
+    # Who moved it last and why is what one asks of a safeguard that is out of order.
+    troubled = state in {"degraded", "suspended", "retired"}
+    since = f"since {when(safeguard.since_time)} by {names.leaf(safeguard.since_by)}" if troubled else ""
     shared = "shared " if safeguard.name.startswith("safeguards/") else ""
-    kind = "commitment" if safeguard.commitment else "recommendation"
+    kind = "" if safeguard.commitment else " recommendation"
     reason = f"“{safeguard.reason}”" if safeguard.reason else ""
     return [
         (mark, style),
         names.leaf(safeguard.name),
         (f"{state} (was {remembers})" if remembers else state, style),
         left(safeguard.attested_until_time, instant),
-        (f"{shared}{safeguard.standard} {safeguard.level} {kind}", "dim"),
+        (f"{shared}{safeguard.standard} {safeguard.level}{kind}", "dim"),
         (f"{since} {reason}".strip(), "dim"),
     ]
 
