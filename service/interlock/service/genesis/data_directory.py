@@ -93,7 +93,8 @@ class Made:
 async def make_data_directory(order: Order, clock: Clock, rng: Callable[[int], bytes]) -> Made:
     """Make the folder. Raises PlanError, DataDirectoryError, or Refusal; then nothing is left of it."""
     check_plan(order.plan, order.policy)
-    with _whole_or_nothing(order.target) as folder:
+    mark = Path(order.highwater) if order.highwater else None
+    with _whole_or_nothing(order.target, mark) as folder:
         log_key, decision_key = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
         _write_keys(folder, order, log_key, decision_key)
         identity = LogIdentity(rng(LOG_ID_BYTES), keys.public_bytes(log_key), keys.public_bytes(decision_key))
@@ -111,13 +112,15 @@ async def make_data_directory(order: Order, clock: Clock, rng: Callable[[int], b
 
 
 @contextmanager
-def _whole_or_nothing(target: Path) -> Iterator[Path]:
-    """Give a hidden sibling of ``target`` that takes its name in the end, or vanishes."""
+def _whole_or_nothing(target: Path, elsewhere: Path | None) -> Iterator[Path]:
+    """Give a hidden sibling of ``target`` that takes its name in the end, or vanishes with the file ``elsewhere``."""
     parent = target.absolute().parent
     if target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir()))):
         raise DataDirectoryError(f"{target} exists and is not an empty folder; nothing was changed")
     if not parent.is_dir():
         raise DataDirectoryError(f"there is no folder {parent}")
+    if elsewhere is not None and elsewhere.exists():
+        raise DataDirectoryError(f"{elsewhere} is there already: the high-water mark of another log?")
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.init-", dir=parent))
     try:
         yield folder
@@ -127,6 +130,10 @@ def _whole_or_nothing(target: Path) -> Iterator[Path]:
         except OSError as error:
             raise DataDirectoryError(f"{target}: {error.strerror}; nothing was changed") from error
         _sync_folder(parent)
+    except BaseException:
+        if elsewhere is not None:
+            elsewhere.unlink(missing_ok=True)
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -204,8 +211,6 @@ async def _write_log(
     try:
         mark = HighWaterMark(Path(order.highwater) if order.highwater else folder / HIGHWATER_FILE)
         opened = open_log(store, mark, signer.verifier, founding_policy=order.policy)
-        if not opened.health.ok:
-            raise DataDirectoryError(opened.health.detail)  # a mark of another log lies in that place
         committer = Committer(store, opened, clock=clock, policies=Policies(), mark=mark, signer=signer, log=log)
         committer.start()
         try:
