@@ -213,7 +213,7 @@ class Player:
         output = done.stdout.rstrip("\n")
         lines = output.splitlines() or [""]
         as_expected = done.returncode == command.exit
-        print(f"  {lines[-1]}" if folded and as_expected else output)
+        print(f"  {_summary(lines)}" if folded and as_expected else output)
         if not as_expected:
             raise UnexpectedError(f"this ended with {done.returncode}; the story expects {command.exit}")
         if done.returncode:
@@ -233,6 +233,11 @@ def around_the_server(
     at = next(index for index, command in enumerate(first.commands) if command.serve)
     after = ((first, first.commands[at + 1 :]), *((step, step.commands) for step in others))
     return first.commands[:at], first.commands[at], after
+
+
+def _summary(lines: list[str]) -> str:
+    """Return the last line that is no detail of another."""
+    return next((line for line in reversed(lines) if not line.startswith(" ")), lines[-1])
 
 
 def _heading(step: Step) -> str:

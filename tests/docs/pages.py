@@ -33,10 +33,10 @@ def blocks(page: Path) -> tuple[Block, ...]:
     return tuple(Block(language, info.strip(), text) for language, info, text in found)
 
 
-def commands(page: Path) -> Iterator[list[str]]:
+def commands(page: Path, *languages: str) -> Iterator[list[str]]:
     """Yield each `interlock` command of a page's shell blocks and transcripts, as words."""
     for block in blocks(page):
-        if block.language not in {"sh", "console"}:
+        if block.language not in (languages or ("sh", "console")):
             continue
         lines = re.sub(r"\\\n\s*", "", re.sub(r"<<'END'\n.*?^END$", "", block.text, flags=re.MULTILINE | re.DOTALL))
         for line in lines.splitlines():

@@ -1,4 +1,4 @@
-"""The tutorial, run: every shell block of docs/tutorial.md in order, against the server that it starts itself."""
+"""The tutorial, and the README's part by hand, run: each shell block in order, against the server that they start."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ops import demo
-from tests.docs.pages import ROOT, Block, blocks
+from tests.docs.pages import ROOT, Block, blocks, commands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
+README = ROOT / "README.md"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -26,13 +28,8 @@ def test_the_tutorial_works_as_it_is_written(tmp_path: Path) -> None:
     """Each block does what the text says: nothing fails unasked, and the gate says no, yes, no in this order."""
     found = blocks(TUTORIAL)
     shell = [block.text for block in found if block.language == "sh" and block.info != "install"]
-    founding = next(text for text in shell if "interlock init" in text)
-    serving = next(text for text in shell if "interlock serve" in text)
-    rest = [text for text in shell if text not in {founding, serving}]
-    port = f" --listen {demo.free_address()}"
 
-    _shell(tmp_path, [founding.rstrip() + port])
-    with demo.running_server(tmp_path / "demo-data", tmp_path / "server.log"):
+    with _founded(tmp_path, shell) as rest:
         said = _shell(tmp_path, rest)
         done = _python(tmp_path, found)
 
@@ -42,6 +39,39 @@ def test_the_tutorial_works_as_it_is_written(tmp_path: Path) -> None:
     assert "refused with exit code 3" in said
     assert re.search(r"^verified: \d+ entries, root [0-9a-f]{64}$", said, re.MULTILINE)
     assert done == "HOLD_PLACED holds/1\n"
+
+
+def test_the_readme_works_by_hand(tmp_path: Path) -> None:
+    """The README's commands found a log, log in, register a model and get a DENY; its Python says why."""
+    found = blocks(README)
+    shell = [block.text for block in found if block.info == "by-hand"]
+
+    with _founded(tmp_path, shell) as rest:
+        said = _shell(tmp_path, rest)
+        done = _python(tmp_path, found)
+
+    assert "the gate said no, with exit code 1" in said
+    assert "DETERMINATION_MISSING" in done
+
+
+def test_the_readme_shows_commands_of_the_story_only() -> None:
+    """Every command in the README's transcript is one that the demo runs, word for word."""
+    words: dict[str, str] = {"data": ".demo", "address": "-", "released": "-"}
+    story = [command.arguments(words) for step in demo.load_story() for command in step.commands]
+    told = [row[1:] for row in commands(README, "console")]
+
+    assert told
+    assert [row for row in told if row not in story] == []
+
+
+@contextmanager
+def _founded(folder: Path, shell: list[str]) -> Iterator[list[str]]:
+    """Do the block that founds a log, run the server of the one that serves it, and give the others."""
+    founding = next(text for text in shell if "interlock init" in text)
+    serving = next(text for text in shell if "interlock serve" in text)
+    _shell(folder, [f"{founding.rstrip()} --listen {demo.free_address()}"])
+    with demo.running_server(folder / "demo-data", folder / "server.log"):
+        yield [text for text in shell if text not in {founding, serving}]
 
 
 def _environment(folder: Path) -> dict[str, str]:
