@@ -227,7 +227,7 @@ class ChallengeResponse(_message.Message):
     LOG_ID_FIELD_NUMBER: _builtins.int
     SERVER_NAME_FIELD_NUMBER: _builtins.int
     nonce: _builtins.bytes
-    """32 random bytes, for one use within 60 s."""
+    """32 bytes that nobody can guess, for one use within 60 s."""
     log_id: _builtins.bytes
     """Id of the log, 16 bytes."""
     server_name: _builtins.str
