@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,6 @@ from interlock.cli.run import Run, command, group
 from interlock.cli.views.entry import entry_json, show_entry, show_entry_line
 
 if TYPE_CHECKING:
-    from interlock.client.sdk import Interlock
     from interlock.client.verify import VerifyReport
 
 app = group("The audit trail: read it, follow it, verify it here from its first byte.")
@@ -107,20 +106,12 @@ def verify(run: Run) -> int:
     Nothing of the server is believed but what the pinned log key signed and the pinned genesis founded.
     """
     with run.client() as client, run.terminal.progress("verifying") as progress:
-        report = _verify(client, progress)
+        report = client.verify(progress)
     if run.as_json:
         run.terminal.json(_report_json(report))
     else:
         _show_report(run, report)
     return ExitCode.DONE if report.verified else ExitCode.NO
-
-
-def _verify(client: Interlock, progress: Any) -> VerifyReport:  # noqa: ANN401  # a callback or None
-    from interlock.client.verify import verify_log
-
-    trust = client.trust()  # what was seen before this checkpoint, which is remembered as soon as it came
-    head = client.audit.checkpoint()
-    return verify_log(client.audit.tail(), head.note, trust, progress)
 
 
 def _show_report(run: Run, report: VerifyReport) -> None:

@@ -33,12 +33,11 @@ def check(
     ] = None,
 ) -> int:
     """Ask the gate: exit 0 for ALLOW, 1 for DENY with every reason, another code where nobody knows."""
-    from interlock.v1 import gate_pb2
+    from interlock.client.groups.gate import is_allowed
 
     with run.client() as client:
         answer = client.gate.check(model, context, artifact=artifact, min_position=min_position)
-    # Whatever is not plainly ALLOW, a value that this client does not know included, is a no.
-    allowed = answer.verdict == gate_pb2.VERDICT_ALLOW
+    allowed = is_allowed(answer)
     if run.as_json:
         run.terminal.json(to_json(answer))
     else:

@@ -100,10 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(_run(words))
+    sys.exit(run(words))
 
 
-def _run(words: list[str]) -> int:
+def run(words: list[str]) -> int:
+    """Run the command in this process and return its exit code."""
     terminal = Terminal(as_json="--json" in words)
     try:
         outcome = get_command(build()).main(args=words, prog_name="interlock", standalone_mode=False)

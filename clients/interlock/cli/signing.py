@@ -70,7 +70,7 @@ def withdraw_sign_off(run: Run, change: ChangeArgument, yes: YesOption = False) 
 def _decide(run: Run, change: str, decision: str, *, yes: bool, comment: str, roles: list[str]) -> None:
     with run.client() as client:
         reviewed = client.review(change)
-        show_for_signing(run.terminal, reviewed)
+        show_for_signing(run.terminal if yes else run.terminal.for_asking(), reviewed)
         _confirm(run, _question(reviewed, decision), yes=yes)
         outcome = client.sign(reviewed, decision=decision, roles=roles, comment=comment)
     _tell(run, outcome, "signed" if decision == "approve" else "rejected")

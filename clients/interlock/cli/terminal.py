@@ -34,8 +34,9 @@ class Terminal:
     def __init__(self, *, as_json: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
         """Write to ``out`` and ``err``, by default the process's own."""
         self.as_json = as_json
+        self._err_file = err or sys.stderr
         self._out = _console(out or sys.stdout)
-        self._err = _console(err or sys.stderr)
+        self._err = _console(self._err_file)
 
     def line(self, *pieces: Piece, indent: int = 0) -> None:
         """Print one line of a result; nothing where the result is JSON."""
@@ -80,6 +81,10 @@ class Terminal:
         """Print an error as JSON to stderr."""
         self._err.file.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
         self._err.file.flush()
+
+    def for_asking(self) -> Terminal:
+        """Return where to show what somebody is to be asked about: stderr, where stdout is kept for JSON."""
+        return Terminal(out=self._err_file, err=self._err_file) if self.as_json else self
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None] | None]:

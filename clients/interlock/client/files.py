@@ -5,15 +5,28 @@ Lives here: the one way this client writes a file. Not here: what the files say.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_READ_ONLY: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+@contextmanager
+def unless_read_only() -> Iterator[None]:
+    """Let a write to a folder that is not ours to write, such as a mounted secret, be no failure."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _READ_ONLY:
+            raise
 
 
 def write_private(path: Path, data: bytes) -> None:

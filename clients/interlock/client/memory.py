@@ -39,7 +39,7 @@ class Seen:
 
 
 class Memory:
-    """The memory of one profile. Several processes may share it; none may write to its folder: then it forgets."""
+    """The memory of one profile; several processes may share it. In a read-only folder only this process remembers."""
 
     def __init__(self, folder: Path, log_id: bytes) -> None:
         """Keep the memory in ``folder``, for the log with this id only."""
@@ -106,7 +106,7 @@ class Memory:
     def _keep(self, seen: Seen) -> None:
         """Write what was seen unless another process has seen more."""
         self._seen = _later(self._seen, seen)
-        with files.locked(self._lock):
+        with files.unless_read_only(), files.locked(self._lock):
             seen = self.load()
             kept = {"log_id": self._log_id, "position": seen.position, "size": seen.size, "root": seen.root}
             files.write_private(self._file, json.dumps(kept).encode() + b"\n")

@@ -36,6 +36,6 @@ class OpenedEvidence:
 
     def add(self, sha256: str) -> None:
         """Record that a document was opened in full."""
-        with files.locked(self._lock):
+        with files.unless_read_only(), files.locked(self._lock):
             kept = sorted(self.load() | {sha256})
             files.write_private(self._file, json.dumps(kept).encode() + b"\n")

@@ -29,7 +29,7 @@ from interlock.client.session import Sessions
 from interlock.client.transport import Retry, Ticking, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from interlock.client.keyfile import Passphrase
     from interlock.client.profile import Profile
     from interlock.client.review import OpenedChange, ReviewedChange
-    from interlock.client.verify import Trust
+    from interlock.client.verify import Trust, VerifyReport
     from interlock.v1.change_pb2 import Change
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
@@ -147,6 +147,19 @@ class Interlock:
     def withdraw_sign_off(self, change: str, *, request_id: str | None = None) -> Change:
         """Sign the withdrawal of one's own sign-off and send it. Raises RefusedError where there is none."""
         return self._desk.withdraw(change, request_id)
+
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> VerifyReport:
+        """Verify the whole log here, from its first byte; ``progress`` takes (entries done, entries in all).
+
+        A verified head is remembered. Bad data gives findings; only a failing connection raises.
+        """
+        from interlock.client.verify import verify_log  # noqa: PLC0415  # replay brings all of the rules; few need it
+
+        text = self.audit.checkpoint_note()
+        report = verify_log(self.audit.tail(), text, self.trust(), progress)
+        if report.verified:
+            self.audit.remember(text)
+        return report
 
     def trust(self) -> Trust:
         """Return what `verify_log` may believe: the profile's log and genesis, and the heads that it has seen."""

@@ -59,13 +59,15 @@ class Sessions:
             return None  # a cache: whatever is wrong with it, a login mends it
 
     def keep(self, token: Token) -> None:
-        """Keep a token for the next process."""
+        """Keep a token for the next process; in a read-only folder that one logs in anew."""
         kept = {**self._scope(), "token": token.text, "expires_at": token.expires_at}
-        files.write_private(self._file, json.dumps(kept).encode() + b"\n")
+        with files.unless_read_only():
+            files.write_private(self._file, json.dumps(kept).encode() + b"\n")
 
     def forget(self) -> None:
         """Remove the kept token."""
-        self._file.unlink(missing_ok=True)
+        with files.unless_read_only():
+            self._file.unlink(missing_ok=True)
 
     def login(
         self,

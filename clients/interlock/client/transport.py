@@ -83,6 +83,8 @@ class Transport:
         self._retry = retry or Retry()
         self._ticking = ticking or Ticking()
         self._token: Token | None = None
+        self.repeated: set[str] = set()
+        """Request ids that callers brought: the answer may be a remembered one, from before what was seen since."""
         self.channel = _open_channel(profile)
 
     def __enter__(self) -> Self:
@@ -115,7 +117,7 @@ class Transport:
         before = self.memory.load()
         response = self._with_session(lambda token, left: method(request, timeout=left, metadata=_bearer(token)), end)
         position = getattr(response, "log_position", None)
-        if remember and position is not None:
+        if remember and position is not None and getattr(request, "request_id", "") not in self.repeated:
             self.memory.check_position(position, before)
         return response
 

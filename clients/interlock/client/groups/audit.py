@@ -70,14 +70,23 @@ class Audit(Group):
 
         Raises DataLossError for one that is not signed so, RollbackError for one below what this profile has seen.
         """
-        reply = self._transport.call(self._stub.GetCheckpoint, audit_pb2.GetCheckpointRequest())
+        text = self.checkpoint_note()
+        checkpoint = self.remember(text)
+        return SignedCheckpoint(text, checkpoint.size, checkpoint.root)
+
+    def checkpoint_note(self) -> str:
+        """Return the newest checkpoint as the server gives it; nothing of it is checked."""
+        return self._transport.call(self._stub.GetCheckpoint, audit_pb2.GetCheckpointRequest()).note
+
+    def remember(self, text: str) -> note.Checkpoint:
+        """Check a checkpoint's signature and that it goes on from what was seen, and remember it. Raises as above."""
         try:
             verifier = note.NoteVerifier.from_vkey(self._transport.profile.log_key)
-            checkpoint = note.open_checkpoint(reply.note, verifier)
+            checkpoint = note.open_checkpoint(text, verifier)
         except ProofRefused as refused:
             raise DataLossError(f"the server's checkpoint is refused: {refused}", reason=refused.fault) from refused
         self._transport.memory.check_checkpoint(checkpoint)
-        return SignedCheckpoint(reply.note, checkpoint.size, checkpoint.root)
+        return checkpoint
 
     @property
     def _stub(self) -> audit_pb2_grpc.AuditServiceStub:

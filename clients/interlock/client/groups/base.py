@@ -30,6 +30,8 @@ class Group:
         self._make_id = make_id
 
     def _id(self, given: str | None) -> str:
+        if given:
+            self._transport.repeated.add(given)
         return given or self._make_id()
 
     def _pages(self, method: Callable[..., Any], request: Any, rows: str) -> Iterator[Any]:  # noqa: ANN401  # any list

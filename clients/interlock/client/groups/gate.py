@@ -12,8 +12,13 @@ if TYPE_CHECKING:
     from interlock.v1.gate_pb2 import CheckReleaseResponse
 
 
+def is_allowed(answer: CheckReleaseResponse) -> bool:
+    """Say whether an answer is a plain ALLOW: any other verdict, or one that gives reasons against itself, is a no."""
+    return answer.verdict == gate_pb2.VERDICT_ALLOW and not answer.reasons
+
+
 class Gate(Group):
-    """The gate. Only `allows` answers with a bool, and only a good reply with VERDICT_ALLOW makes it true."""
+    """The gate. Only `allows` answers with a bool, and only a plain ALLOW makes it true."""
 
     def check(
         self, model: str, context: str, *, artifact: str = "", min_position: int | None = None
@@ -34,7 +39,7 @@ class Gate(Group):
 
     def allows(self, model: str, context: str, *, artifact: str = "") -> bool:
         """Say whether the gate allows it now. Raises InterlockError rather than guess."""
-        return self.check(model, context, artifact=artifact).verdict == gate_pb2.VERDICT_ALLOW
+        return is_allowed(self.check(model, context, artifact=artifact))
 
     @property
     def _stub(self) -> gate_pb2_grpc.GateServiceStub:
