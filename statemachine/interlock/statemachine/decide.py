@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from interlock.statemachine import authority, documents, genesis, lifecycle
+from interlock.statemachine import authority, consent, documents, genesis, lifecycle
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Entry, PolicyRef
-from interlock.statemachine.lifecycle import Turn
 from interlock.statemachine.machines.fire import fire, model_concerned, standard_of, subject_of
 from interlock.statemachine.machines.step import Moment, Moved
 from interlock.statemachine.rights import CHANGE_PROPOSE, EVIDENCE_GRANT_ACCESS, EVIDENCE_UPLOAD
 from interlock.statemachine.triggers import DIRECTIONS, Direction
+from interlock.statemachine.turn import Turn
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def transact(turn: Turn, state: State, command: c.Command) -> Moved | Refused:  
         case c.AmendChange() | c.AttachEvidence() | c.DetachEvidence() | c.RebaseChange():
             return lifecycle.revise(turn, state, command)
         case c.SignOffChange() | c.WithdrawSignOffOfChange():
-            return lifecycle.sign(turn, state, command)
+            return consent.sign(turn, state, command)
         case c.ApplyApprovedChange():
             return lifecycle.apply(turn, state, command)
         case c.WithdrawProposedChange():

@@ -14,8 +14,8 @@ from interlock.statemachine.machines.step import Moved, not_found
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
 
 if TYPE_CHECKING:
-    from interlock.statemachine.lifecycle import Turn
     from interlock.statemachine.state import State
+    from interlock.statemachine.turn import Turn
 
 _CLASSES = ("public", "internal", "restricted")
 RESTRICTED = "restricted"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from interlock.statemachine import rules as rulebook
 from interlock.statemachine.decide import transact
-from interlock.statemachine.lifecycle import Turn
+from interlock.statemachine.turn import Turn
 from interlock.statemachine.unmet import Refused
 
 if TYPE_CHECKING:

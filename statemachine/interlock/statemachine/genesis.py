@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from interlock.statemachine.entry import FoundingPrincipal, GenesisDocument
-    from interlock.statemachine.lifecycle import Turn
     from interlock.statemachine.state import State
+    from interlock.statemachine.turn import Turn
 
 _KINDS = ("human", "service", "external")
 _USES = ("login", "signoff", "recovery")

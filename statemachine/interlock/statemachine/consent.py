@@ -1,0 +1,244 @@
+"""Sign-offs on a change: approve, reject, take back (identity design, "Sign-off rules").
+
+An approval that completes the quorum applies the change, in the same entry. Which sign-off counts for which slot is
+``signing.py``'s business, what the statement says ``signoff.py``'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from interlock.proofs.errors import RefusedError
+from interlock.statemachine import authority, changes, signing, signoff
+from interlock.statemachine import commands as c
+from interlock.statemachine import resources as r
+from interlock.statemachine.entry import Transition
+from interlock.statemachine.lifecycle import apply_approved, find_change
+from interlock.statemachine.machines import tables
+from interlock.statemachine.machines.fire import model_concerned
+from interlock.statemachine.machines.step import Moved, no_edge
+from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
+
+if TYPE_CHECKING:
+    from interlock.statemachine.state import State
+    from interlock.statemachine.turn import Turn
+
+
+def sign(turn: Turn, state: State, command: c.SignOffChange | c.WithdrawSignOffOfChange) -> Moved | Refused:
+    """Take a signed statement: approve, reject or withdraw; apply the change where it completes the quorum.
+
+    1 the change is under review · 2 the envelope is new, of the actor's own sign-off key · 3 the statement names this
+    very content and this actor · 4 it has not ended · 5 a withdrawal takes back something · 6 a reject comes from an
+    approving role and is then always accepted · 7 an approval is refused while anything but sign-offs is missing, or
+    when it fills no slot.
+    """
+    change = find_change(state, command.change)
+    if isinstance(change, Refused):
+        return change
+    if change.state != "in_review":
+        return no_edge(tables.CHANGE, "change.sign", change.name, change.state)
+    if len(turn.facts.envelopes) != 1:
+        return _bad(Code.SIGN_OFF_FORMAT, "exactly one envelope", str(len(turn.facts.envelopes)), change.name)
+    opened = _open_envelope(turn, state, turn.facts.envelopes[0])
+    if isinstance(opened, Refused):
+        return opened
+    statement, key, digest = opened.statement, opened.key, opened.digest
+    no = _check_statement(turn, state, change, statement, digest)
+    no = no or _check_decision(command, change, statement)
+    if no is not None:
+        return no
+    sign_off = r.SignOff(
+        signer=turn.actor.principal,
+        person=signing.person_of(state, turn.actor.principal),
+        credential=key.fingerprint,
+        decision=statement.decision,
+        revision=change.revision,
+        roles=_held(turn, state, change, statement.roles),
+        position=state.size,
+        at=turn.instant,
+        not_after=statement.not_after,
+        comment_digest=bytes.fromhex(statement.comment_digest),
+        envelope_digest=digest,
+        seen=tuple((row.evidence, row.seen) for row in statement.evidence),
+    )
+    match statement.decision:
+        case "withdraw":
+            return _take_back(turn, state, change, sign_off)
+        case "reject":
+            return _reject(turn, state, change, sign_off)
+        case _:
+            return _approve(turn, state, change, sign_off)
+
+
+def _held(turn: Turn, state: State, change: r.Change, named: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the roles named that the signer holds on some model of the change: naming others gives no say in them."""
+    held = {
+        role.id
+        for firing in changes.content_of(change.content).triggers
+        for _, role in authority.roles_on(
+            turn.policy, state, turn.actor.principal, turn.instant, model_concerned(state, firing)
+        )
+    }
+    return tuple(role for role in named if role in held)
+
+
+def _bad(code: Code, requirement: str, actual: str, name: str) -> Refused:
+    return refused(RefusalKind.SIGN_OFF_INVALID, code, requirement, actual, name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A statement whose signature was checked, the key that made it, and what stands for the envelope for ever.
+
+    ``digest`` is over signer and signed payload: the envelope's own bytes (key id, base64, white space) are nobody's
+    signature and could be changed to have the same statement accepted twice.
+    """
+
+    statement: signoff.Statement
+    key: r.Credential
+    digest: bytes
+
+
+def _open_envelope(turn: Turn, state: State, envelope: bytes) -> _Opened | Refused:
+    """Return the statement of an envelope once its signature is checked against the actor's own sign-off keys."""
+    name = turn.actor.principal
+    account = state.find(name, r.Principal)
+    keys = [k for k in account.credentials if k.use == "signoff" and k.state == "active"] if account else []
+    if not keys:
+        return _bad(Code.SIGN_OFF_KEY, "an active sign-off key of the signer", "none registered", name)
+    reason = ""
+    for key in keys:
+        try:
+            payload = signoff.open_envelope(envelope, key.public_key)
+            statement = signoff.parse_statement(payload.payload)
+        except RefusedError as error:
+            reason = str(error)
+        except signoff.StatementError as error:
+            return _bad(Code.SIGN_OFF_FORMAT, "a sign-off statement", str(error), name)
+        else:
+            digest = hashlib.sha256(name.encode() + b"\0" + payload.payload).digest()
+            return _Opened(statement, key, digest)
+    return _bad(Code.SIGN_OFF_SIGNATURE, "a signature by the signer's own sign-off key", reason, name)
+
+
+def _check_statement(
+    turn: Turn, state: State, change: r.Change, statement: signoff.Statement, digest: bytes
+) -> Refused | None:
+    """Refuse a statement about anything but this content, by anyone but this actor, or used before."""
+    content = changes.content_of(change.content)
+    evidence = tuple((row.evidence, row.sha256) for row in statement.evidence)
+    checks = (
+        (digest not in state.envelopes, Code.SIGN_OFF_REPLAYED, "an envelope never used before", "used before"),
+        (
+            statement.signer == turn.actor.principal,
+            Code.SIGN_OFF_SIGNER,
+            f"{turn.actor.principal} as signer",
+            statement.signer,
+        ),
+        (statement.change == change.name, Code.SIGN_OFF_SUBJECT, f"{change.name} as subject", statement.change),
+        (
+            statement.content_sha256 == change.content_digest.hex(),
+            Code.SIGN_OFF_SUBJECT,
+            f"the digest of revision {change.revision}, {change.content_digest.hex()}",
+            f"{statement.content_sha256}: another content or an earlier revision",
+        ),
+        (
+            evidence == content.evidence,
+            Code.SIGN_OFF_EVIDENCE,
+            "the change's evidence, each by digest",
+            "it names other evidence",
+        ),
+        (
+            not statement.on_behalf_of,
+            Code.SIGN_OFF_SIGNER,
+            "no delegation: these rules know none",
+            statement.on_behalf_of,
+        ),
+        (
+            not statement.not_after or turn.instant < statement.not_after,
+            Code.SIGN_OFF_ENDED,
+            "a statement that has not ended",
+            "it has ended",
+        ),
+        (
+            statement.checkpoint_size <= state.size,
+            Code.SIGN_OFF_CHECKPOINT,
+            "a checkpoint of this log's past",
+            f"size {statement.checkpoint_size} of {state.size}",
+        ),
+    )
+    unmet = tuple(Unmet(code, wish, actual, change.name) for good, code, wish, actual in checks if not good)
+    return Refused(RefusalKind.SIGN_OFF_INVALID, unmet) if unmet else None
+
+
+def _check_decision(
+    command: c.SignOffChange | c.WithdrawSignOffOfChange, change: r.Change, statement: signoff.Statement
+) -> Refused | None:
+    """Refuse a statement whose decision does not fit the command."""
+    taking_back = isinstance(command, c.WithdrawSignOffOfChange)
+    if taking_back == (statement.decision == "withdraw"):
+        return None
+    wish = "the decision withdraw" if taking_back else "the decision approve or reject"
+    return _bad(Code.SIGN_OFF_FORMAT, wish, statement.decision, change.name)
+
+
+def _with(state: State, change: r.Change, sign_off: r.SignOff) -> tuple[State, r.Change]:
+    signed = replace(change, sign_offs=(*change.sign_offs, sign_off))
+    kept = replace(state, envelopes=state.envelopes.set(sign_off.envelope_digest, state.size))
+    return kept.put(signed), signed
+
+
+def _take_back(turn: Turn, state: State, change: r.Change, sign_off: r.SignOff) -> Moved | Refused:
+    last = next((s for s in reversed(change.sign_offs) if s.signer == turn.actor.principal), None)
+    if last is None or last.decision == "withdraw":
+        return refused(
+            RefusalKind.UNMET, Code.SIGN_OFF_NONE, "a sign-off of the signer to withdraw", "none", change.name
+        )
+    after, _ = _with(state, change, sign_off)
+    return Moved(after, (Transition(change.name, "change.withdraw_sign_off", change.state, change.state),))
+
+
+def _reject(turn: Turn, state: State, change: r.Change, sign_off: r.SignOff) -> Moved | Refused:
+    if not sign_off.roles:
+        return refused(
+            RefusalKind.NOT_ALLOWED,
+            Code.NO_APPROVING_ROLE,
+            "an approving role on a model of the change, named in the statement",
+            f"{sign_off.signer} holds or names none",
+            change.name,
+        )
+    after, signed = _with(state, change, sign_off)
+    vetoes = {
+        slot.role
+        for firing in changes.content_of(change.content).triggers
+        if (rule := changes.rule_of(turn.policy, firing)) is not None
+        for slot in rule.slots
+        if slot.veto
+    }
+    target = change.state
+    if not vetoes.isdisjoint(sign_off.roles):
+        target = "rejected"
+        after = after.put(replace(signed, state=target))
+    return Moved(after, (Transition(change.name, "change.reject", change.state, target),))
+
+
+def _approve(turn: Turn, state: State, change: r.Change, sign_off: r.SignOff) -> Moved | Refused:
+    content = changes.content_of(change.content)
+    before = changes.evaluate(turn.policy, state, change, turn.instant)
+    ledger = signing.tally(turn.policy, state, change, content, turn.instant)
+    misfit = signing.misfits(turn.policy, state, content, sign_off, ledger)
+    if misfit:
+        return Refused(RefusalKind.NOT_ALLOWED, misfit)
+    if before.blocking:
+        return changes.refusal_of(before)
+    after, signed = _with(state, change, sign_off)
+    move = Transition(change.name, "change.sign", change.state, change.state)
+    approved = changes.evaluate(turn.policy, after, signed, turn.instant).approved
+    if not approved or content.apply_separately or turn.instant < content.not_before:
+        return Moved(after, (move,))
+    applied = apply_approved(turn, after, signed)
+    if isinstance(applied, Refused):
+        return applied
+    return Moved(applied.state, (move, *applied.transitions))
