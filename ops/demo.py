@@ -273,6 +273,9 @@ def main() -> int:
     except UnexpectedError as error:
         print(f"\nThe demo stops here: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # nobody reads on, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("\nInterrupted; nothing is left running.", file=sys.stderr)
         return _INTERRUPTED
