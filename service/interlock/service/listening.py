@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import itertools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,7 @@ from interlock.service.server import Handlers, Limits, Pipeline
 from interlock.v1 import identity_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from interlock.service.bootstrap import Runtime
     from interlock.service.config import Config
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_METADATA_BYTES: Final = 64 * 1024
 """Refusals that list everything travel in trailing metadata."""
 
-_REQUEST_ID_BYTES: Final = 9
+_PROCESS_BYTES: Final = 4
 
 
 class ListenError(RuntimeError):
@@ -83,8 +83,14 @@ def _pipeline(runtime: Runtime) -> Pipeline:
         ),
         metrics=runtime.metrics,
         log=runtime.log,
-        new_request_id=lambda: base64.urlsafe_b64encode(runtime.rng(_REQUEST_ID_BYTES)).decode(),
+        new_request_id=_request_ids(runtime.rng),
     )
+
+
+def _request_ids(rng: Callable[[int], bytes]) -> Callable[[], str]:
+    """Return what names requests that come without an id: this process by chance, the request by its number."""
+    process, numbers = rng(_PROCESS_BYTES).hex(), itertools.count(1)
+    return lambda: f"{process}-{next(numbers)}"
 
 
 def _options(config: Config) -> tuple[tuple[str, int], ...]:

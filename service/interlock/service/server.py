@@ -134,7 +134,8 @@ class Pipeline:
             task.cancel()
 
     def _wrap(self, name: str, handler: Handler, permission: Permission) -> Handler:
-        method = Method(name, permission, RequestReader(_request_type(name), self._validator))
+        reader = RequestReader(_request_type(name), self._validator, remembers=not permission.mutates)
+        method = Method(name, permission, reader)
         serializer = handler.response_serializer
         if handler.unary_unary is not None:
             call = self._unary(method, handler.unary_unary)
@@ -245,7 +246,10 @@ class Pipeline:
 
     def _admit(self, method: Method, context: Context) -> Caller | None:
         metadata = context.invocation_metadata() or ()
-        request_id = next((v for k, v in metadata if k == _REQUEST_ID), "")
+        request_id: str | bytes = ""
+        for key, value in metadata:
+            if key == _REQUEST_ID:
+                request_id = value
         if not isinstance(request_id, str) or not _REQUEST_ID_FORM.fullmatch(request_id):
             request_id = self._new_request_id()
         REQUEST.set(RequestInfo(method.name, request_id))

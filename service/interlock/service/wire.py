@@ -40,20 +40,41 @@ _NOT_IN_PROSE: Final = re.compile(f"[{_HIDDEN}]")
 _NOT_IN_A_LINE: Final = re.compile(f"[\t\n{_HIDDEN}]")
 
 _MAX_VIOLATIONS: Final = 50
+_REMEMBERED_BYTES: Final = 512
+_MOST_REMEMBERED: Final = 4096
 
 
 class RequestReader:
-    """Reads the requests of one method."""
+    """Reads the requests of one method.
 
-    def __init__(self, kind: type[Message], validator: Validator) -> None:
+    One that ``remembers`` keeps what it has read by its very bytes: a release tool asks the same question again and
+    again, and reading depends on nothing but the bytes.
+    """
+
+    def __init__(self, kind: type[Message], validator: Validator, *, remembers: bool = False) -> None:
         self._parse: Callable[[bytes], Message] = kind.FromString
+        self._remembers = remembers
+        self._read: dict[bytes, Message] = {}
         self._violations = validator.collect_violations
         self._strings = Strings.of(kind.DESCRIPTOR, {})
         # Compiles the type's rules now: one that does not compile fails the start, not a caller.
         validator.collect_violations(kind())
 
     def read(self, data: bytes) -> Message:
-        """Return the request. Raises InvalidRequest with every field that is wrong."""
+        """Return the request, which belongs to the reader: look at it, don't change it.
+
+        Raises InvalidRequest with every field that is wrong.
+        """
+        request = self._read.get(data)
+        if request is None:
+            request = self._checked(data)
+            if self._remembers and len(data) <= _REMEMBERED_BYTES:
+                if len(self._read) >= _MOST_REMEMBERED:
+                    self._read.clear()
+                self._read[data] = request
+        return request
+
+    def _checked(self, data: bytes) -> Message:
         try:
             request = self._parse(data)
         except DecodeError:

@@ -451,3 +451,29 @@ def test_the_log_says_who_signed_in_and_never_with_what(door: Door) -> None:
     assert '"event": "login"' in lines
     assert '"event": "login_refused"' in lines
     assert not any(secret in lines for secret in (token, attempt.nonce.hex(), attempt.signature.hex()))
+
+
+def test_rights_end_with_their_grant(door: Door) -> None:
+    """A grant that runs out is worth nothing from that instant, although the log has not moved."""
+    _, evaluator = door.login(door.attempt("evaluator"))
+    end = door.clock.now + 1_000_000
+    for grant in door.view.state.grants("principals/evaluator"):
+        door.view = replace(door.view, state=door.view.state.put(replace(grant, until=end)))
+    door.admission.require(CREATE, evaluator)
+
+    door.clock.move(1)
+
+    with pytest.raises(NotAllowed):
+        door.admission.require(CREATE, evaluator)
+
+
+def test_rights_end_with_the_entry_that_takes_them(door: Door) -> None:
+    """The next request after the entry is refused."""
+    _, evaluator = door.login(door.attempt("evaluator"))
+    door.admission.require(CREATE, evaluator)
+
+    for grant in door.view.state.grants("principals/evaluator"):
+        door.view = replace(door.view, state=door.view.state.put(replace(grant, state="revoked")))
+
+    with pytest.raises(NotAllowed):
+        door.admission.require(CREATE, evaluator)

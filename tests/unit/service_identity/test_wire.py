@@ -115,3 +115,24 @@ def test_login_lists_all_that_is_wrong() -> None:
         "credential",
         "signature",
     }
+
+
+def test_what_was_read_once_is_read_again_the_same() -> None:
+    """A reader that remembers gives equal requests for equal bytes, and refuses what it refused."""
+    kind = message_factory.GetMessageClass(contract()["interlock.v1.GateService/CheckRelease"].input_type)
+    reader = RequestReader(kind, VALIDATOR, remembers=True)
+    good = gate_pb2.CheckReleaseRequest(model="models/a", context="api")
+    bad = gate_pb2.CheckReleaseRequest(model="models/A", context="api").SerializeToString()
+
+    assert [reader.read(good.SerializeToString()) for _ in range(2)] == [good, good]
+    assert [fields_of(reader, bad) for _ in range(2)] == [["model"], ["model"]]
+
+
+def test_a_reader_remembers_a_bounded_number_of_requests() -> None:
+    """Endless different questions take bounded memory, and long ones none."""
+    kind = message_factory.GetMessageClass(contract()["interlock.v1.GateService/CheckRelease"].input_type)
+    reader = RequestReader(kind, VALIDATOR, remembers=True)
+    for number in range(5000):
+        reader.read(gate_pb2.CheckReleaseRequest(model=f"models/m{number}", context="api").SerializeToString())
+
+    assert len(reader._read) <= 4096  # noqa: SLF001  # what must not grow has no other face

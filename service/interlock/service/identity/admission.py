@@ -6,6 +6,7 @@ suspended account) ends sessions with the very entry that makes it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from interlock.service.errors import NotAllowed, Unauthenticated
@@ -26,6 +27,7 @@ AUTHORIZATION: Final = "authorization"
 _SCHEME: Final = "Bearer "
 _LONGEST: Final = 256
 ACTIVE: Final = "active"
+_NEVER: Final = (1 << 63) - 1
 
 
 def bearer_token(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
@@ -46,6 +48,15 @@ def stands(view: View, principal: str, credential: str) -> bool:
     return key is not None and key.state == ACTIVE
 
 
+@dataclass(frozen=True, slots=True)
+class _Rights:
+    """What a principal may do from an instant on, until another (microseconds)."""
+
+    rights: frozenset[str]
+    since: int
+    until: int
+
+
 class Admission:
     """Admits callers to methods."""
 
@@ -53,6 +64,7 @@ class Admission:
         self._sessions = sessions
         self._view = view
         self._clock = clock
+        self._known: tuple[View | None, dict[str, _Rights]] = (None, {})
 
     def admit(self, permission: Permission, metadata: Iterable[tuple[str, str | bytes]]) -> Caller | None:
         """Return the caller; None where anyone may call.
@@ -86,4 +98,17 @@ class Admission:
         """Return everything that a principal's roles allow now, by whatever scope."""
         view = self._view()
         instant = max(self._clock.now_us(), view.state.time)
-        return authority.rights_of(view.policy, view.state, principal, instant)
+        if self._known[0] is not view:
+            self._known = (view, {})
+        known = self._known[1].get(principal)
+        if known is None or not known.since <= instant < known.until:
+            known = self._known[1][principal] = _rights_of(view, principal, instant)
+        return known.rights
+
+
+def _rights_of(view: View, principal: str, instant: int) -> _Rights:
+    """Ask the rules, and say for how long their answer stands while the log does not move."""
+    grants = authority.active_grants(view.policy, view.state, principal, instant)
+    ends = [grant.until for grant, _ in grants if grant.until is not None]
+    rights = authority.rights_of(view.policy, view.state, principal, instant)
+    return _Rights(rights, instant, min(ends, default=_NEVER))
