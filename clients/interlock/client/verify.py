@@ -192,8 +192,10 @@ class _Verifier:
         self._check_heads(accepted.entry)
 
     def close_tree(self, checkpoint: note.Checkpoint | None) -> None:
-        """Steps 3 and 4, once the stream has ended."""
+        """Steps 3 and 4, once the stream has ended; and step 2 for a log in which nothing was ever founded."""
         size = self.frontier.size
+        if checkpoint is not None and not self.genesis and not self.findings:
+            self.find("genesis", LOG, "NO_GENESIS", "nothing was founded: there is no log to verify")
         if checkpoint is not None and size < checkpoint.size:
             self.find("tree", LOG, "TRUNCATED", f"{size} entries came, the checkpoint covers {checkpoint.size}")
         elif checkpoint is not None and self.frontier.root() != checkpoint.root:

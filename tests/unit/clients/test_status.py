@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+
 from interlock.client import errors
 from interlock.client.status import _KINDS, error_from
 from interlock.service.api.status import status_of
@@ -19,14 +19,14 @@ from interlock.statemachine.unmet import Unmet as ServerUnmet
 from interlock.v1 import requirement_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from google.protobuf.message import Message
 
 CODES = MappingProxyType({code.value[0]: code for code in grpc.StatusCode})
 
 
-class Failed(grpc.RpcError, grpc.Call):  # type: ignore[misc]  # grpc's own failed calls are both, too
+class Failed(grpc.RpcError, grpc.Call):
     """A failed call, as grpc raises it."""
 
     def __init__(self, status: status_pb2.Status, *, details: bytes | None = None) -> None:
@@ -35,28 +35,36 @@ class Failed(grpc.RpcError, grpc.Call):  # type: ignore[misc]  # grpc's own fail
         self._details = status.SerializeToString() if details is None else details
 
     def code(self) -> grpc.StatusCode:
+        """Return the status code."""
         return CODES[self._status.code]
 
     def details(self) -> str:
+        """Return the message."""
         return self._status.message
 
-    def trailing_metadata(self) -> Sequence[tuple[str, str | bytes]]:
+    def trailing_metadata(self) -> tuple[tuple[str, str | bytes], ...]:  # type: ignore[override]  # the stubs disagree
+        """Return the trailers, the details among others."""
         return (("x-other", "1"), ("grpc-status-details-bin", self._details))
 
-    def initial_metadata(self) -> Sequence[tuple[str, str | bytes]]:
+    def initial_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        """Return no metadata."""
         return ()
 
     def is_active(self) -> bool:
+        """Say that the call has ended."""
         return False
 
-    def time_remaining(self) -> float | None:
-        return None
+    def time_remaining(self) -> float:
+        """Return that no time is left."""
+        return 0.0
 
     def cancel(self) -> bool:
+        """Say that there is nothing to cancel."""
         return False
 
     def add_callback(self, callback: Callable[[], None]) -> bool:
-        return False
+        """Say that the callback will not be called."""
+        return callback is None
 
 
 def _status(code: int, *details: Message) -> status_pb2.Status:

@@ -1,0 +1,141 @@
+"""What you see is what you sign: content bytes are opened strictly, texts and documents by their digests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from interlock.client.errors import ContentError
+from interlock.client.review import OpenedChange, open_change, review, salted_digest
+from interlock.statemachine import codec
+from interlock.statemachine import commands as c
+from interlock.statemachine import resources as r
+from interlock.v1 import change_pb2, evidence_pb2
+from tests.support.world import LOG_ID, World, sha256_of
+
+SALT = bytes(32)
+
+
+@pytest.fixture
+def change() -> change_pb2.Change:
+    """Give a change as the server would: a title by digest, one document."""
+    world = World.found()
+    world.must("evaluator", c.Fire(c.ModelRegister("models/m")))
+    report = world.upload("evaluator", "evaluation_results", word="report")
+    name = world.propose("evaluator", c.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])
+    content = codec.decode_content(world.state.need(name, r.Change).content)
+    titled = replace(content, texts=(("title", salted_digest(SALT, "Rule it out")),))
+    return change_pb2.Change(
+        name=name,
+        revision=1,
+        content=codec.encode_content(titled),
+        texts=[change_pb2.SaltedText(field="title", salt=SALT, text="Rule it out")],
+    )
+
+
+def _refused(change: change_pb2.Change, log_id: bytes = LOG_ID) -> str:
+    with pytest.raises(ContentError) as caught:
+        open_change(change, log_id)
+    return caught.value.reason
+
+
+def _records(sha256: str) -> evidence_pb2.Evidence:
+    return evidence_pb2.Evidence(name="evidence/1", sha256=sha256)
+
+
+def _reviewed(opened: OpenedChange, sha256: str = sha256_of("report")) -> str:
+    with pytest.raises(ContentError) as caught:
+        review(opened, lambda _name: _records(sha256))
+    return caught.value.reason
+
+
+def test_a_change_opens_from_its_very_bytes(change: change_pb2.Change) -> None:
+    """Triggers, base, documents and texts all come from what would be signed."""
+    opened = open_change(change, LOG_ID)
+
+    assert opened.content.triggers == (c.DeterminationRuleOut("models/m/determinations/misuse"),)
+    assert opened.texts == {"title": "Rule it out"}
+    assert opened.content.evidence == (("evidence/1", sha256_of("report")),)
+    assert opened.erased == ()
+
+
+def test_a_field_that_this_client_does_not_know_is_refused(change: change_pb2.Change) -> None:
+    """An old client must not sign what it can't show."""
+    change.content += b"\xf8\x07\x01"  # field 127, varint 1
+
+    assert _refused(change) == "CONTENT"
+
+
+def test_a_second_spelling_of_the_bytes_is_refused(change: change_pb2.Change) -> None:
+    """Bytes that only mean the same have another digest and another reader."""
+    change.content += b"\x18\x01"  # the revision once more
+
+    assert _refused(change) == "CONTENT"
+
+
+def test_bytes_that_are_no_content_are_refused(change: change_pb2.Change) -> None:
+    """Random bytes are not shown as an empty change."""
+    change.content = b"\xff\xff\xff"
+
+    assert _refused(change) == "CONTENT"
+
+
+def test_content_of_another_log_change_or_revision_is_refused(change: change_pb2.Change) -> None:
+    """The server can't put other bytes under a change's name."""
+    assert _refused(change, bytes(16)) == "OTHER_CONTENT"
+    change.revision = 2
+    assert _refused(change) == "OTHER_CONTENT"
+    change.revision, change.name = 1, "changes/2"
+    assert _refused(change) == "OTHER_CONTENT"
+
+
+def test_a_text_with_another_digest_is_refused(change: change_pb2.Change) -> None:
+    """One word of the title changed beside the bytes is found before it is shown."""
+    change.texts[0].text = "Rule it in"
+
+    assert _refused(change) == "DIGEST_MISMATCH"
+
+
+def test_a_text_that_the_bytes_do_not_name_is_refused(change: change_pb2.Change) -> None:
+    """Nothing can be shown beside a change that nobody would sign."""
+    change.texts.add(field="summary", salt=SALT, text="Urgent, just sign")
+
+    assert _refused(change) == "TEXT_UNKNOWN"
+
+
+def test_a_text_given_twice_is_refused(change: change_pb2.Change) -> None:
+    """Which of two texts a reader sees must not be open."""
+    change.texts.add().CopyFrom(change.texts[0])
+
+    assert _refused(change) == "TEXT_UNKNOWN"
+
+
+def test_an_erased_text_can_be_read_round_but_not_signed(change: change_pb2.Change) -> None:
+    """A change whose title is gone still opens; nobody can sign it any more."""
+    del change.texts[:]
+
+    opened = open_change(change, LOG_ID)
+
+    assert opened.erased == ("title",)
+    assert _reviewed(opened) == "TEXT_ERASED"
+
+
+def test_a_document_with_another_digest_is_refused(change: change_pb2.Change) -> None:
+    """The record shown has to be that of the bytes named."""
+    assert _reviewed(open_change(change, LOG_ID), sha256_of("another report")) == "DIGEST_MISMATCH"
+
+
+def test_rules_that_this_client_does_not_have_are_refused(change: change_pb2.Change) -> None:
+    """What a change means under other rules can't be shown here."""
+    content = codec.decode_content(change.content)
+    change.content = codec.encode_content(replace(content, rules_digest=bytes(32)))
+
+    assert _reviewed(open_change(change, LOG_ID)) == "RULES_UNKNOWN"
+
+
+def test_a_change_in_order_is_reviewed_with_its_documents(change: change_pb2.Change) -> None:
+    """Review gives every document's record in the content's order."""
+    reviewed = review(open_change(change, LOG_ID), lambda _name: _records(sha256_of("report")))
+
+    assert [record.name for record in reviewed.evidence] == ["evidence/1"]
