@@ -67,7 +67,11 @@ def compile_table(kind: str, edges: Iterable[Edge]) -> Table:
         for step in steps
         if step.dest is not None
     }
-    return Table(kind, states, MappingProxyType(compiled))
+    order = {(source, name): place for place, (source, name, _) in enumerate(rows)}
+    # As declared, not as the library keeps them: the rules' digest is over the tables. An edge of its own has no place.
+    return Table(
+        kind, states, MappingProxyType({edge: compiled[edge] for edge in sorted(compiled, key=order.__getitem__)})
+    )
 
 
 def _model_edges() -> Iterable[Edge]:
