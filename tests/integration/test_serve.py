@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -194,6 +195,27 @@ def test_an_acknowledged_write_survives_a_kill(data: Path) -> None:
             model_pb2.GetModelRequest(name="models/aurora"), metadata=session, timeout=CALL_SECONDS
         )
     assert model.name == "models/aurora"
+
+
+def test_a_log_that_was_set_back_is_served_and_not_believed(data: Path, tmp_path: Path) -> None:
+    """It says so when it is ready, signs no checkpoint, and writes nothing."""
+    shutil.copytree(data, tmp_path / "backup")
+    with ServerProcess(data) as server, server.channel() as channel:
+        session = server.login(channel, "evaluator")
+        models = model_pb2_grpc.ModelServiceStub(channel)
+        models.CreateModel(model_pb2.CreateModelRequest(model_id="lost"), metadata=session, timeout=CALL_SECONDS)
+    for path in data.glob("interlock.db*"):
+        path.unlink()
+    shutil.copy(tmp_path / "backup" / "interlock.db", data / "interlock.db")
+
+    with ServerProcess(data) as server, server.channel() as channel:
+        session = server.login(channel, "evaluator")
+        models = model_pb2_grpc.ModelServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as refused:
+            models.CreateModel(model_pb2.CreateModelRequest(model_id="new"), metadata=session, timeout=CALL_SECONDS)
+
+    assert (server.ready["ledger"], server.ready["checkpoint"]) == ("LOG_ROLLED_BACK", "")
+    assert answer_of(refused.value).reason == "LEDGER"
 
 
 def test_health_says_serving_for_every_service(server_process: ServerProcess) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -410,6 +413,56 @@ def test_the_servers_own_keys_can_have_a_passphrase(founders: Founders, tmp_path
         ServerProcess(data).start()
     with ServerProcess(data, environment={"INTERLOCK_PASSPHRASE_FILE": str(secret)}) as server:
         assert server.ready["development"] is False
+
+
+def at_a_terminal(answers: tuple[str, ...], *arguments: str | Path) -> tuple[int, str]:
+    """Run a command with a terminal as its input, and answer each question when it is asked."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "interlock.service", *map(str, arguments)]
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, start_new_session=True
+    ) as process:
+        watchdog = threading.Timer(STOP_SECONDS, process.kill)
+        watchdog.start()
+        assert process.stdout is not None
+        told, waiting = b"", list(answers)
+        while part := process.stdout.read(1):
+            told += part
+            if waiting and told.endswith(b"]: " if b"[dev]" in told else b": "):
+                os.write(ours, waiting.pop(0).encode() + b"\n")
+            if part == b"\n" and told.splitlines()[-1].startswith(b"ready "):
+                process.terminate()
+        code = process.wait()
+        watchdog.cancel()
+    os.close(ours)
+    os.close(theirs)
+    return code, told.decode()
+
+
+def test_bare_init_asks_at_a_terminal(tmp_path: Path) -> None:
+    """`dev`, typed, is `--dev`."""
+    code, _told = at_a_terminal(("dev",), "init", tmp_path / "d")
+
+    assert code == 0
+    assert fold_of(tmp_path / "d").log.development
+
+
+def test_a_terminal_is_asked_for_the_passphrase(founders: Founders, tmp_path: Path) -> None:
+    """`init --genesis` asks twice, `serve` once; the keys are encrypted in between."""
+    code, _told = at_a_terminal(("secret", "secret"), "init", tmp_path / "d", "--genesis", founders.file())
+    assert code == 0
+    assert b"ENCRYPTED" in (tmp_path / "d" / "keys" / "log.key").read_bytes()
+
+    code, told = at_a_terminal(("secret",), "serve", "--data", tmp_path / "d", "--listen", "127.0.0.1:0")
+    assert (code, told.count("\nready ")) == (0, 1)
+
+
+def test_two_different_passphrases_are_none(founders: Founders, tmp_path: Path) -> None:
+    """A slip at the keyboard must not lock the log."""
+    code, _told = at_a_terminal(("secret", "secrte"), "init", tmp_path / "d", "--genesis", founders.file())
+
+    assert code == 2
+    assert not (tmp_path / "d").exists()
 
 
 def _suspend_recovery(founders: Founders) -> None:

@@ -18,7 +18,7 @@ from interlock.service.identity.challenges import Challenges
 from interlock.service.identity.login import SignIn
 from interlock.service.identity.sessions import Sessions
 from interlock.service.identity.table import StoredSessions, load_sessions
-from interlock.service.keyfiles import KeyFileError, load_signing_key, passphrase_from
+from interlock.service.keyfiles import KeyFileError, is_encrypted, load_signing_key, passphrase_from
 from interlock.service.ledger.checkpoints import CheckpointSigner
 from interlock.service.ledger.committer import Committer
 from interlock.service.ledger.highwater import HighWaterMark
@@ -76,11 +76,16 @@ class Ready:
 
 
 @asynccontextmanager
-async def running(config: Config, log: FilteringBoundLogger) -> AsyncIterator[Ready]:
-    """Serve while entered. Raises StartError; leaving drains, then closes what was opened, last first."""
+async def running(
+    config: Config, log: FilteringBoundLogger, *, ask_passphrase: Callable[[], bytes] | None = None
+) -> AsyncIterator[Ready]:
+    """Serve while entered. Raises StartError; leaving drains, then closes what was opened, last first.
+
+    ``ask_passphrase`` is asked where the server's keys have one and no file says which.
+    """
     async with AsyncExitStack() as stack:
         try:
-            runtime, signer = await _open(config, log, stack)
+            runtime, signer = await _open(config, log, stack, ask_passphrase)
             address = await stack.enter_async_context(listening(runtime))
         except (
             DataDirectoryInUseError,
@@ -109,13 +114,15 @@ async def running(config: Config, log: FilteringBoundLogger) -> AsyncIterator[Re
         yield ready
 
 
-async def _open(config: Config, log: FilteringBoundLogger, stack: AsyncExitStack) -> tuple[Runtime, CheckpointSigner]:
+async def _open(
+    config: Config, log: FilteringBoundLogger, stack: AsyncExitStack, ask_passphrase: Callable[[], bytes] | None
+) -> tuple[Runtime, CheckpointSigner]:
     """Open everything that is not the network, in order; ``stack`` closes it."""
     if not (config.data_path / "keys").is_dir():
         raise StartError(f"{config.data_path} is no data folder: make one with `interlock init {config.data_path}`")
     stack.enter_context(DataLock(config.data_path / "lock"))
     clock, rng, metrics = SystemClock(), os.urandom, Metrics()
-    signer = _load_signer(config)
+    signer = _load_signer(config, ask_passphrase)
     store = Store.open(config.database)
     stack.callback(store.close)
     mark, policies = HighWaterMark(config.highwater_path), Policies()
@@ -155,9 +162,13 @@ async def _open(config: Config, log: FilteringBoundLogger, stack: AsyncExitStack
     return runtime, signer
 
 
-def _load_signer(config: Config) -> CheckpointSigner:
+def _load_signer(config: Config, ask_passphrase: Callable[[], bytes] | None) -> CheckpointSigner:
     """Load the log's key and the name it signs under. Raises KeyFileError, or NoteError for a bad ``log.pub``."""
-    key = load_signing_key(config.data_path / "keys" / "log.key", passphrase_from(config.passphrase_file))
+    path = config.data_path / "keys" / "log.key"
+    passphrase = passphrase_from(config.passphrase_file)
+    if passphrase is None and ask_passphrase is not None and is_encrypted(path):
+        passphrase = ask_passphrase()
+    key = load_signing_key(path, passphrase)
     verifier = note.NoteVerifier.from_vkey((config.data_path / "log.pub").read_text("utf-8").strip())
     if verifier.public_key != keys.public_bytes(key):
         raise KeyFileError(f"{config.data_path / 'keys' / 'log.key'} is not the key that log.pub names")

@@ -45,14 +45,19 @@ def read_private(path: Path) -> bytes:
         raise KeyFileError(f"{path}: {error.strerror}") from error
 
 
+def is_encrypted(path: Path) -> bool:
+    """Say whether a key needs a passphrase. Raises KeyFileError."""
+    return _says_encrypted(read_private(path))
+
+
 def load_signing_key(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
     """Load an Ed25519 key. Raises KeyFileError."""
     pem = read_private(path)
-    is_encrypted = b"ENCRYPTED" in pem.splitlines()[0] if pem else False
-    if is_encrypted and not passphrase:
+    encrypted = _says_encrypted(pem)
+    if encrypted and not passphrase:
         raise KeyFileError(f"{path} is encrypted, and there is no passphrase")
     try:
-        key = serialization.load_pem_private_key(pem, passphrase if is_encrypted else None)
+        key = serialization.load_pem_private_key(pem, passphrase if encrypted else None)
     except ValueError as error:
         raise KeyFileError(f"{path}: no such key, or another passphrase") from error
     if not isinstance(key, Ed25519PrivateKey):
@@ -71,3 +76,7 @@ def passphrase_from(path: str) -> bytes | None:
     if not passphrase:
         raise KeyFileError(f"{path} holds no passphrase")
     return passphrase
+
+
+def _says_encrypted(pem: bytes) -> bool:
+    return b"ENCRYPTED" in pem.partition(b"\n")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import os
 import sys
@@ -86,10 +87,20 @@ def order_of(wish: Wish) -> Order:
         server_name=wish.server_name,
         hosts=wish.hosts,
         highwater=wish.highwater,
-        passphrase=passphrase_from(wish.passphrase_file),
+        passphrase=_own_passphrase(wish),
         secrets=secrets,
         countersigners=tuple(_countersigner(made_plan, item) for item in wish.countersign),
     )
+
+
+def _own_passphrase(wish: Wish) -> bytes | None:
+    """Return the passphrase of the server's keys; for a real log somebody at a terminal is asked. Raises PlanError."""
+    if wish.passphrase_file or wish.genesis is None or not sys.stdin.isatty():
+        return passphrase_from(wish.passphrase_file)
+    passphrase = getpass.getpass("Passphrase for the server's keys (empty for none): ")
+    if passphrase and getpass.getpass("Again: ") != passphrase:
+        raise PlanError("these were two different passphrases")
+    return passphrase.encode() or None
 
 
 def _countersigner(plan: Plan, item: str) -> tuple[str, Ed25519PrivateKey]:
@@ -112,8 +123,6 @@ def _passphrase_for(path: Path, principal_id: str) -> bytes | None:
         return passphrase_from(str(beside))
     if not sys.stdin.isatty():
         return None
-    import getpass  # noqa: PLC0415  # rarely needed
-
     return getpass.getpass(f"Passphrase of {principal_id}'s sign-off key: ").encode() or None
 
 

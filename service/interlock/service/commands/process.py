@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import getpass
 import json
 import os
 import signal
@@ -48,7 +49,8 @@ async def _serve(config: Config, ready_file: Path | None, *, as_json: bool) -> N
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     log = make_logger(config.log_level, config.log_format)
-    async with running(config, log) as ready:
+    ask = _ask_passphrase if sys.stdin.isatty() else None
+    async with running(config, log, ask_passphrase=ask) as ready:
         # What was loaded so far lives as long as the process: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
@@ -67,23 +69,31 @@ def _announce(ready: Ready, ready_file: Path | None, *, as_json: bool) -> None:
         "genesis_digest": ready.genesis_digest.hex(),
         "development": ready.development,
         "checkpoint": ready.checkpoint,
+        "ledger": ready.ledger or "ok",
         "pid": os.getpid(),
     }
     if ready_file is not None:  # whole or not there: whoever waits for it may read at once
         fresh = ready_file.with_name(f"{ready_file.name}.new")
         fresh.write_text(json.dumps(facts) + "\n", "utf-8")
         fresh.replace(ready_file)
-    if as_json:
-        line = json.dumps(facts)
-    else:
-        _origin, size, root, *_ = ready.checkpoint.split("\n")
-        line = (
-            f"ready {ready.address} log {ready.log_id.hex()} key {ready.key_fingerprint} "
-            f"genesis {ready.genesis_digest.hex()} checkpoint {size} {root}"
-        )
-        line += " development" if ready.development else ""
+    line = json.dumps(facts) if as_json else _line_for_people(ready)
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def _line_for_people(ready: Ready) -> str:
+    words = ["ready", ready.address, "log", ready.log_id.hex(), "key", ready.key_fingerprint]
+    words += ["genesis", ready.genesis_digest.hex()]
+    if ready.checkpoint:
+        _origin, size, root, *_ = ready.checkpoint.split("\n")
+        words += ["checkpoint", size, root]
+    else:  # it answers reads, and the gate denies
+        words += ["ledger", ready.ledger]
+    return " ".join((*words, "development") if ready.development else words)
+
+
+def _ask_passphrase() -> bytes:
+    return getpass.getpass("Passphrase of the server's keys: ").encode()
 
 
 def _complain(message: str, code: int) -> int:
