@@ -20,11 +20,11 @@ from interlock.statemachine.commands import AttemptRefused
 from interlock.statemachine.unmet import RefusalKind
 
 if TYPE_CHECKING:
-    from interlock.service.ledger.committer import Committer
     from structlog.typing import FilteringBoundLogger
 
     from interlock.service.clock import Clock
     from interlock.service.identity.caller import Caller
+    from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.view import View
     from interlock.service.metrics import Metrics
     from interlock.statemachine.decide import Accepted
