@@ -1,0 +1,179 @@
+"""The trail on the command line: read, followed, verified here from its first byte."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interlock.client.profile import load_profile
+from interlock.proofs import note
+from tests.integration.cli_runner import Cli, command_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.server import ServerThread
+
+
+@pytest.fixture
+def cli(
+    server: ServerThread, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Cli:
+    """Give a command line for everybody of a server on which m is released and held."""
+    cli = command_line(server, capsys, tmp_path, monkeypatch)
+    cli.release("m")
+    cli.must("owner", "hold", "place", "m")
+    return cli
+
+
+def test_the_whole_log_is_verified(cli: Cli) -> None:
+    """Numbered steps, the development founding first, and the last line as scripts expect it."""
+    told = cli.must("auditor", "audit", "verify").out.splitlines()
+    head = cli.must("auditor", "audit", "checkpoint", "--json").json
+
+    assert told[0].startswith("development")
+    assert [line.split()[:3] for line in told[1:7]] == [
+        [f"{number}.", name, "ok"]
+        for number, name in enumerate(("checkpoint", "genesis", "tree", "history", "replay", "sign-offs"), start=1)
+    ]
+    assert told[-1] == f"verified: {head['size']} entries, root {head['root']}"
+
+
+def test_a_verification_in_json_has_every_step(cli: Cli) -> None:
+    """The same, for programs."""
+    report = cli.must("auditor", "audit", "verify", "--json").json
+
+    assert report["verified"]
+    assert report["findings"] == []
+    assert report["development"]
+    assert report["sign_offs"] == 2
+    assert len(report["steps"]) == 6
+
+
+def test_a_head_that_this_log_never_had_is_a_finding(cli: Cli) -> None:
+    """What this profile saw before must be in the log: exit 1, and the last line does not say verified."""
+    cli.must("auditor", "audit", "checkpoint")
+    seen = cli.server.home / "auditor" / "seen.json"
+    value = json.loads(seen.read_text())
+    seen.write_text(json.dumps({**value, "size": 3, "root": "00" * 32}))
+
+    told = cli("auditor", "audit", "verify")
+
+    assert told.code == 1
+    assert "LOG_FORKED" in told.out
+    assert told.out.splitlines()[-1].startswith("NOT VERIFIED")
+
+
+def test_a_log_shorter_than_what_was_seen_is_a_finding(cli: Cli) -> None:
+    """A rollback is found by whoever saw more."""
+    cli.must("auditor", "audit", "checkpoint")
+    seen = cli.server.home / "auditor" / "seen.json"
+    value = json.loads(seen.read_text())
+    seen.write_text(json.dumps({**value, "position": 1000}))
+
+    told = cli("auditor", "audit", "verify", "--json")
+
+    assert told.code == 1
+    assert "LOG_ROLLED_BACK" in [row["code"] for row in told.json["findings"]]
+
+
+def test_another_founding_than_the_pinned_one_is_a_finding(cli: Cli) -> None:
+    """The genesis digest of the profile is what the log is held to."""
+    file = cli.server.home / "auditor" / "profile.json"
+    profile = json.loads(file.read_text())
+    file.write_text(json.dumps({**profile, "genesis_digest": "00" * 32}))
+
+    told = cli("auditor", "audit", "verify", "--json")
+
+    assert told.code == 1
+    assert [row["code"] for row in told.json["findings"]] == ["GENESIS_DIFFERS"]
+
+
+def test_entries_of_a_model_are_listed_with_actor_and_documents(cli: Cli) -> None:
+    """Who did what at which position, and the digests of what they relied on."""
+    told = cli.must("auditor", "audit", "log", "--model", "m").out
+    rows = cli.must("auditor", "audit", "log", "--model", "m", "--json").json["entries"]
+    report = cli.must("auditor", "evidence", "show", "1", "--json").json["sha256"]
+
+    assert "evaluator" in told
+    assert "determination.rule_out" in told
+    assert "unassigned → " in told
+    assert report in cli.must("auditor", "audit", "log").out
+    assert [int(row["entry"]["seq"]) for row in rows] == sorted(int(row["entry"]["seq"]) for row in rows)
+    assert rows[0]["entry"]["command"]["fire"]["model_register"]["model"] == "models/m"
+
+
+@pytest.mark.parametrize(
+    ("words", "triggers"),
+    [
+        (("--trigger", "hold.*"), {"hold.place"}),
+        (("--trigger", "level.assign"), {"change.sign", "determination.rule_out", "level.assign", "change.apply"}),
+        (("--actor", "reviewer"), {"change.sign", "determination.rule_out", "level.assign", "change.apply"}),
+        (("--resource", "holds/1"), {"hold.place"}),
+        (("--since", "2100-01-01"), set()),
+        (("--until", "2000-01-01"), set()),
+    ],
+    ids=["a group", "one trigger", "actor", "resource", "since", "until"],
+)
+def test_the_log_is_filtered(cli: Cli, words: tuple[str, ...], triggers: set[str]) -> None:
+    """Each filter keeps what it names, whole entries at a time."""
+    rows = cli.must("auditor", "audit", "log", *words, "--json").json["entries"]
+
+    assert {move["trigger"] for row in rows for move in row["entry"]["transitions"]} == triggers
+
+
+def test_the_newest_come_first_where_asked_for(cli: Cli) -> None:
+    """`--order newest --limit` gives the last steps."""
+    rows = cli.must("auditor", "audit", "log", "--order", "newest", "-n", "2", "--json").json["entries"]
+    size = cli.must("auditor", "audit", "checkpoint", "--json").json["size"]
+
+    assert [int(row["entry"]["seq"]) for row in rows] == [size - 1, size - 2]
+
+
+def test_one_entry_is_shown_whole(cli: Cli) -> None:
+    """Actor with key, policy, rules, request id, and the chain of what it wrote."""
+    told = cli.must("auditor", "audit", "show", "2").out
+    stored = cli.must("auditor", "audit", "show", "2", "--json").json["stored"]
+
+    for word in ("principals/evaluator", "policies/minimal", "request id", "first entry", "model.register"):
+        assert word in told
+    assert stored["entry"]
+
+
+def test_the_log_is_followed_from_a_position(cli: Cli) -> None:
+    """Everything after a position, one JSON document a line."""
+    size = cli.must("auditor", "audit", "checkpoint", "--json").json["size"]
+
+    rows = [
+        json.loads(line) for line in cli.must("auditor", "audit", "tail", "--after", "1", "--json").out.splitlines()
+    ]
+
+    assert [int(row["entry"]["seq"]) for row in rows] == list(range(2, size))
+
+
+def test_a_checkpoint_is_printed_as_it_was_signed(cli: Cli) -> None:
+    """The note that comes out is the note, verifiable by the log's key with any tool."""
+    text = cli.must("auditor", "audit", "checkpoint").out
+    profile = load_profile(cli.server.home / "auditor" / "profile.json")
+
+    checkpoint = note.open_checkpoint(text, note.NoteVerifier.from_vkey(profile.log_key))
+
+    assert checkpoint.size == cli.must("auditor", "audit", "checkpoint", "--json").json["size"]
+
+
+def test_an_entry_that_was_changed_in_the_store_is_found(cli: Cli) -> None:
+    """A database operator who rewrites an entry is found: by the root, and by every sign-off made after it."""
+    with closing(sqlite3.connect(cli.server.data / "interlock.db")) as database, database:
+        [(stored,)] = database.execute("select bytes from entries where seq = 3")
+        changed = stored.replace(b"text/markdown", b"text/markdowN")
+        assert changed != stored
+        database.execute("update entries set bytes = ? where seq = 3", (changed,))
+
+    told = cli("auditor", "audit", "verify", "--json")
+
+    assert told.code == 1
+    assert {row["code"] for row in told.json["findings"]} == {"ROOT_MISMATCH", "SIGN_OFF_CHECKPOINT"}
