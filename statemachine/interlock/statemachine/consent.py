@@ -14,6 +14,7 @@ from interlock.proofs.errors import RefusedError
 from interlock.statemachine import authority, changes, signing, signoff
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
+from interlock.statemachine.documents import may_have_read
 from interlock.statemachine.entry import Transition
 from interlock.statemachine.lifecycle import apply_approved, find_change
 from interlock.statemachine.machines import tables
@@ -129,12 +130,20 @@ def _check_statement(
     """Refuse a statement about anything but this content, by anyone but this actor, or used before."""
     content = changes.content_of(change.content)
     evidence = tuple((row.evidence, row.sha256) for row in statement.evidence)
+    signer = turn.actor.principal
+    unopened = tuple(
+        row.evidence
+        for row in statement.evidence
+        if row.seen == "full"
+        and (document := state.find(row.evidence, r.Evidence)) is not None
+        and not may_have_read(document, signer)
+    )
     checks = (
         (digest not in state.envelopes, Code.SIGN_OFF_REPLAYED, "an envelope never used before", "used before"),
         (
-            statement.signer == turn.actor.principal,
+            statement.signer == signer,
             Code.SIGN_OFF_SIGNER,
-            f"{turn.actor.principal} as signer",
+            f"{signer} as signer",
             statement.signer,
         ),
         (statement.change == change.name, Code.SIGN_OFF_SUBJECT, f"{change.name} as subject", statement.change),
@@ -149,6 +158,12 @@ def _check_statement(
             Code.SIGN_OFF_EVIDENCE,
             "the change's evidence, each by digest",
             "it names other evidence",
+        ),
+        (
+            not unopened,
+            Code.SIGN_OFF_EVIDENCE,
+            "restricted evidence that was seen in full, opened by its signer",
+            f"no entry says so of {', '.join(unopened)}",
         ),
         (
             not statement.on_behalf_of,

@@ -16,7 +16,7 @@ from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Entry, PolicyRef
 from interlock.statemachine.machines.fire import fire, model_concerned, standard_of, subject_of
 from interlock.statemachine.machines.step import Moment, Moved
-from interlock.statemachine.rights import CHANGE_PROPOSE, EVIDENCE_GRANT_ACCESS, EVIDENCE_UPLOAD
+from interlock.statemachine.rights import CHANGE_PROPOSE, EVIDENCE_GRANT_ACCESS, EVIDENCE_READ, EVIDENCE_UPLOAD
 from interlock.statemachine.triggers import DIRECTIONS, Direction
 from interlock.statemachine.turn import Turn
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
@@ -112,6 +112,8 @@ def _check_rights(turn: Turn, state: State, command: c.Command) -> Refused | Non
             if document is not None and document.uploader == turn.actor.principal:
                 return None
             return _check_anywhere(turn, state, EVIDENCE_GRANT_ACCESS)
+        case c.OpenEvidence():
+            return _check_anywhere(turn, state, EVIDENCE_READ)
         case c.AmendChange() | c.AttachEvidence() | c.DetachEvidence() | c.RebaseChange() | c.ProposeChange():
             return _check_anywhere(turn, state, CHANGE_PROPOSE)
         case _:

@@ -123,7 +123,14 @@ def open_(turn: Turn, state: State, command: c.OpenEvidence) -> Moved | Refused:
             f"{turn.actor.principal} has none",
             document.name,
         )
-    return Moved(state.put(document), (Transition(document.name, "evidence.open", "recorded", "recorded"),))
+    who = turn.actor.principal
+    opened = document if who in document.opened_by else replace(document, opened_by=(*document.opened_by, who))
+    return Moved(state.put(opened), (Transition(document.name, "evidence.open", "recorded", "recorded"),))
+
+
+def may_have_read(document: r.Evidence, principal: str) -> bool:
+    """Say whether a principal can have read all of it: a restricted document leaves an entry when it is opened."""
+    return document.classification != RESTRICTED or principal in {document.uploader, *document.opened_by}
 
 
 def may_open(document: r.Evidence, principal: str) -> bool:

@@ -33,7 +33,7 @@ PRINCIPAL: Final = _form(f"principals/{_ID}")
 PERSON: Final = _form(r"(?!principals/)[a-z][a-z0-9._/-]{0,126}")
 """Not the name of an account: a service, which has no person, stands for itself in quorums."""
 SCOPE: Final = _form(r"[a-z0-9._*?-]{1,64}")
-COMPUTE: Final = _form(r"[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE]\+?[0-9]{1,2})?")
+COMPUTE: Final = _form(r"[0-9]{1,64}(?:\.[0-9]{1,64})?(?:[eE]\+?[0-9]{1,2})?")
 """A decimal number, such as 6.1e25; bounded, so that arithmetic on it is exact and small."""
 
 _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
