@@ -34,7 +34,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Determination:
-    """``models/{m}/determinations/{threshold}``; ``lapses_at`` is None for "not set" (unconfirmed)."""
+    """``models/{m}/determinations/{threshold}``; ``lapses_at`` is None for "not set" (unconfirmed).
+
+    ``evidence`` is what the reports rest on that led to the conclusion.
+    """
 
     name: str
     conclusion: str = "undetermined"
@@ -44,6 +47,7 @@ class Determination:
     confirmed_by: int = NEVER
     lapse_by: int = NEVER
     compute_at_confirmation: str = ""
+    evidence: tuple[str, ...] = ()
 
     @property
     def state(self) -> str:
@@ -124,7 +128,10 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """``evidence/{n}``: a document's record; ``first_upload`` is when these bytes were first recorded."""
+    """``evidence/{n}``: a document's record; ``first_upload`` is when these bytes were first recorded.
+
+    ``readers`` may open it where it is restricted, ``opened_by`` are those who left an entry that they did.
+    """
 
     name: str
     kind: str
@@ -142,6 +149,7 @@ class Evidence:
     recorded_at: int
     first_upload: int
     readers: tuple[str, ...] = ()
+    opened_by: tuple[str, ...] = ()
 
     @property
     def fresh_from(self) -> int:

@@ -66,6 +66,9 @@ def author_persons(state: State, change: r.Change, content: Content) -> frozense
                 people.add(change.proposer)
             case c.DeterminationReport():
                 documents |= set(firing.evidence)
+            case c.DeterminationConfirm():
+                reported = state.find(firing.determination, r.Determination)
+                documents |= set(reported.evidence if reported is not None else ())
             case c.ModelRecordRun():
                 documents.add(firing.evidence)
             case _:

@@ -65,10 +65,11 @@ def report(moment: Moment, state: State, firing: c.DeterminationReport) -> Moved
     if known.state == target:  # unconfirmed already, and no milder
         return Moved(noted)
     given = known.conclusion_by if conclusion == known.conclusion else state.size
+    rests_on = tuple(dict.fromkeys((*known.evidence, *firing.evidence)))
     if shade == "confirmed":  # a stricter word on a fresh one: confirmation and lapse instant are kept
-        fresh = replace(known, conclusion=conclusion, conclusion_by=given)
+        fresh = replace(known, conclusion=conclusion, conclusion_by=given, evidence=rests_on)
     else:
-        fresh = r.Determination(known.name, conclusion=conclusion, conclusion_by=given)
+        fresh = r.Determination(known.name, conclusion=conclusion, conclusion_by=given, evidence=rests_on)
     return Moved(noted.put(fresh), (Transition(known.name, firing.trigger.value, source, target),))
 
 
@@ -115,5 +116,6 @@ def settle(moment: Moment, state: State, firing: c.DeterminationConfirm | c.Dete
         confirmed_by=state.size,
         lapse_by=state.size,
         compute_at_confirmation=model.effective_compute,
+        evidence=known.evidence if conclusion == known.conclusion else (),
     )
     return Moved(state.put(settled), (Transition(known.name, trigger, source, target),))
