@@ -136,10 +136,22 @@ def _people_faults(turn: Turn, document: GenesisDocument) -> Iterator[tuple[str,
             yield "a person behind every human and external principal, none behind a service", row.name
     for owner in sorted({row.principal for row in document.credentials} - accounts.keys()):
         yield "keys of named principals", f"a key of {owner}"
-    people = {row.person for row in document.principals if row.recovery}
+    yield from _recovery_faults(document, accounts)
+    yield from _grant_faults(turn, document, accounts, {row.person for row in document.principals if row.recovery})
+
+
+def _recovery_faults(document: GenesisDocument, accounts: Mapping[str, FoundingPrincipal]) -> Iterator[tuple[str, str]]:
+    people: set[str] = set()
+    for key in document.credentials:
+        holder = accounts.get(key.principal)
+        if holder is None:
+            continue
+        if holder.recovery != (key.use == "recovery"):
+            yield "recovery keys for recovery principals, and no other key for them", f"{key.use} for {holder.name}"
+        elif holder.recovery:
+            people.add(holder.person)
     if len(people) < document.recovery_threshold:
-        yield f"{document.recovery_threshold} recovery people or more", str(len(people))
-    yield from _grant_faults(turn, document, accounts, people)
+        yield f"{document.recovery_threshold} recovery people or more, each with a key", str(len(people))
 
 
 def _grant_faults(
