@@ -52,7 +52,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
             "1e-5",
             "1,0",
             "\u0661",
-            "1" * 31,
+            "1" * 65,
             " 1",
             "0x1",
         )
@@ -175,3 +175,19 @@ def test_a_redacted_version_inherits_nothing(world: World) -> None:
 
     assert may_open(world.state.need(redacted, r.Evidence), "principals/engineer")
     assert not may_open(world.state.need(original, r.Evidence), "principals/engineer")
+
+
+def test_opening_takes_the_right_to_read(world: World) -> None:
+    """A service that may not read evidence opens none, not even what is no secret."""
+    name = world.upload("evaluator", "risk_report", classification="public")
+
+    assert codes(world.decide("release-bot", c.OpenEvidence(name))) == [Code.RIGHT_MISSING]
+
+
+def test_who_opened_it_is_kept(world: World) -> None:
+    """The record keeps who opened the document, each once."""
+    name = world.upload("evaluator", "risk_report", classification="restricted")
+    for _ in range(2):
+        world.must("evaluator", c.OpenEvidence(name))
+
+    assert world.state.need(name, r.Evidence).opened_by == ("principals/evaluator",)

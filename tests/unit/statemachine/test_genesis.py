@@ -82,6 +82,13 @@ FAULTS: dict[str, GenesisDocument] = {
     "a key of small order": more(credentials=(FoundingCredential("principals/owner-a", "login", bytes(32)),)),
     "a key for nothing known": more(credentials=(FoundingCredential("principals/owner-a", "tls", KEY),)),
     "a key of nobody": more(credentials=(FoundingCredential("principals/nobody", "login", KEY),)),
+    "a recovery key of an ordinary account": more(
+        credentials=(FoundingCredential("principals/owner-a", "recovery", KEY),)
+    ),
+    "a login key of a recovery account": more(credentials=(FoundingCredential("principals/recovery-1", "login", KEY),)),
+    "a recovery account without a key": replace(
+        GOOD, credentials=tuple(k for k in GOOD.credentials if k.principal != "principals/recovery-1")
+    ),
     "an account twice": more(principals=(account("principals/owner-a"),)),
     "an account called log": more(principals=(account("log"),)),
     "an account called like the system": more(principals=(account("principals/system"),)),

@@ -13,7 +13,7 @@ from interlock.statemachine.decide import Accepted
 from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.unmet import Code, RefusalKind, Refused
 from tests.support.world import Member, World, codes
-from tests.unit.statemachine.changes.reviews import ASSIGN, FILTER, LEVEL, MODEL, judged, stored, voids
+from tests.unit.statemachine.changes.reviews import ASSIGN, FILTER, LEVEL, MISUSE, MODEL, judged, stored, voids
 
 CONFLICTS = [
     ("evaluator", {Code.NO_APPROVING_ROLE, Code.REQUESTER_CONFLICT, Code.EVIDENCE_AUTHOR_CONFLICT}),
@@ -253,3 +253,23 @@ def test_who_is_waited_for(world: World) -> None:
     assert waited() == {"reviewer-a", "reviewer-b", "both", "everything-but-admin"}
     world.sign("reviewer-a", change)
     assert waited() == set()
+
+
+@pytest.mark.parametrize(
+    ("reports", "conflict"),
+    [
+        ([("cannot_rule_out", True)], True),
+        ([("cannot_rule_out", False)], False),
+        ([("cannot_rule_out", True), ("reached", False)], True),
+        ([("cannot_rule_out", False), ("reached", True)], True),
+    ],
+)
+def test_what_a_confirmed_report_rests_on(reports: list[tuple[str, bool]], conflict: bool, world: World) -> None:  # noqa: FBT001  # a table's column
+    """Who made the evidence of the report that is confirmed authors evidence that the change relies on."""
+    theirs = world.upload("evaluator", "risk_report", authors=["reviewer-a"])
+    for conclusion, by_theirs in reports:
+        world.fire("evaluator", c.DeterminationReport(MISUSE, conclusion, evidence=(theirs,) if by_theirs else ()))
+    document = world.upload("evaluator", "evaluation_results")
+    change = world.propose("evaluator", c.DeterminationConfirm(MISUSE), evidence=[document])
+
+    assert codes(world.sign("reviewer-a", change)) == ([Code.EVIDENCE_AUTHOR_CONFLICT] if conflict else [])

@@ -266,3 +266,37 @@ def test_somebody_elses_envelope(world: World) -> None:
     signed = envelope("owner-a", world.statement("owner-a", change))
 
     assert codes(world.decide("owner-b", c.SignOffChange(change), envelopes=(signed,))) == [Code.SIGN_OFF_SIGNATURE]
+
+
+# Evidence that was seen ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+@pytest.mark.parametrize(
+    ("classification", "seen", "opened", "good"),
+    [
+        ("restricted", "full", True, True),
+        ("restricted", "full", False, False),
+        ("restricted", "redacted", False, True),
+        ("restricted", "not_opened", False, True),
+        ("internal", "full", False, True),
+    ],
+)
+def test_what_was_seen_is_checked_against_who_opened_it(
+    classification: str,
+    seen: str,
+    opened: bool,  # noqa: FBT001  # a table's column
+    good: bool,  # noqa: FBT001  # a table's column
+    decision: str,
+    world: World,
+) -> None:
+    """A restricted document leaves an entry when it is opened: nobody says to have seen it in full without one."""
+    document = world.upload("evaluator", "risk_report", classification=classification)
+    world.must("evaluator", c.GrantEvidenceAccess(document, "principals/owner-a"))
+    if opened:
+        world.must("owner-a", c.OpenEvidence(document))
+    change = world.propose("evaluator", ASSIGN, evidence=[document])
+
+    decided = world.sign("owner-a", change, decision, seen=seen)
+
+    assert codes(decided) == ([] if good else [Code.SIGN_OFF_EVIDENCE])
