@@ -290,10 +290,8 @@ def test_a_document_goes_up_and_comes_back(cli: Cli) -> None:
     file = cli.folder / "report.pdf"
     file.write_bytes(data)
 
-    record = cli.must(
-        "evaluator", "evidence", "upload", str(file), "-k", "evaluation_results", "-t", "Report", "--author", "engineer",
-        "--json",
-    ).json  # fmt: skip
+    said = ("--kind", "evaluation_results", "--title", "Report", "--author", "engineer", "--json")
+    record = cli.must("evaluator", "evidence", "upload", str(file), *said).json
     back = cli.folder / "back.pdf"
     cli.must("owner", "evidence", "download", record["name"], "-o", str(back))
 

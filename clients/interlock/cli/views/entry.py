@@ -13,9 +13,9 @@ from interlock.client import names
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from interlock.cli.terminal import Terminal
+    from interlock.cli.terminal import Piece, Terminal
     from interlock.v1.audit_pb2 import EntryRecord
-    from interlock.v1.ledger_pb2 import LedgerEntry
+    from interlock.v1.ledger_pb2 import LedgerEntry, Transition
 
 
 def entry_of(record: EntryRecord) -> LedgerEntry:
@@ -45,18 +45,27 @@ def entry_json(record: EntryRecord) -> dict[str, Any]:
 
 
 def show_entry_line(terminal: Terminal, record: EntryRecord) -> None:
-    """Draw an entry as a line of a listing, with a line for each edge that it took."""
+    """Draw an entry as a line of a listing; documents, and the edges where it took several, below it."""
     entry = entry_of(record)
     who = names.leaf(entry.actor.principal)
-    terminal.line(
-        (f"{entry.seq:>5}  ", "bold"), (f"{when_micros(entry.time)}  ", "dim"), f"{who:<20}  ", command_words(entry)
-    )
+    head, edges = _head_and_edges(entry)
+    terminal.line((f"{entry.seq:>5}  ", "bold"), (f"{when_micros(entry.time)}  ", "dim"), f"{who:<20}  ", *head)
     for digest in evidence_digests(record, entry):
         terminal.line((digest, "dim"), indent=9)
-    for moved in entry.transitions:
-        source, target = getattr(moved, "from"), moved.to
-        edge = source if source == target else f"{source} → {target}"
-        terminal.line(f"{moved.trigger:<24} {moved.resource}: ", (edge, "cyan"), indent=9)
+    for edge in edges:
+        terminal.line(*edge, indent=9)
+
+
+def _head_and_edges(entry: LedgerEntry) -> tuple[tuple[Piece, ...], list[tuple[Piece, ...]]]:
+    """Return what the entry is in one line, and a line for each edge that this one does not tell already."""
+    edges = [_edge(move) for move in entry.transitions if getattr(move, "from") != move.to]
+    if len(edges) == 1 and entry.command.WhichOneof("kind") == "fire":
+        return edges[0], []
+    return (command_words(entry),), edges
+
+
+def _edge(move: Transition) -> tuple[Piece, ...]:
+    return (f"{move.trigger} {move.resource}: ", (f"{getattr(move, 'from')} → {move.to}", "cyan"))
 
 
 def show_entry(terminal: Terminal, record: EntryRecord) -> None:
@@ -87,8 +96,26 @@ def command_words(entry: LedgerEntry) -> str:
         return f"{trigger.replace('_', '.', 1)} {subject}"
     command = getattr(entry.command, arm)
     subject = getattr(command, "change", "") or getattr(command, "evidence", "") or getattr(command, "method", "")
+    if arm in {"sign_off_change", "withdraw_sign_off"}:
+        return f"{_decision(entry)} {subject}"
     codes = ", ".join(getattr(command, "codes", ()))
     return " ".join(part for part in (arm.replace("_", " "), subject, codes) if part)
+
+
+def _decision(entry: LedgerEntry) -> str:
+    """Return what a sign-off says, read from its envelope without checking the signature: `audit verify` does that."""
+    from interlock.proofs import dsse
+    from interlock.proofs.errors import RefusedError
+    from interlock.statemachine import signoff
+
+    for envelope in entry.facts.envelopes:
+        try:
+            statement = signoff.parse_statement(dsse.RawEnvelope.from_json(envelope).payload)
+        except (RefusedError, signoff.StatementError):
+            continue
+        roles = f" as {', '.join(statement.roles)}" if statement.roles else ""
+        return f"sign-off: {statement.decision}{roles},"
+    return "sign-off: unreadable,"
 
 
 def evidence_digests(record: EntryRecord, entry: LedgerEntry) -> list[str]:
