@@ -19,6 +19,9 @@ EvidenceOption = Annotated[
 ]
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="`aurora-4` or `models/aurora-4`.")]
 ChangeArgument = Annotated[str, typer.Argument(metavar="CHANGE", help="`3` or `changes/3`.")]
+_POSITION_DIGITS = 18
+"""What fits the contract's positions, int64."""
+
 TIME_FORM = "such as 2026-05-22, 2026-05-22T10:00:00Z or 2026-05-22T12:00:00+02:00"
 
 
@@ -40,6 +43,8 @@ def moment(text: str | None) -> datetime | None:
 def moment_or_position(text: str | None) -> int | datetime | None:
     """Read a log position (digits only) or a time. Raises BadParameter."""
     if text is not None and text.isascii() and text.isdigit():
+        if len(text) > _POSITION_DIGITS:
+            raise typer.BadParameter(f"{text[:_POSITION_DIGITS]}… is past any log's end")
         return int(text)
     return moment(text)
 
