@@ -71,9 +71,7 @@ def run(command: Sequence[str | Path]) -> bool:
     """Run ``command``, pass on what it says (but a plugin's progress lines); return whether it succeeded."""
     # A user's own PYTHON* settings must not reach what is generated.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        [str(part) for part in command], check=False, capture_output=True, text=True, env=environment
-    )
+    done = subprocess.run([str(part) for part in command], check=False, capture_output=True, text=True, env=environment)
     for line in (done.stdout + done.stderr).splitlines():
         if not line.startswith(PLUGIN_CHATTER):
             sys.stderr.write(line + "\n")

@@ -40,6 +40,12 @@ def test_digits_alone_are_a_position() -> None:
     assert moment_or_position(None) is None
 
 
+def test_a_position_past_any_log_is_a_usage_error() -> None:
+    """Digits that no int64 holds are refused where they are read."""
+    with pytest.raises(typer.BadParameter):
+        moment_or_position("9" * 20)
+
+
 @pytest.mark.parametrize(
     ("words", "names"),
     [

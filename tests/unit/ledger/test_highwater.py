@@ -41,7 +41,8 @@ def test_a_mark_comes_back_as_it_was_written(place: Place) -> None:
 
 @pytest.mark.parametrize(
     "data", [b"", b"{}", b"[]", b'{"size":1}', b'{"size":-1,"root":"' + b"0" * 64 + b'"}', b'{"size":1,"root":"00"}',
-             b'{"size":true,"root":"' + b"0" * 64 + b'"}', b'{"size":1,"root":7}', b"\xff"]
+             b'{"size":true,"root":"' + b"0" * 64 + b'"}', b'{"size":1,"root":7}', b"\xff",
+             b"[" * 100_000]
 )  # fmt: skip
 def test_a_file_that_is_no_mark_is_refused(place: Place, data: bytes) -> None:
     """Whatever is not size and root in JSON is an error, never a mark."""

@@ -182,9 +182,7 @@ def test_the_digest_does_not_depend_on_the_wrapping() -> None:
     """Key id, alphabet and spacing are anybody's to change; what was signed stays the same."""
     one = RawEnvelope.from_json(envelope_json())
     other = RawEnvelope.from_json(
-        envelope_json(sig=SIG.replace("+", "-").replace("/", "_"))
-        .replace(b'"A"', b'"B"')
-        .replace(b" ", b"\n")
+        envelope_json(sig=SIG.replace("+", "-").replace("/", "_")).replace(b'"A"', b'"B"').replace(b" ", b"\n")
     )
 
     digests = {verify(raw, PUBLIC_A, payload_type=IN_TOTO_TYPE).digest for raw in (one, other)}

@@ -11,9 +11,7 @@ from interlock.proofs import errors
 from interlock.proofs.errors import Fault, RefusedError
 
 PACKAGE = Path(interlock.proofs.__path__[0])
-CLASSES = [
-    value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, RefusedError)
-]
+CLASSES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, RefusedError)]
 
 
 def used_faults(tree: ast.AST) -> set[str]:

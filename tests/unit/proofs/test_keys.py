@@ -191,11 +191,7 @@ def test_second_spellings_of_a_key_are_refused(y: int, sign: int) -> None:
 
 def test_nothing_verifies_under_a_point_off_the_curve() -> None:
     """Bytes that are no point load, and stay without signatures."""
-    y = next(
-        y
-        for y in range(2, 99)
-        if square_root((y * y - 1) * pow(CURVE_D * y * y + 1, -1, FIELD_PRIME)) is None
-    )
+    y = next(y for y in range(2, 99) if square_root((y * y - 1) * pow(CURVE_D * y * y + 1, -1, FIELD_PRIME)) is None)
 
     with pytest.raises(SignatureError) as refused:
         keys.verify(y.to_bytes(32, "little"), b"message", signed()[1])

@@ -370,9 +370,7 @@ def test_malformed_checkpoints_are_refused_though_signed(text: str) -> None:
     assert refused.value.fault is Fault.CHECKPOINT_FORMAT
 
 
-@pytest.mark.parametrize(
-    "text", [HEAD.to_text()[:-1], HEAD.to_text() + "extension"], ids=["root", "extension"]
-)
+@pytest.mark.parametrize("text", [HEAD.to_text()[:-1], HEAD.to_text() + "extension"], ids=["root", "extension"])
 def test_a_checkpoint_text_without_final_newline_is_refused(text: str) -> None:
     """The last line ends as the others do."""
     with pytest.raises(NoteError) as refused:

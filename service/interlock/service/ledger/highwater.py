@@ -12,6 +12,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from interlock.proofs.errors import RefusedError
+from interlock.proofs.json_text import strict_json
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -75,9 +78,9 @@ def _text_of(mark: Mark) -> bytes:
 
 def _parse(data: bytes) -> Mark:
     try:
-        value: Any = json.loads(data)
+        value: Any = strict_json(data)
         mark = Mark(value["size"], bytes.fromhex(value["root"]))
-    except (ValueError, LookupError, TypeError) as error:
+    except (RefusedError, ValueError, LookupError, TypeError) as error:
         raise MarkError(f"not a high-water mark: {error}") from error
     if type(mark.size) is not int or mark.size < 0 or len(mark.root) != _ROOT_BYTES:
         raise MarkError("not a high-water mark: no size and root")
