@@ -1,0 +1,37 @@
+"""Worlds in which a model is released wherever its pack lets it be."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from interlock.statemachine import commands as c
+from tests.properties.casts import RICH_CAST
+from tests.properties.moves import mending
+from tests.properties.watched import ARTIFACTS, MODELS
+from tests.support.world import MINIMAL_CAST, SKETCH, Member, World
+
+RICH: Final = Path(__file__).with_name("rich-pack.yaml")
+CASTS: Final[dict[str, tuple[Path, tuple[Member, ...]]]] = {
+    "minimal": (SKETCH, MINIMAL_CAST),
+    "rich": (RICH, RICH_CAST),
+}
+"""Packs with who acts under them."""
+
+
+@lru_cache(maxsize=8)
+def released(pack: str, conclusion: str) -> World:
+    """Return a world where a model is released after a report on one threshold; ``fork`` it before use."""
+    path, cast = CASTS[pack]
+    world = World.found({"policy.yaml": path.read_bytes()}, cast)
+    world.fire("evaluator", c.ModelRegister(MODELS[0], ARTIFACTS[:1]))
+    for threshold in {"misuse", "harm"} & set(world.policy.thresholds):
+        world.fire("evaluator", c.DeterminationReport(f"{MODELS[0]}/determinations/{threshold}", conclusion))
+    for context in (*world.policy.contexts, *world.policy.contexts):
+        firings = mending(world, MODELS[0], context.id, lambda kind: world.upload("evaluator", kind))
+        if firings:
+            change = world.propose("evaluator", *firings, evidence=[world.upload("engineer", "evaluation_results")])
+            for member in cast:
+                world.sign(member.id, change)
+    return world

@@ -1,0 +1,184 @@
+"""A world that checks itself: after every command, everything that must hold of one is looked at.
+
+1 a refusal moves nothing and says why in known codes · 2 the entry folds to the state that was decided, survives
+its bytes, and names the position before of all that it wrote · 3 explain gives exactly the oracle's reasons, for
+every model, context and artifact · 4 walking the clock forward loosens nothing, and an ALLOW holds until its
+valid_until · 5 an applied change was signed over these very bytes and base, and its slots can be filled by people
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from interlock.statemachine import codec
+from interlock.statemachine import commands as c
+from interlock.statemachine import resources as r
+from interlock.statemachine.changes import content_of, evaluate
+from interlock.statemachine.evolve import evolve
+from interlock.statemachine.replay import Replay
+from interlock.statemachine.unmet import Code, RefusalKind, Refused
+from tests.support.naive_quorum import may_be_applied, most_filled, slots_of
+from tests.support.oracle import Oracle
+from tests.support.world import World, sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from interlock.statemachine.decide import Accepted
+    from interlock.statemachine.entry import Entry
+    from interlock.statemachine.explain import Verdict
+    from interlock.statemachine.state import State
+
+MODELS: Final = ("models/m", "models/n")
+ARTIFACTS: Final = (sha256_of("first weights"), sha256_of("later weights"))
+
+
+@dataclass
+class WatchedWorld(World):
+    """A world with an oracle beside it; ``watch_verdicts`` off leaves the gate to other tests."""
+
+    oracle: Oracle = field(default_factory=lambda: Oracle({}))
+    watch_verdicts: bool = True
+
+    def watch(self, pack_yaml: bytes) -> None:
+        """Begin to watch a founded world."""
+        self.oracle = Oracle.of(pack_yaml)
+        for entry in self.entries:
+            self.oracle.feed(entry)
+
+    def attempt(
+        self, who: str | c.Actor, command: c.Command, *, envelopes: tuple[bytes, ...] = (), instant: int | None = None
+    ) -> Accepted | Refused:
+        """Do a command and check all that must hold after it."""
+        before, entries = self.state, len(self.entries)
+        decided = World.attempt(self, who, command, envelopes=envelopes, instant=instant)
+        if not self.oracle.pack:
+            return decided
+        if isinstance(decided, Refused):
+            check_refusal(decided)
+            assert self.state is before
+            assert len(self.entries) == entries
+        else:
+            self._check_entry(before, decided)
+            self.oracle.feed(decided.entry)
+            assert self.oracle.differences == []
+            self._check_applied(before, decided.entry)
+            if self.watch_verdicts:
+                self.check_verdicts()
+        return decided
+
+    def questions(self) -> Iterator[tuple[str, str, str]]:
+        """Yield every (model, context, artifact) worth asking about, unknown ones too."""
+        for model in (*MODELS, "models/never"):
+            for context in (*(place.id for place in self.policy.contexts), "nowhere"):
+                for artifact in ("", *ARTIFACTS):
+                    yield model, context, artifact
+
+    def check_verdicts(self) -> None:
+        """Compare every answer with the oracle's, now and at each end ahead."""
+        now = max(self.now, self.state.time)
+        ends = sorted(end for end in self._ends() if end > now)
+        for question in self.questions():
+            verdict = self._compared(*question, now)
+            if verdict.valid_until is not None:
+                assert verdict.allowed
+                assert verdict.valid_until in ends
+                assert self.oracle.allows(*question, verdict.valid_until - 1)
+                assert not self.oracle.allows(*question, verdict.valid_until)
+            elif verdict.allowed:
+                assert all(self.oracle.allows(*question, end) for end in ends)
+            allowed = verdict.allowed
+            for end in ends:
+                later = self.oracle.allows(*question, end)
+                assert allowed or not later, f"time turned {question} to ALLOW at {end}"
+                allowed = later
+        for end in ends[:2]:
+            for question in self.questions():
+                self._compared(*question, end)
+
+    def check_replay(self) -> None:
+        """Replay the log from its bytes: no finding, and the same state."""
+        replay = Replay(self.resolve)
+        for data in self.encoded():
+            replay.feed(data)
+        assert replay.findings == []
+        assert replay.state == self.state
+
+    def check_quorums(self) -> None:
+        """Compare what is filled of every change under review with every way to fill it."""
+        for change in self.state.all_of(r.Change):
+            if change.state == "in_review":
+                self._check_slots(self.state, change, max(self.now, self.state.time))
+
+    def _compared(self, model: str, context: str, artifact: str, at: int) -> Verdict:
+        verdict = self.verdict(model, context, artifact, at)
+        said = {(reason.rule, reason.resource) for reason in verdict.reasons}
+        assert said == self.oracle.failures(model, context, artifact, at), (model, context, artifact, at)
+        assert verdict.allowed is (not said)
+        return verdict
+
+    def _ends(self) -> set[int]:
+        lapses = {known["lapses"] for known in self.oracle.determinations.values()}
+        attested = {known["until"] for known in self.oracle.safeguards.values()}
+        return (lapses | attested) - {None}
+
+    def _check_entry(self, before: State, accepted: Accepted) -> None:
+        entry, after = accepted.entry, accepted.state
+        assert evolve(self.policy, before, entry) == after
+        assert codec.decode_entry(codec.encode_entry(entry), self.resolve) == entry
+        assert after.size == before.size + 1
+        assert after.time == entry.time > before.time
+        moved = {name for name in after.positions if after.position(name) == entry.seq}
+        assert dict(entry.prev) == {name: before.position(name) for name in moved}
+
+    def _check_applied(self, before: State, entry: Entry) -> None:
+        """Check that what was applied was signed: these bytes, this base, by enough people."""
+        for moved in entry.transitions:
+            if moved.trigger != "change.apply":
+                continue
+            change = self.state.need(moved.resource, r.Change)
+            content = content_of(change.content)
+            assert all(before.position(name) == position for name, position in content.base)
+            assert content.policy_digest == self.policy.digest
+            digest = hashlib.sha256(change.content).hexdigest()
+            signers = {who for _, _, _, who in change.applied_slots}
+            latest = {sign_off.signer: sign_off for sign_off in change.sign_offs}
+            for who in signers:
+                assert digest == _subject(self.entries[latest[who].position])
+            self._check_slots(before, change, entry.time)
+            under_review = replace(change, state="in_review")
+            naive = World(self.policy, self.cast, before.put(under_review), entry.time)
+            assert may_be_applied(self.oracle.pack, naive, under_review)
+            people = {self.cast[who.removeprefix("principals/")].person or who for who in signers}
+            assert len(people) >= 2 or not any(len(slots_of(self.oracle.pack, f)) > 1 for f in content.triggers)
+
+    def _check_slots(self, state: State, change: r.Change, at: int) -> None:
+        """Compare what ``evaluate`` fills of each trigger's rule on ``state`` with the most that can be."""
+        slots = iter(evaluate(self.policy, state.put(change), change, at).slots)
+        judged = World(self.policy, self.cast, state, at)
+        for firing in content_of(change.content).triggers:
+            filled = [next(slots).filled_by for _ in slots_of(self.oracle.pack, firing)]
+            given = [who for who in filled if who]
+            assert len(given) == most_filled(self.oracle.pack, judged, change, firing)
+            assert len(given) == len(set(given))
+            assert change.state != "applied" or len(given) == len(filled)
+
+
+def check_refusal(refused: Refused) -> None:
+    """Check that a refusal says something, in known words."""
+    assert refused.unmet
+    assert isinstance(refused.kind, RefusalKind)
+    for unmet in refused.unmet:
+        assert isinstance(unmet.code, Code)
+        assert unmet.requirement
+        assert unmet.rule == 0
+
+
+def _subject(entry: Entry) -> str:
+    """Return the digest that the statement in an entry's envelope was signed over, read by hand."""
+    payload = json.loads(entry.facts.envelopes[0])["payload"]
+    return str(json.loads(base64.b64decode(payload))["subject"][0]["digest"]["sha256"])

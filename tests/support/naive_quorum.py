@@ -1,0 +1,179 @@
+"""A second opinion on sign-offs: each rule read off the pack's YAML, each way to fill its slots tried in turn.
+
+Facts (who signed what and when, who proposed, who uploaded) are read from the fold; what they mean is judged here, with
+no help from ``signing.py``, ``quorum.py`` or the compiled policy. Members of the cast keep their genesis grants.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from itertools import combinations, permutations
+from typing import TYPE_CHECKING, Any
+
+from interlock.statemachine import codec
+from interlock.statemachine import resources as r
+from interlock.statemachine.triggers import DIRECTIONS, Direction
+from tests.support.oracle import microseconds
+
+if TYPE_CHECKING:
+    from interlock.statemachine import commands as c
+    from tests.support.world import Member, World
+
+
+def slots_of(pack: Any, firing: c.Firing) -> list[dict[str, Any]]:  # noqa: ANN401  # parsed YAML
+    """Return the slots of the rule for a trigger: the one for its standard, or without one, or the default."""
+    trigger, standard = firing.trigger.value, _standard(pack, firing)
+    rules = [rule for rule in pack.get("rules", []) if trigger in rule["triggers"]]
+    narrow = [rule for rule in rules if rule.get("standard") is not None and rule["standard"] == standard]
+    wide = [rule for rule in rules if rule.get("standard") is None]
+    fallback = [pack["default"]] if DIRECTIONS[firing.trigger] is Direction.LOOSENS else []
+    chosen = (narrow or wide or fallback)[:1]
+    return [slot for rule in chosen for slot in rule["sign_offs"] for _ in range(slot.get("count", 1))]
+
+
+def most_filled(pack: Any, world: World, change: r.Change, firing: c.Firing) -> int:  # noqa: ANN401  # parsed YAML
+    """Return how many slots of a trigger's rule can be filled at once, a person filling one."""
+    slots, approvals = slots_of(pack, firing), _approvals(world, change)
+    model = _model(world, firing)
+    fits = [[_fits(pack, world, change, approval, slot, model) for slot in slots] for approval in approvals]
+    for count in range(min(len(slots), len(approvals)), 0, -1):
+        for who in permutations(range(len(approvals)), count):
+            for where in combinations(range(len(slots)), count):
+                if all(fits[person][slot] for person, slot in zip(who, where, strict=True)):
+                    return count
+    return 0
+
+
+def _standard(pack: Any, firing: c.Firing) -> str | None:  # noqa: ANN401  # parsed YAML
+    level, safeguard = getattr(firing, "level", None), getattr(firing, "safeguard", None)
+    if level is not None:
+        return str(level).rsplit("/", 1)[1]
+    if safeguard is not None:
+        return str(pack["safeguards"].get(str(safeguard).rsplit("/", 1)[1], {}).get("standard"))
+    return None
+
+
+def _model(world: World, firing: c.Firing) -> str | None:
+    """Return the id of the one model that a trigger is about."""
+    about = next(
+        getattr(firing, name)
+        for name in ("model", "determination", "level", "safeguard", "target", "hold", "assessment")
+        if hasattr(firing, name)
+    )
+    if about.startswith("holds/"):
+        hold = world.state.find(about, r.Hold)
+        about = hold.target if hold is not None else about
+    if about.startswith("assessments/"):
+        assessment = world.state.find(about, r.Assessment)
+        about = assessment.model if assessment is not None else about
+    return str(about).split("/")[1] if about.startswith("models/") else None
+
+
+def _person(world: World, principal: str) -> str:
+    member = _member(world, principal)
+    return member.person or member.id
+
+
+def _member(world: World, principal: str) -> Member:
+    return world.cast[principal.removeprefix("principals/")]
+
+
+def _approvals(world: World, change: r.Change) -> list[r.SignOff]:
+    latest = {_person(world, sign_off.signer): sign_off for sign_off in change.sign_offs}
+    return [
+        sign_off
+        for sign_off in latest.values()
+        if sign_off.decision == "approve"
+        and sign_off.revision == change.revision
+        and (not sign_off.not_after or world.now < sign_off.not_after)
+        and all(role != "admin" for role, _ in _member(world, sign_off.signer).grants)
+    ]
+
+
+def _fits(
+    pack: Any,  # noqa: ANN401  # parsed YAML
+    world: World,
+    change: r.Change,
+    approval: r.SignOff,
+    slot: dict[str, Any],
+    model: str | None,
+) -> bool:
+    signer = _member(world, approval.signer)
+    role = slot["role"]
+    held = any(
+        granted == role and (scope == "*" or (model is not None and fnmatchcase(model, scope)))
+        for granted, scope in signer.grants
+    )
+    external = "external" in {slot.get("affiliation"), pack["roles"][role].get("affiliation")}
+    person = _person(world, approval.signer)
+    unwanted: set[str] = set()
+    if "requester" in slot.get("distinct_from", []):
+        unwanted |= {_person(world, principal) for principal in change.requesters}
+    if "evidence_author" in slot.get("distinct_from", []):
+        unwanted |= _authors(world, change)
+    opened = {name for name, seen in approval.seen if seen == "full"}
+    attached = {name for name, _ in codec.decode_content(change.content).evidence}
+    return (
+        held
+        and role in approval.roles
+        and signer.kind != "service"
+        and (not external or signer.kind == "external")
+        and person not in unwanted
+        and (slot.get("seen") != "full" or attached <= opened)
+    )
+
+
+def _authors(world: World, change: r.Change) -> set[str]:
+    """Return the persons who uploaded, wrote or verified what is attached or relied on."""
+    content = codec.decode_content(change.content)
+    documents, people = {name for name, _ in content.evidence}, set[str]()
+    for firing in content.triggers:
+        if firing.trigger.value in {"safeguard.activate", "safeguard.restore", "safeguard.resume"}:
+            known = world.state.safeguard(getattr(firing, "safeguard", ""))
+            documents |= set(known.evidence)
+            people |= {known.verified_by} - {""}
+        if firing.trigger.value in {"safeguard.verify", "safeguard.reattest"}:
+            people.add(change.proposer)
+        own = getattr(firing, "evidence", ())
+        documents |= {own} if isinstance(own, str) else set(own)
+    for name in documents:
+        document = world.state.find(name, r.Evidence)
+        if document is not None:
+            people |= {document.uploader, *document.authors}
+    return {_person(world, principal) for principal in people}
+
+
+def standing_rejects(world: World, change: r.Change) -> list[str]:
+    """Return who stands against a change: rejects not taken back, whose role did not look at this revision again."""
+    latest = {_person(world, sign_off.signer): sign_off for sign_off in change.sign_offs}
+    present = [
+        sign_off
+        for sign_off in latest.values()
+        if sign_off.revision == change.revision and sign_off.decision in {"approve", "reject"}
+    ]
+    found = []
+    for sign_off in latest.values():
+        if sign_off.decision != "reject":
+            continue
+        again = [later for later in present if set(later.roles) & set(sign_off.roles)]
+        if sign_off.revision == change.revision or not [later for later in again if _counts(world, change, later)]:
+            found.append(sign_off.signer)
+    return found
+
+
+def _counts(world: World, change: r.Change, sign_off: r.SignOff) -> bool:
+    """Say whether a decision still stands: a reject does, an approval unless something made it void."""
+    return sign_off.decision == "reject" or sign_off in _approvals(world, change)
+
+
+def may_be_applied(pack: Any, world: World, change: r.Change) -> bool:  # noqa: ANN401  # parsed YAML
+    """Say whether sign-offs, base and age allow a change to be applied; evidence and rights are not looked at."""
+    content = codec.decode_content(change.content)
+    last = change.edited_at + microseconds(pack.get("changes_expire_after", "14d"))
+    return (
+        change.state == "in_review"
+        and world.now < last
+        and not standing_rejects(world, change)
+        and all(world.state.position(name) == position for name, position in content.base)
+        and all(most_filled(pack, world, change, firing) == len(slots_of(pack, firing)) for firing in content.triggers)
+    )
