@@ -267,6 +267,15 @@ def test_a_server_restored_from_an_older_copy_is_not_believed(data: Path, tmp_pa
         assert not client.verify().verified
 
 
+def test_a_socket_of_the_file_system_is_a_way_in(data: Path, tmp_path: Path) -> None:
+    """A profile with a `unix:` address talks without TLS to a server that listens there so."""
+    with (
+        ServerThread(data, listen=f"unix:{tmp_path / 'socket'}", insecure=True) as server,
+        Interlock.from_profile(str(server.home / "owner"), environment={}) as client,
+    ):
+        assert client.identity.whoami().principal.name == "principals/owner"
+
+
 def test_a_server_that_is_gone_is_unavailable(connect: Connect, server: ServerThread) -> None:
     """No answer is an error, never a verdict."""
     client = connect("release-bot")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from interlock.client.profile import Profile
     from interlock.client.session import Sessions, Token
 
+_SOCKET: Final = "unix:"
+
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
@@ -225,7 +227,6 @@ def _bearer(token: str) -> tuple[tuple[str, str], ...]:
 
 
 def _open_channel(profile: Profile) -> grpc.Channel:
-    credentials = grpc.ssl_channel_credentials(root_certificates=profile.ca_certificate)
     options = (
         # The certificate has to be for the profile's name, wherever the address leads.
         ("grpc.ssl_target_name_override", profile.server_name),
@@ -240,4 +241,8 @@ def _open_channel(profile: Profile) -> grpc.Channel:
         ("grpc.max_reconnect_backoff_ms", 1000),
         ("grpc.primary_user_agent", "interlock-client"),
     )
+    if profile.address.startswith(_SOCKET):
+        # No TLS on a unix socket, whose file permissions are the guard; everywhere else there is no way without.
+        return grpc.insecure_channel(profile.address, options=options)
+    credentials = grpc.ssl_channel_credentials(root_certificates=profile.ca_certificate)
     return grpc.secure_channel(profile.address, credentials, options=options)
