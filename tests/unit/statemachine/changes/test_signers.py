@@ -179,6 +179,15 @@ def test_a_slot_for_two(wide: World) -> None:
     assert stored(wide, change).state == "applied"
 
 
+def test_a_service_fills_no_slot(world: World) -> None:
+    """A service with an approving role in spite of everything signs for nothing."""
+    change = world.propose("evaluator", ASSIGN)
+    account = world.state.need("principals/owner-a", r.Principal)
+    world.state = replace(world.state.put(replace(account, kind="service")), writes=())
+
+    assert codes(world.sign("owner-a", change)) == [Code.AFFILIATION]
+
+
 def test_external_means_external(wide: World) -> None:
     """A role for outsiders held by an insider fills no slot."""
     lock = f"{MODEL}/safeguards/weights-lock"
