@@ -15,7 +15,7 @@ from interlock.statemachine import resources as r
 from interlock.statemachine.levels import required_level
 from interlock.statemachine.machines.fire import fire
 from interlock.statemachine.machines.step import Moment
-from interlock.statemachine.names import leaf_of, safeguard_name
+from interlock.statemachine.names import determination_name, leaf_of, level_name, safeguard_name
 from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.triggers import DIRECTIONS, Direction
 from interlock.statemachine.unmet import Code, Refused
@@ -149,33 +149,34 @@ def possible(world: World, *, loosening: bool) -> list[c.Firing]:
 
 
 def _thinkable(world: World) -> Iterator[c.Firing]:
+    """Yield triggers on what is there; what ends most of it comes last, for early choices are made more often."""
     policy, documents = world.policy, names_of(world, r.Evidence)[-2:]
     models = names_of(world, r.Model)
-    for model in models:
-        yield from (c.ModelAddArtifact(model, artifact) for artifact in ARTIFACTS)
-        yield from (c.ModelRecordRun(model, document) for document in documents)
-        yield from (c.HoldPlace(model), c.ModelRetire(model))
-        for threshold in policy.thresholds:
-            name = f"{model}/determinations/{threshold}"
-            yield from (c.DeterminationReport(name, conclusion) for conclusion in CONCLUSIONS)
-            yield from (c.DeterminationConfirm(name), c.DeterminationRuleOut(name))
-        for standard, level in product(policy.standards, policy.levels):
-            name = f"{model}/levels/{standard}"
-            yield from (c.LevelAssign(name, level.id), c.LevelRaise(name, level.id), c.LevelLower(name, level.id))
-            yield c.LevelConfirm(name)
+    unshared = [spec.id for spec in policy.safeguards.values() if not spec.shared]
+    own = {safeguard_name(model, spec, shared=False) for model, spec in product(models, unshared)}
     shared = {safeguard_name("", spec.id, shared=True) for spec in policy.safeguards.values() if spec.shared}
-    own = {
-        f"{model}/safeguards/{spec.id}" for model in models for spec in policy.safeguards.values() if not spec.shared
-    }
     for name in sorted(shared | own):
-        yield from (c.SafeguardStart(name), c.SafeguardVerify(name, tuple(documents)), c.SafeguardActivate(name))
-        yield from (c.SafeguardReattest(name, tuple(documents)), c.SafeguardDegrade(name), c.SafeguardRestore(name))
-        yield from (c.SafeguardSuspend(name), c.SafeguardResume(name), c.SafeguardRetire(name), c.SafeguardReplan(name))
+        yield from (c.SafeguardDegrade(name), c.SafeguardSuspend(name), c.SafeguardRestore(name))
+        yield from (c.SafeguardResume(name), c.SafeguardReattest(name, tuple(documents)), c.SafeguardActivate(name))
+        yield from (c.SafeguardVerify(name, tuple(documents)), c.SafeguardStart(name), c.SafeguardReplan(name))
+        yield c.SafeguardRetire(name)
+    for model, threshold in product(models, policy.thresholds):
+        name = determination_name(model, threshold)
+        yield from (c.DeterminationReport(name, conclusion) for conclusion in CONCLUSIONS)
+        yield from (c.DeterminationConfirm(name), c.DeterminationRuleOut(name))
+    for model, standard in product(models, policy.standards):
+        name = level_name(model, standard)
+        yield c.LevelConfirm(name)
+        for level in policy.levels:
+            yield from (c.LevelRaise(name, level.id), c.LevelLower(name, level.id), c.LevelAssign(name, level.id))
     yield from (c.HoldLift(hold) for hold in names_of(world, r.Hold))
-    yield c.HoldPlace(EVERYTHING)
-    yield from (c.AssessmentOpen(model, tuple(policy.thresholds)) for model in models)
     for name in names_of(world, r.Assessment):
         yield from (c.AssessmentConclude(name), c.AssessmentAbandon(name))
+    for model in models:
+        yield from (c.ModelRecordRun(model, document) for document in documents)
+        yield from (c.ModelAddArtifact(model, artifact) for artifact in ARTIFACTS)
+        yield from (c.AssessmentOpen(model, tuple(policy.thresholds)), c.HoldPlace(model), c.ModelRetire(model))
+    yield c.HoldPlace(EVERYTHING)
 
 
 def mending(world: World, model: str, context: str, document: Callable[[str], str]) -> list[c.Firing]:
