@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from interlock.v1 import requirement_pb2 as interlock_dot_v1_dot_requirement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17interlock/v1/gate.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1einterlock/v1/requirement.proto\"\xd0\x01\n\x13\x43heckReleaseRequest\x12\x35\n\x05model\x18\x01 \x01(\tB&\xbaH#r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\x12\x30\n\x07\x63ontext\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[a-z][a-z0-9._-]{0,62}$\x12\x31\n\x0f\x61rtifact_digest\x18\x03 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9a-f]{64}$\xd8\x01\x01\x12\x1d\n\x0cmin_position\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xc3\x02\n\x14\x43heckReleaseResponse\x12&\n\x07verdict\x18\x01 \x01(\x0e\x32\x15.interlock.v1.Verdict\x12/\n\x07reasons\x18\x02 \x03(\x0b\x32\x1e.interlock.v1.UnmetRequirement\x12\x32\n\nadvisories\x18\x03 \x03(\x0b\x32\x1e.interlock.v1.UnmetRequirement\x12\x34\n\x10valid_until_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0clog_position\x18\x05 \x01(\x03\x12+\n\x07instant\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06policy\x18\x07 \x01(\t\x12\x15\n\rpolicy_digest\x18\x08 \x01(\t*G\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x11\n\rVERDICT_ALLOW\x10\x01\x12\x10\n\x0cVERDICT_DENY\x10\x02\x32\x64\n\x0bGateService\x12U\n\x0c\x43heckRelease\x12!.interlock.v1.CheckReleaseRequest\x1a\".interlock.v1.CheckReleaseResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17interlock/v1/gate.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1einterlock/v1/requirement.proto\"\xe7\x01\n\x13\x43heckReleaseRequest\x12\x35\n\x05model\x18\x01 \x01(\tB&\xbaH#r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\x12\x30\n\x07\x63ontext\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[a-z][a-z0-9._-]{0,62}$\x12\x31\n\x0f\x61rtifact_digest\x18\x03 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9a-f]{64}$\xd8\x01\x01\x12\x1d\n\x0cmin_position\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x15\n\rwant_decision\x18\x05 \x01(\x08\"\xd5\x02\n\x14\x43heckReleaseResponse\x12&\n\x07verdict\x18\x01 \x01(\x0e\x32\x15.interlock.v1.Verdict\x12/\n\x07reasons\x18\x02 \x03(\x0b\x32\x1e.interlock.v1.UnmetRequirement\x12\x32\n\nadvisories\x18\x03 \x03(\x0b\x32\x1e.interlock.v1.UnmetRequirement\x12\x34\n\x10valid_until_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0clog_position\x18\x05 \x01(\x03\x12+\n\x07instant\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06policy\x18\x07 \x01(\t\x12\x15\n\rpolicy_digest\x18\x08 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\t \x01(\x0c*G\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x11\n\rVERDICT_ALLOW\x10\x01\x12\x10\n\x0cVERDICT_DENY\x10\x02\x32\x64\n\x0bGateService\x12U\n\x0c\x43heckRelease\x12!.interlock.v1.CheckReleaseRequest\x1a\".interlock.v1.CheckReleaseResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,12 +42,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKRELEASEREQUEST'].fields_by_name['artifact_digest']._serialized_options = b'\272H\025r\0202\016^[0-9a-f]{64}$\330\001\001'
   _globals['_CHECKRELEASEREQUEST'].fields_by_name['min_position']._loaded_options = None
   _globals['_CHECKRELEASEREQUEST'].fields_by_name['min_position']._serialized_options = b'\272H\004\"\002(\000'
-  _globals['_VERDICT']._serialized_start=643
-  _globals['_VERDICT']._serialized_end=714
+  _globals['_VERDICT']._serialized_start=684
+  _globals['_VERDICT']._serialized_end=755
   _globals['_CHECKRELEASEREQUEST']._serialized_start=107
-  _globals['_CHECKRELEASEREQUEST']._serialized_end=315
-  _globals['_CHECKRELEASERESPONSE']._serialized_start=318
-  _globals['_CHECKRELEASERESPONSE']._serialized_end=641
-  _globals['_GATESERVICE']._serialized_start=716
-  _globals['_GATESERVICE']._serialized_end=816
+  _globals['_CHECKRELEASEREQUEST']._serialized_end=338
+  _globals['_CHECKRELEASERESPONSE']._serialized_start=341
+  _globals['_CHECKRELEASERESPONSE']._serialized_end=682
+  _globals['_GATESERVICE']._serialized_start=757
+  _globals['_GATESERVICE']._serialized_end=857
 # @@protoc_insertion_point(module_scope)

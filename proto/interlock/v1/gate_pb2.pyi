@@ -55,6 +55,7 @@ class CheckReleaseRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
+    WANT_DECISION_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`models/{id}`."""
     context: _builtins.str
@@ -63,6 +64,10 @@ class CheckReleaseRequest(_message.Message):
     """SHA-256 of the weights manifest that is released, lower-case hex; empty for none."""
     min_position: _builtins.int
     """The answer has to include the entry at this position; 0 for any."""
+    want_decision: _builtins.bool
+    """True for a signed decision, to be shown to those who can't ask: then `artifact_digest` is required, and the answer is
+    recorded in the log before it is given.
+    """
     def __init__(
         self,
         *,
@@ -70,10 +75,11 @@ class CheckReleaseRequest(_message.Message):
         context: _builtins.str = ...,
         artifact_digest: _builtins.str = ...,
         min_position: _builtins.int = ...,
+        want_decision: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "context", b"context", "min_position", b"min_position", "model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "context", b"context", "min_position", b"min_position", "model", b"model", "want_decision", b"want_decision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -93,6 +99,7 @@ class CheckReleaseResponse(_message.Message):
     INSTANT_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     POLICY_DIGEST_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
     verdict: Global___Verdict.ValueType
     """May it?"""
     log_position: _builtins.int
@@ -101,6 +108,10 @@ class CheckReleaseResponse(_message.Message):
     """The policy version in force, `policies/{id}/versions/{v}`."""
     policy_digest: _builtins.str
     """SHA-256 of its pack, lower-case hex."""
+    decision: _builtins.bytes
+    """The signed decision that was asked for, a DSSE envelope as JSON around an in-toto Statement; see docs/how-to/gate.md.
+    Empty where none was asked for, and in a DENY for want of a sane clock or a sound ledger: nothing is signed then.
+    """
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[_requirement_pb2.UnmetRequirement]:
         """Every rule that fails; empty for ALLOW."""
@@ -128,10 +139,11 @@ class CheckReleaseResponse(_message.Message):
         instant: _timestamp_pb2.Timestamp = ...,
         policy: _builtins.str = ...,
         policy_digest: _builtins.str = ...,
+        decision: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["instant", b"instant", "valid_until_time", b"valid_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advisories", b"advisories", "instant", b"instant", "log_position", b"log_position", "policy", b"policy", "policy_digest", b"policy_digest", "reasons", b"reasons", "valid_until_time", b"valid_until_time", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advisories", b"advisories", "decision", b"decision", "instant", b"instant", "log_position", b"log_position", "policy", b"policy", "policy_digest", b"policy_digest", "reasons", b"reasons", "valid_until_time", b"valid_until_time", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

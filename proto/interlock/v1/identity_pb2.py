@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1binterlock/v1/identity.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x01\n\tPrincipal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12-\n\x0b\x63redentials\x18\x04 \x03(\x0b\x32\x18.interlock.v1.Credential\x12#\n\x06grants\x18\x05 \x03(\x0b\x32\x13.interlock.v1.Grant\x12\x10\n\x08recovery\x18\x06 \x01(\x08\"J\n\nCredential\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03use\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\r\n\x05state\x18\x04 \x01(\t\"W\n\x05Grant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x10\n\x08\x61pproves\x18\x05 \x01(\x08\"\xe4\x01\n\rClientProfile\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x13\n\x0bserver_name\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61_certificate\x18\x04 \x01(\t\x12\x0e\n\x06log_id\x18\x05 \x01(\t\x12\x0f\n\x07log_key\x18\x06 \x01(\t\x12\x16\n\x0egenesis_digest\x18\x07 \x01(\t\x12\x16\n\x0elogin_key_file\x18\x08 \x01(\t\x12\x18\n\x10signoff_key_file\x18\t \x01(\t\x12\x17\n\x0fpassphrase_file\x18\n \x01(\t\"Q\n\x10\x43hallengeRequest\x12=\n\tprincipal\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\"G\n\x11\x43hallengeResponse\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0e\n\x06log_id\x18\x02 \x01(\x0c\x12\x13\n\x0bserver_name\x18\x03 \x01(\t\"\xac\x01\n\x0cLoginRequest\x12=\n\tprincipal\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\x12\x16\n\x05nonce\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12)\n\ncredential\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1a\n\tsignature\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"T\n\rLoginResponse\x12\x12\n\x05token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x0f\n\rWhoAmIRequest\"\xb6\x01\n\x0eWhoAmIResponse\x12*\n\tprincipal\x18\x01 \x01(\x0b\x32\x17.interlock.v1.Principal\x12\x12\n\ncredential\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06rights\x18\x04 \x03(\t\x12\x0e\n\x06log_id\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65velopment\x18\x06 \x01(\x08\"O\n\x13GetPrincipalRequest\x12\x38\n\x04name\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\"T\n\x15ListPrincipalsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"^\n\x16ListPrincipalsResponse\x12+\n\nprincipals\x18\x01 \x03(\x0b\x32\x17.interlock.v1.Principal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd4\x03\n\x0fIdentityService\x12L\n\tChallenge\x12\x1e.interlock.v1.ChallengeRequest\x1a\x1f.interlock.v1.ChallengeResponse\x12@\n\x05Login\x12\x1a.interlock.v1.LoginRequest\x1a\x1b.interlock.v1.LoginResponse\x12\x43\n\x06Logout\x12\x1b.interlock.v1.LogoutRequest\x1a\x1c.interlock.v1.LogoutResponse\x12\x43\n\x06WhoAmI\x12\x1b.interlock.v1.WhoAmIRequest\x1a\x1c.interlock.v1.WhoAmIResponse\x12J\n\x0cGetPrincipal\x12!.interlock.v1.GetPrincipalRequest\x1a\x17.interlock.v1.Principal\x12[\n\x0eListPrincipals\x12#.interlock.v1.ListPrincipalsRequest\x1a$.interlock.v1.ListPrincipalsResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1binterlock/v1/identity.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x01\n\tPrincipal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12-\n\x0b\x63redentials\x18\x04 \x03(\x0b\x32\x18.interlock.v1.Credential\x12#\n\x06grants\x18\x05 \x03(\x0b\x32\x13.interlock.v1.Grant\x12\x10\n\x08recovery\x18\x06 \x01(\x08\"J\n\nCredential\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03use\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\r\n\x05state\x18\x04 \x01(\t\"W\n\x05Grant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x10\n\x08\x61pproves\x18\x05 \x01(\x08\"\xfa\x01\n\rClientProfile\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x13\n\x0bserver_name\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61_certificate\x18\x04 \x01(\t\x12\x0e\n\x06log_id\x18\x05 \x01(\t\x12\x0f\n\x07log_key\x18\x06 \x01(\t\x12\x16\n\x0egenesis_digest\x18\x07 \x01(\t\x12\x16\n\x0elogin_key_file\x18\x08 \x01(\t\x12\x18\n\x10signoff_key_file\x18\t \x01(\t\x12\x17\n\x0fpassphrase_file\x18\n \x01(\t\x12\x14\n\x0c\x64\x65\x63ision_key\x18\x0b \x01(\t\"Q\n\x10\x43hallengeRequest\x12=\n\tprincipal\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\"G\n\x11\x43hallengeResponse\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0e\n\x06log_id\x18\x02 \x01(\x0c\x12\x13\n\x0bserver_name\x18\x03 \x01(\t\"\xac\x01\n\x0cLoginRequest\x12=\n\tprincipal\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\x12\x16\n\x05nonce\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12)\n\ncredential\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1a\n\tsignature\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"T\n\rLoginResponse\x12\x12\n\x05token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x0f\n\rWhoAmIRequest\"\xb6\x01\n\x0eWhoAmIResponse\x12*\n\tprincipal\x18\x01 \x01(\x0b\x32\x17.interlock.v1.Principal\x12\x12\n\ncredential\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06rights\x18\x04 \x03(\t\x12\x0e\n\x06log_id\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65velopment\x18\x06 \x01(\x08\"O\n\x13GetPrincipalRequest\x12\x38\n\x04name\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\"T\n\x15ListPrincipalsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"^\n\x16ListPrincipalsResponse\x12+\n\nprincipals\x18\x01 \x03(\x0b\x32\x17.interlock.v1.Principal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd4\x03\n\x0fIdentityService\x12L\n\tChallenge\x12\x1e.interlock.v1.ChallengeRequest\x1a\x1f.interlock.v1.ChallengeResponse\x12@\n\x05Login\x12\x1a.interlock.v1.LoginRequest\x1a\x1b.interlock.v1.LoginResponse\x12\x43\n\x06Logout\x12\x1b.interlock.v1.LogoutRequest\x1a\x1c.interlock.v1.LogoutResponse\x12\x43\n\x06WhoAmI\x12\x1b.interlock.v1.WhoAmIRequest\x1a\x1c.interlock.v1.WhoAmIResponse\x12J\n\x0cGetPrincipal\x12!.interlock.v1.GetPrincipalRequest\x1a\x17.interlock.v1.Principal\x12[\n\x0eListPrincipals\x12#.interlock.v1.ListPrincipalsRequest\x1a$.interlock.v1.ListPrincipalsResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,29 +58,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GRANT']._serialized_start=313
   _globals['_GRANT']._serialized_end=400
   _globals['_CLIENTPROFILE']._serialized_start=403
-  _globals['_CLIENTPROFILE']._serialized_end=631
-  _globals['_CHALLENGEREQUEST']._serialized_start=633
-  _globals['_CHALLENGEREQUEST']._serialized_end=714
-  _globals['_CHALLENGERESPONSE']._serialized_start=716
-  _globals['_CHALLENGERESPONSE']._serialized_end=787
-  _globals['_LOGINREQUEST']._serialized_start=790
-  _globals['_LOGINREQUEST']._serialized_end=962
-  _globals['_LOGINRESPONSE']._serialized_start=964
-  _globals['_LOGINRESPONSE']._serialized_end=1048
-  _globals['_LOGOUTREQUEST']._serialized_start=1050
-  _globals['_LOGOUTREQUEST']._serialized_end=1065
-  _globals['_LOGOUTRESPONSE']._serialized_start=1067
-  _globals['_LOGOUTRESPONSE']._serialized_end=1083
-  _globals['_WHOAMIREQUEST']._serialized_start=1085
-  _globals['_WHOAMIREQUEST']._serialized_end=1100
-  _globals['_WHOAMIRESPONSE']._serialized_start=1103
-  _globals['_WHOAMIRESPONSE']._serialized_end=1285
-  _globals['_GETPRINCIPALREQUEST']._serialized_start=1287
-  _globals['_GETPRINCIPALREQUEST']._serialized_end=1366
-  _globals['_LISTPRINCIPALSREQUEST']._serialized_start=1368
-  _globals['_LISTPRINCIPALSREQUEST']._serialized_end=1452
-  _globals['_LISTPRINCIPALSRESPONSE']._serialized_start=1454
-  _globals['_LISTPRINCIPALSRESPONSE']._serialized_end=1548
-  _globals['_IDENTITYSERVICE']._serialized_start=1551
-  _globals['_IDENTITYSERVICE']._serialized_end=2019
+  _globals['_CLIENTPROFILE']._serialized_end=653
+  _globals['_CHALLENGEREQUEST']._serialized_start=655
+  _globals['_CHALLENGEREQUEST']._serialized_end=736
+  _globals['_CHALLENGERESPONSE']._serialized_start=738
+  _globals['_CHALLENGERESPONSE']._serialized_end=809
+  _globals['_LOGINREQUEST']._serialized_start=812
+  _globals['_LOGINREQUEST']._serialized_end=984
+  _globals['_LOGINRESPONSE']._serialized_start=986
+  _globals['_LOGINRESPONSE']._serialized_end=1070
+  _globals['_LOGOUTREQUEST']._serialized_start=1072
+  _globals['_LOGOUTREQUEST']._serialized_end=1087
+  _globals['_LOGOUTRESPONSE']._serialized_start=1089
+  _globals['_LOGOUTRESPONSE']._serialized_end=1105
+  _globals['_WHOAMIREQUEST']._serialized_start=1107
+  _globals['_WHOAMIREQUEST']._serialized_end=1122
+  _globals['_WHOAMIRESPONSE']._serialized_start=1125
+  _globals['_WHOAMIRESPONSE']._serialized_end=1307
+  _globals['_GETPRINCIPALREQUEST']._serialized_start=1309
+  _globals['_GETPRINCIPALREQUEST']._serialized_end=1388
+  _globals['_LISTPRINCIPALSREQUEST']._serialized_start=1390
+  _globals['_LISTPRINCIPALSREQUEST']._serialized_end=1474
+  _globals['_LISTPRINCIPALSRESPONSE']._serialized_start=1476
+  _globals['_LISTPRINCIPALSRESPONSE']._serialized_end=1570
+  _globals['_IDENTITYSERVICE']._serialized_start=1573
+  _globals['_IDENTITYSERVICE']._serialized_end=2041
 # @@protoc_insertion_point(module_scope)

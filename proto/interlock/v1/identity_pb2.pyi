@@ -153,6 +153,7 @@ class ClientProfile(_message.Message):
     LOGIN_KEY_FILE_FIELD_NUMBER: _builtins.int
     SIGNOFF_KEY_FILE_FIELD_NUMBER: _builtins.int
     PASSPHRASE_FILE_FIELD_NUMBER: _builtins.int
+    DECISION_KEY_FIELD_NUMBER: _builtins.int
     principal: _builtins.str
     """`principals/{p}`."""
     address: _builtins.str
@@ -173,6 +174,8 @@ class ClientProfile(_message.Message):
     """File of the sign-off key, relative to the profile; empty for none."""
     passphrase_file: _builtins.str
     """File with the passphrase, relative to the profile; empty to ask. Development only."""
+    decision_key: _builtins.str
+    """Public key that signs the log's decisions, Ed25519, raw, lower-case hex; the genesis document says the same."""
     def __init__(
         self,
         *,
@@ -186,10 +189,11 @@ class ClientProfile(_message.Message):
         login_key_file: _builtins.str = ...,
         signoff_key_file: _builtins.str = ...,
         passphrase_file: _builtins.str = ...,
+        decision_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "ca_certificate", b"ca_certificate", "genesis_digest", b"genesis_digest", "log_id", b"log_id", "log_key", b"log_key", "login_key_file", b"login_key_file", "passphrase_file", b"passphrase_file", "principal", b"principal", "server_name", b"server_name", "signoff_key_file", b"signoff_key_file"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "ca_certificate", b"ca_certificate", "decision_key", b"decision_key", "genesis_digest", b"genesis_digest", "log_id", b"log_id", "log_key", b"log_key", "login_key_file", b"login_key_file", "passphrase_file", b"passphrase_file", "principal", b"principal", "server_name", b"server_name", "signoff_key_file", b"signoff_key_file"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

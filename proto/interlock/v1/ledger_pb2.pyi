@@ -157,21 +157,27 @@ class Facts(_message.Message):
 
     INSTANT_FIELD_NUMBER: _builtins.int
     ENVELOPES_FIELD_NUMBER: _builtins.int
+    SERVING_FIELD_NUMBER: _builtins.int
     instant: _builtins.int
     """The instant judged at, in Unix microseconds UTC."""
     @_builtins.property
     def envelopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """DSSE envelopes whose signatures were checked, as received."""
 
+    @_builtins.property
+    def serving(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What could be relied on when a verdict was given, for an entry that holds one: `clock`, `ledger`, `policy`, `rules`."""
+
     def __init__(
         self,
         *,
         instant: _builtins.int = ...,
         envelopes: _abc.Iterable[_builtins.bytes] = ...,
+        serving: _abc.Iterable[_builtins.str] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelopes", b"envelopes", "instant", b"instant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelopes", b"envelopes", "instant", b"instant", "serving", b"serving"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -257,6 +263,7 @@ class Command(_message.Message):
     GRANT_EVIDENCE_ACCESS_FIELD_NUMBER: _builtins.int
     OPEN_EVIDENCE_FIELD_NUMBER: _builtins.int
     ATTEMPT_REFUSED_FIELD_NUMBER: _builtins.int
+    RECORD_DECISION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def genesis(self) -> Global___Genesis:
         """The founding entry, position 0."""
@@ -325,6 +332,10 @@ class Command(_message.Message):
     def attempt_refused(self) -> Global___AttemptRefused:
         """Somebody known tried what was refused."""
 
+    @_builtins.property
+    def record_decision(self) -> Global___RecordDecision:
+        """A verdict of the gate is given in writing."""
+
     def __init__(
         self,
         *,
@@ -345,12 +356,13 @@ class Command(_message.Message):
         grant_evidence_access: Global___GrantEvidenceAccess = ...,
         open_evidence: Global___OpenEvidence = ...,
         attempt_refused: Global___AttemptRefused = ...,
+        record_decision: Global___RecordDecision = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["genesis", "close_genesis", "fire", "propose_change", "submit_change", "amend_change", "attach_evidence", "detach_evidence", "rebase_change", "sign_off_change", "withdraw_sign_off", "apply_change", "withdraw_change", "record_evidence", "grant_evidence_access", "open_evidence", "attempt_refused"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["genesis", "close_genesis", "fire", "propose_change", "submit_change", "amend_change", "attach_evidence", "detach_evidence", "rebase_change", "sign_off_change", "withdraw_sign_off", "apply_change", "withdraw_change", "record_evidence", "grant_evidence_access", "open_evidence", "attempt_refused", "record_decision"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -934,3 +946,41 @@ class AttemptRefused(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AttemptRefused: _TypeAlias = AttemptRefused  # noqa: Y015
+
+@_typing.final
+class RecordDecision(_message.Message):
+    """A signed decision, recorded before it is handed out. It judges the log as it was before this entry, at this entry's time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    ARTIFACT_FIELD_NUMBER: _builtins.int
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    STATEMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """`models/{id}`."""
+    context: _builtins.str
+    """Id of the context."""
+    artifact: _builtins.str
+    """SHA-256 of the weights manifest, lower-case hex."""
+    allowed: _builtins.bool
+    """True for ALLOW."""
+    statement_digest: _builtins.bytes
+    """SHA-256 of the statement that was signed; 32 bytes."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        context: _builtins.str = ...,
+        artifact: _builtins.str = ...,
+        allowed: _builtins.bool = ...,
+        statement_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "artifact", b"artifact", "context", b"context", "model", b"model", "statement_digest", b"statement_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordDecision: _TypeAlias = RecordDecision  # noqa: Y015

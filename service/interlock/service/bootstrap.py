@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from interlock.proofs import keys, note
@@ -32,6 +32,7 @@ from interlock.service.storage import StorageError, Store
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from structlog.typing import FilteringBoundLogger
 
     from interlock.service.clock import Clock
@@ -59,6 +60,7 @@ class Runtime:
     sign_in: SignIn
     admission: Admission
     attempts: Attempts
+    decision_key: Ed25519PrivateKey = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +124,15 @@ async def _open(
         raise StartError(f"{config.data_path} is no data folder: make one with `interlock init {config.data_path}`")
     stack.enter_context(DataLock(config.data_path / "lock"))
     clock, rng, metrics = SystemClock(), os.urandom, Metrics()
-    signer = _load_signer(config, ask_passphrase)
+    passphrase = _find_passphrase(config, ask_passphrase)
+    signer = _load_signer(config, passphrase)
     store = Store.open(config.database)
     stack.callback(store.close)
     mark, policies = HighWaterMark(config.highwater_path), Policies()
     opened = open_log(store, mark, signer.verifier)
     if not opened.health.ok:
         log.error("ledger_unhealthy", code=opened.health.code, detail=opened.health.detail)
+    decision_key = _load_decision_key(config, passphrase, opened.head.view.state.log.decision_key)
     committer = Committer(store, opened, clock=clock, policies=policies, mark=mark, signer=signer, log=log)
     committer.start()
     stack.push_async_callback(committer.close)
@@ -157,19 +161,34 @@ async def _open(
             log=log,
         ),
         admission=Admission(sessions, lambda: committer.view, clock),
+        decision_key=decision_key,
         attempts=Attempts(committer, clock, metrics, log),
     )
     return runtime, signer
 
 
-def _load_signer(config: Config, ask_passphrase: Callable[[], bytes] | None) -> CheckpointSigner:
+def _find_passphrase(config: Config, ask_passphrase: Callable[[], bytes] | None) -> bytes | None:
+    """Return the passphrase of the log's keys, asked for where it has to be. Raises KeyFileError."""
+    passphrase = passphrase_from(config.passphrase_file)
+    if passphrase is None and ask_passphrase is not None and is_encrypted(config.data_path / "keys" / "log.key"):
+        return ask_passphrase()
+    return passphrase
+
+
+def _load_signer(config: Config, passphrase: bytes | None) -> CheckpointSigner:
     """Load the log's key and the name it signs under. Raises KeyFileError, or NoteError for a bad ``log.pub``."""
     path = config.data_path / "keys" / "log.key"
-    passphrase = passphrase_from(config.passphrase_file)
-    if passphrase is None and ask_passphrase is not None and is_encrypted(path):
-        passphrase = ask_passphrase()
     key = load_signing_key(path, passphrase)
     verifier = note.NoteVerifier.from_vkey((config.data_path / "log.pub").read_text("utf-8").strip())
     if verifier.public_key != keys.public_bytes(key):
-        raise KeyFileError(f"{config.data_path / 'keys' / 'log.key'} is not the key that log.pub names")
+        raise KeyFileError(f"{path} is not the key that log.pub names")
     return CheckpointSigner(verifier.name, key)
+
+
+def _load_decision_key(config: Config, passphrase: bytes | None, public_key: bytes) -> Ed25519PrivateKey:
+    """Load the key that signs decisions. Raises KeyFileError where it is not the one that the log was founded with."""
+    path = config.data_path / "keys" / "decision.key"
+    key = load_signing_key(path, passphrase)
+    if keys.public_bytes(key) != public_key:
+        raise KeyFileError(f"{path} is not the decision key that the log was founded with")
+    return key

@@ -49,6 +49,7 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
         runtime.clock,
         runtime.rng,
         config.max_evidence_bytes,
+        runtime.decision_key,
     )
     identity = IdentityService(runtime.committer, runtime.sign_in, runtime.sessions, runtime.admission)
     identity_pb2_grpc.add_IdentityServiceServicer_to_server(identity, handlers)  # type: ignore[arg-type]  # as a server

@@ -54,6 +54,7 @@ _COMMAND_ARMS: Mapping[type, str] = {
     c.GrantEvidenceAccess: "grant_evidence_access",
     c.OpenEvidence: "open_evidence",
     c.AttemptRefused: "attempt_refused",
+    c.RecordDecision: "record_decision",
 }
 _COMMANDS: Mapping[str, type] = {arm: kind for kind, arm in _COMMAND_ARMS.items()}
 _ENUM = 14  # FieldDescriptor.TYPE_ENUM
@@ -113,7 +114,9 @@ def encode_entry(entry: e.Entry) -> bytes:
         actor=ledger_pb2.Actor(principal=entry.actor.principal, credential=entry.actor.credential),
         request_id=entry.request_id,
         command=_command_message(entry.command),
-        facts=ledger_pb2.Facts(instant=entry.facts.instant, envelopes=entry.facts.envelopes),
+        facts=ledger_pb2.Facts(
+            instant=entry.facts.instant, envelopes=entry.facts.envelopes, serving=entry.facts.serving
+        ),
         prev=[ledger_pb2.PreviousEntry(resource=name, position=at) for name, at in entry.prev],
     )
     for moved in entry.transitions:
@@ -283,7 +286,7 @@ def decode_entry(data: bytes, resolve: Resolve) -> e.Entry:
         actor=c.Actor(message.actor.principal, message.actor.credential),
         request_id=message.request_id,
         command=_command_of(message.command, resolve),
-        facts=c.Facts(message.facts.instant, tuple(message.facts.envelopes)),
+        facts=c.Facts(message.facts.instant, tuple(message.facts.envelopes), tuple(message.facts.serving)),
         transitions=tuple(
             e.Transition(row.resource, row.trigger, getattr(row, "from"), row.to) for row in message.transitions
         ),

@@ -410,6 +410,17 @@ class AttemptRefused:
     codes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RecordDecision:
+    """A decision of the gate is handed out, signed; ``artifact`` is the hex SHA-256 of a weights manifest."""
+
+    model: str
+    context: str
+    artifact: str
+    allowed: bool
+    statement_digest: bytes
+
+
 Command = (
     Genesis
     | CloseGenesis
@@ -428,6 +439,7 @@ Command = (
     | GrantEvidenceAccess
     | OpenEvidence
     | AttemptRefused
+    | RecordDecision
 )
 
 
@@ -444,7 +456,11 @@ SYSTEM = Actor("principals/system")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is in neither the fold nor the command: the instant (microseconds) and signed envelopes."""
+    """What is in neither the fold nor the command: the instant (microseconds) and signed envelopes.
+
+    ``serving`` is what could be relied on when a verdict was given (``verdicts.SERVING``), empty where none was.
+    """
 
     instant: int
     envelopes: tuple[bytes, ...] = ()
+    serving: tuple[str, ...] = ()

@@ -10,13 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from interlock.statemachine import authority, consent, documents, genesis, lifecycle
+from interlock.statemachine import authority, consent, documents, genesis, lifecycle, verdicts
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Entry, PolicyRef
 from interlock.statemachine.machines.fire import fire, model_concerned, standard_of, subject_of
 from interlock.statemachine.machines.step import Moment, Moved
-from interlock.statemachine.rights import CHANGE_PROPOSE, EVIDENCE_GRANT_ACCESS, EVIDENCE_READ, EVIDENCE_UPLOAD
+from interlock.statemachine.rights import (
+    CHANGE_PROPOSE,
+    EVIDENCE_GRANT_ACCESS,
+    EVIDENCE_READ,
+    EVIDENCE_UPLOAD,
+    GATE_CHECK,
+)
 from interlock.statemachine.triggers import DIRECTIONS, Direction
 from interlock.statemachine.turn import Turn
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
@@ -85,7 +91,11 @@ def _check_order(state: State, command: c.Command, facts: c.Facts) -> Refused | 
 
 
 def _check_facts(command: c.Command, facts: c.Facts) -> Refused | None:
-    """Refuse envelopes where none is read: what stands in the facts was checked."""
+    """Refuse facts that the command does not use, and a verdict without what it was served under: all were checked."""
+    serving = verdicts.SERVING if isinstance(command, c.RecordDecision) else ()
+    if facts.serving != serving:
+        wish, actual = ", ".join(serving) or "no serving condition", ", ".join(facts.serving)[:200] or "none"
+        return refused(RefusalKind.INVALID, Code.SERVING, wish, actual, "log")
     if not facts.envelopes or isinstance(command, c.SignOffChange | c.WithdrawSignOffOfChange | c.CloseGenesis):
         return None
     return refused(RefusalKind.INVALID, Code.MALFORMED, "no envelope", f"{len(facts.envelopes)} of them", "log")
@@ -116,6 +126,8 @@ def _check_rights(turn: Turn, state: State, command: c.Command) -> Refused | Non
             return _check_anywhere(turn, state, EVIDENCE_READ)
         case c.AmendChange() | c.AttachEvidence() | c.DetachEvidence() | c.RebaseChange() | c.ProposeChange():
             return _check_anywhere(turn, state, CHANGE_PROPOSE)
+        case c.RecordDecision():
+            return authority.check_right(turn.policy, state, turn.actor, turn.instant, GATE_CHECK, command.model)
         case _:
             return None
 
@@ -172,5 +184,7 @@ def transact(turn: Turn, state: State, command: c.Command) -> Moved | Refused:  
             return documents.open_(turn, state, command)
         case c.AttemptRefused():
             return Moved(state)
+        case c.RecordDecision():
+            return verdicts.record(turn, state, command)
         case _:
             assert_never(command)

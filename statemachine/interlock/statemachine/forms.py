@@ -27,6 +27,9 @@ def _form(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.ASCII)
 
 
+ID: Final = _form(_ID)
+MODEL: Final = _form(f"models/{_ID}")
+LOG_ID: Final = _form("[0-9a-f]{32}")
 SHA256: Final = _form("[0-9a-f]{64}")
 EVIDENCE: Final = _form(f"evidence/{_NUMBER}")
 PRINCIPAL: Final = _form(f"principals/{_ID}")
@@ -38,17 +41,17 @@ COMPUTE: Final = _form(r"[0-9]{1,64}(?:\.[0-9]{1,64})?(?:[eE]\+?[0-9]{1,2})?")
 
 _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
-        "model": _form(f"models/{_ID}"),
+        "model": MODEL,
         "artifact": SHA256,
         "artifacts": SHA256,
         "evidence": EVIDENCE,
         "determination": _form(f"models/{_ID}/determinations/{_ID}"),
         "conclusion": _form("ruled_out|cannot_rule_out|reached"),
         "assessment": _form(f"assessments/{_NUMBER}"),
-        "thresholds": _form(_ID),
+        "thresholds": ID,
         "reports": _form(f"entries/{_NUMBER}"),
         "level": _form(f"models/{_ID}/levels/{_ID}"),
-        "to": _form(_ID),
+        "to": ID,
         "safeguard": _form(f"(?:models/{_ID}/)?safeguards/{_ID}"),
         "target": _form(f"-|models/{_ID}"),
         "hold": _form(f"holds/{_NUMBER}"),

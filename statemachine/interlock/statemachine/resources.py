@@ -253,6 +253,22 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """``decisions/{n}``: a verdict that was given in writing. Judged at ``position`` and ``instant`` (microseconds)."""
+
+    name: str
+    model: str
+    context: str
+    artifact: str
+    allowed: bool
+    position: int
+    instant: int
+    expires: int
+    statement_digest: bytes
+    asked_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyVersion:
     """``policies/{id}/versions/{v}``: a version that was adopted at some time."""
 
@@ -277,4 +293,5 @@ Resource = (
     | Grant
     | Log
     | PolicyVersion
+    | Decision
 )

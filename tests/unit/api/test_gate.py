@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interlock.service.api import gate
+from interlock.service.api.calls import Writer
+from interlock.service.api.decisions import Decisions
 from interlock.service.api.times import to_microseconds
 from interlock.service.ledger.health import HEALTHY
 from interlock.statemachine import commands as c
 from interlock.v1 import gate_pb2
 from tests.support.service import START_US, HandClock, view_of
-from tests.support.world import SECOND_US, World
+from tests.support.world import SECOND_US, World, key_of
 from tests.unit.ledger.place import Place
 
 if TYPE_CHECKING:
@@ -30,6 +32,12 @@ NOBODY: Any = None
 """The call's context, of which the gate asks nothing."""
 
 
+def service_of(ledger: Running) -> gate.GateService:
+    """Return the service over a running ledger."""
+    decisions = Decisions(Writer(ledger.committer, bytes), key_of("log", "decision"))
+    return gate.GateService(ledger.committer, ledger.clock, decisions)
+
+
 def with_ledger(folder: Path, story: Callable[[Running, gate.GateService], Awaitable[None]]) -> None:
     """Tell a story over a founded ledger that knows ``models/m``."""
 
@@ -38,7 +46,7 @@ def with_ledger(folder: Path, story: Callable[[Running, gate.GateService], Await
         await place.found()
         async with place.running() as ledger:
             await ledger.do("evaluator", c.Fire(c.ModelRegister("models/m")))
-            await story(ledger, gate.GateService(ledger.committer, ledger.clock))
+            await story(ledger, service_of(ledger))
 
     asyncio.run(run())
 
@@ -103,7 +111,7 @@ def test_a_log_that_was_rolled_back_denies_everything(tmp_path: Path) -> None:
             await ledger.do("evaluator", c.Fire(c.ModelRegister("models/m")))
         place.database.write_bytes(saved)
         async with place.running() as ledger:
-            answer = await gate.GateService(ledger.committer, ledger.clock).CheckRelease(ASK, NOBODY)
+            answer = await service_of(ledger).CheckRelease(ASK, NOBODY)
 
         assert codes(answer)[0] == "LOG_ROLLED_BACK"
 
@@ -127,7 +135,7 @@ def test_an_answer_ends_by_time_alone(tmp_path: Path) -> None:
     world.enact(rule_out, c.LevelAssign("models/m/levels/deployment", "basic"), evidence=[report])
     clock = HandClock(world.now)
     head: Any = Head(view_of(world))
-    service = gate.GateService(head, clock)
+    service = gate.GateService(head, clock, NOBODY)
 
     async def ask() -> gate_pb2.CheckReleaseResponse:
         return await service.CheckRelease(ASK, NOBODY)

@@ -20,6 +20,7 @@ from interlock.statemachine.unmet import Code, Unmet
 from interlock.v1 import gate_pb2, gate_pb2_grpc
 
 if TYPE_CHECKING:
+    from interlock.service.api.decisions import Decisions
     from interlock.service.clock import Clock
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.view import View
@@ -42,9 +43,10 @@ class _Kept:
 class GateService(gate_pb2_grpc.GateServiceServicer):
     """May this model go to this context, now?"""
 
-    def __init__(self, committer: Committer, clock: Clock) -> None:
+    def __init__(self, committer: Committer, clock: Clock, decisions: Decisions) -> None:
         self._committer = committer
         self._clock = clock
+        self._decisions = decisions
         self._view: View | None = None
         self._kept: dict[_Question, _Kept] = {}
 
@@ -57,11 +59,13 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
             raise PositionNotReached(request.min_position, view.position)
         now = self._clock.now_us()
         instant = max(now, view.state.time)
-        kept = self._verdict(view, (request.model, request.context, request.artifact_digest), instant)
-        answer = gate_pb2.CheckReleaseResponse()
-        answer.CopyFrom(kept.answer)
-        answer.instant.CopyFrom(from_microseconds(instant))
-        self._add_serving_conditions(answer, view, now)
+        question = (request.model, request.context, request.artifact_digest)
+        no = self._not_served(view, now)
+        if request.want_decision and not no:
+            return await self._decisions.issue(request, lambda head, at: _at(_judge(head, question, at), at))
+        answer = _at(self._verdict(view, question, instant), instant)
+        if no:
+            _deny(answer, no)
         return answer
 
     def _verdict(self, view: View, question: _Question, instant: int) -> _Kept:
@@ -72,8 +76,8 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
             kept = self._kept[question] = _judge(view, question, instant)
         return kept
 
-    def _add_serving_conditions(self, answer: gate_pb2.CheckReleaseResponse, view: View, now: int) -> None:
-        """Turn the answer into DENY while the clock or the ledger can't be relied on."""
+    def _not_served(self, view: View, now: int) -> list[Unmet]:
+        """Return why clock or ledger can't be relied on, if so."""
         reasons: list[Unmet] = []
         health = self._committer.health
         if not health.ok:
@@ -81,13 +85,24 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
         if is_behind(now, view.state):
             actual = f"the server's clock is {(view.state.time - now) / MICROSECONDS:.3f} s behind the last entry"
             reasons.append(Unmet(Code.CLOCK, "a clock that is not behind the log", actual, rule=1))
-        if not reasons:
-            return
-        rule_reasons = list(answer.reasons)
-        del answer.reasons[:]
-        answer.reasons.extend([*map(unmet_message, reasons), *rule_reasons])
-        answer.verdict = gate_pb2.VERDICT_DENY
-        answer.ClearField("valid_until_time")
+        return reasons
+
+
+def _at(kept: _Kept, instant: int) -> gate_pb2.CheckReleaseResponse:
+    """Return the answer at an instant."""
+    answer = gate_pb2.CheckReleaseResponse()
+    answer.CopyFrom(kept.answer)
+    answer.instant.CopyFrom(from_microseconds(instant))
+    return answer
+
+
+def _deny(answer: gate_pb2.CheckReleaseResponse, reasons: list[Unmet]) -> None:
+    """Turn an answer into DENY, with these reasons first."""
+    rule_reasons = list(answer.reasons)
+    del answer.reasons[:]
+    answer.reasons.extend([*map(unmet_message, reasons), *rule_reasons])
+    answer.verdict = gate_pb2.VERDICT_DENY
+    answer.ClearField("valid_until_time")
 
 
 def _judge(view: View, question: _Question, instant: int) -> _Kept:

@@ -8,6 +8,7 @@ from interlock.service.api.assessment import AssessmentService
 from interlock.service.api.audit import AuditService
 from interlock.service.api.calls import Writer
 from interlock.service.api.change import ChangeService
+from interlock.service.api.decisions import Decisions
 from interlock.service.api.evidence import EvidenceService
 from interlock.service.api.gate import GateService
 from interlock.service.api.hold import HoldService
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from interlock.service.clock import Clock
     from interlock.service.evidence import Blobs
     from interlock.service.ledger.committer import Committer
@@ -46,16 +49,18 @@ def register(  # each by name at its one call
     clock: Clock,
     rng: Callable[[int], bytes],
     max_evidence_bytes: int,
+    decision_key: Ed25519PrivateKey,
 ) -> None:
     """Register every servicer of this package with a server."""
     reader, writer, texts = Reader(committer, clock), Writer(committer, rng), Texts(store)
     evidence = EvidenceService(reader, writer, texts, blobs, max_bytes=max_evidence_bytes)
+    gate = GateService(committer, clock, Decisions(writer, decision_key))
     change = ChangeService(reader, writer, texts, committer, store)
     assessment_pb2_grpc.add_AssessmentServiceServicer_to_server(AssessmentService(reader, writer, texts), server)
     audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(committer, store), server)
     change_pb2_grpc.add_ChangeServiceServicer_to_server(change, server)
     evidence_pb2_grpc.add_EvidenceServiceServicer_to_server(evidence, server)
-    gate_pb2_grpc.add_GateServiceServicer_to_server(GateService(committer, clock), server)
+    gate_pb2_grpc.add_GateServiceServicer_to_server(gate, server)
     hold_pb2_grpc.add_HoldServiceServicer_to_server(HoldService(reader, writer, texts), server)
     model_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(reader, writer, texts), server)
     policy_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyService(reader, store), server)

@@ -198,6 +198,7 @@ def _write_principals(
             login_key_file="login.key",
             signoff_key_file="signoff.key" if "signoff" in uses else "",
             passphrase_file="passphrase" if secrets else "",
+            decision_key=identity.decision_key.hex(),
         )
         text = json_format.MessageToJson(profile, preserving_proto_field_name=True)
         write_private(place / "profile.json", text.encode() + b"\n")

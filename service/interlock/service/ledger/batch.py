@@ -204,7 +204,7 @@ class Batch:
             raise Refusal(prepared)
         if is_behind(now, view.state) and not tightens(prepared.command):
             raise ClockBehind
-        facts = c.Facts(instant, prepared.envelopes)
+        facts = c.Facts(instant, prepared.envelopes, prepared.serving)
         decided = decide(view.rules, view.policy, view.state, prepared.command, facts, call.actor, call.request_id)
         if isinstance(decided, Refused):
             raise Refusal(decided)
