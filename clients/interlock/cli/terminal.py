@@ -99,6 +99,15 @@ class Terminal:
             task = bar.add_task(escape(what).replace("[", "\\["), total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
+    @contextmanager
+    def spinner(self, what: str) -> Iterator[None]:
+        """Show on stderr that something is awaited; nothing where nobody looks."""
+        if not self._err.is_terminal:
+            yield
+            return
+        with self._err.status(escape(what).replace("[", "\\[")):
+            yield
+
     @property
     def interactive(self) -> bool:
         """Whether somebody can be asked."""

@@ -36,6 +36,7 @@ from interlock.client.errors import (
 )
 
 if TYPE_CHECKING:
+    from interlock.client.decision import verify_decision
     from interlock.client.profile import Profile, find_profile, load_profile
     from interlock.client.review import OpenedChange, ReviewedChange
     from interlock.client.sdk import Interlock
@@ -70,6 +71,7 @@ __all__ = [
     "VerifyReport",
     "find_profile",
     "load_profile",
+    "verify_decision",
     "verify_log",
 ]
 
@@ -83,6 +85,7 @@ _LATER: Final = {
     "VerifyReport": "interlock.client.verify",
     "find_profile": "interlock.client.profile",
     "load_profile": "interlock.client.profile",
+    "verify_decision": "interlock.client.decision",
     "verify_log": "interlock.client.verify",
 }
 """What is imported when it is first asked for, and from where."""

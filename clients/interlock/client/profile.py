@@ -24,6 +24,7 @@ HOME_VARIABLE: Final = "INTERLOCK_HOME"
 PROFILE_VARIABLE: Final = "INTERLOCK_PROFILE"
 _LOG_ID_BYTES: Final = 16
 _DIGEST_BYTES: Final = 32
+_KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Profile:
     login_key_file: Path
     signoff_key_file: Path | None
     passphrase_file: Path | None
+    decision_key: bytes = b""
+    """Raw; empty in profiles that were made before there were decisions."""
 
     @property
     def name(self) -> str:
@@ -112,6 +115,7 @@ def load_profile(path: Path) -> Profile:
         login_key_file=folder / message.login_key_file,
         signoff_key_file=folder / message.signoff_key_file if message.signoff_key_file else None,
         passphrase_file=folder / message.passphrase_file if message.passphrase_file else None,
+        decision_key=_hex(path, "decision_key", message.decision_key, _KEY_BYTES) if message.decision_key else b"",
     )
 
 
