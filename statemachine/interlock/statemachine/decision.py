@@ -1,8 +1,8 @@
 """The signed decision: what the gate says, in a form that needs no server to be read (api design, "CheckRelease").
 
 DSSE payload type ``application/vnd.in-toto+json``; in-toto Statement v1; predicate: a SLSA Verification Summary, with
-what SLSA has no field for under one key, ``urn:interlock:decision:v1``. The statement follows from the log before it, the
-question and the instant alone, so `decide` makes it again and holds the recorded digest against it.
+what SLSA has no field for under one key, ``urn:interlock:decision:v1``. The statement follows from the log before it,
+the question and the instant alone, so `decide` makes it again and holds the recorded digest against it.
 
 Lives here: building, reading and judging a statement. Not here: who may have one and how it enters the log
 (``verdicts.py``), the signing key (the server's).

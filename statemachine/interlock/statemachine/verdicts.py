@@ -1,7 +1,7 @@
 """Decisions enter the log: what the gate says of a question at the head, as a statement and as a resource.
 
-The verdict is never the caller's word: it is judged here, at the log before the entry and at the entry's instant, and so
-is everything that the statement says. An auditor's replay therefore proves every decision that was ever handed out.
+The verdict is never the caller's word: it is judged here, at the log before the entry and at the entry's instant, and
+so is everything that the statement says. An auditor's replay therefore proves every decision that was ever handed out.
 """
 
 from __future__ import annotations

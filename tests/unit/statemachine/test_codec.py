@@ -43,6 +43,7 @@ COMMANDS: dict[type, c.Command] = {
         c.GrantEvidenceAccess("evidence/1", "principals/p"),
         c.OpenEvidence("evidence/1"),
         c.AttemptRefused("m", b"d", ("A", "B")),
+        c.RecordDecision(model="models/m", context="api", artifact="s", allowed=True, statement_digest=b"d"),
     )
 }
 TYPES = {
@@ -75,7 +76,7 @@ def entry(command: c.Command, **parts: Any) -> e.Entry:  # noqa: ANN401  # field
         actor=c.Actor("principals/p", "ab"),
         request_id="id",
         command=command,
-        facts=c.Facts(2**60, (b"one", b"two")),
+        facts=c.Facts(2**60, (b"one", b"two"), ("clock", "rules")),
         transitions=(e.Transition("r", "t", "a", "b"), e.Transition("r", "t", "b", "c")),
         prev=(("a", -1), ("b", 6)),
     )
