@@ -26,7 +26,7 @@ def verify_decision(
 ) -> Checked:
     """Judge a signed decision at ``now``; only ``.allowed`` of what comes back says yes.
 
-    ``key`` is the log's decision key (raw Ed25519, 32 bytes), ``log_id``, ``artifact``, ``policy_digest`` are lower-case
+    ``key`` is the log's decision key (raw Ed25519, 32 bytes), ``log_id``, ``artifact``, ``policy_digest`` lower-case
     hex; an empty ``model`` or ``policy_digest`` stands for any. Bad data gives faults and raises nothing; a ``now``
     without a time zone is a ValueError. What was tightened after ``.decision.position`` can't be known here.
     """

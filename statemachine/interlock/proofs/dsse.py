@@ -69,9 +69,7 @@ class RawEnvelope:
         if not isinstance(signatures, list):
             raise EnvelopeError(Fault.ENVELOPE_FORMAT, "the signatures are not an array")
         if len(signatures) != 1:
-            raise EnvelopeError(
-                Fault.ENVELOPE_SIGNATURE_COUNT, f"one signature is wanted, not {len(signatures)}"
-            )
+            raise EnvelopeError(Fault.ENVELOPE_SIGNATURE_COUNT, f"one signature is wanted, not {len(signatures)}")
         signature = _fields(signatures[0], "the signature")
         if not {"sig"} <= signature.keys() <= _SIGNATURE_FIELDS:
             raise EnvelopeError(Fault.ENVELOPE_FORMAT, f"fields of signature: {sorted(signature)}")
@@ -120,9 +118,7 @@ def pae(payload_type: str, payload: bytes) -> bytes:
     )
 
 
-def sign(
-    payload_type: str, payload: bytes, private_key: Ed25519PrivateKey, *, keyid: str | None = None
-) -> RawEnvelope:
+def sign(payload_type: str, payload: bytes, private_key: Ed25519PrivateKey, *, keyid: str | None = None) -> RawEnvelope:
     """Sign a payload; `keyid` is the key's fingerprint unless another is given."""
     if keyid is None:
         keyid = keys.fingerprint(keys.public_bytes(private_key))

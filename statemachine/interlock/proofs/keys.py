@@ -69,15 +69,11 @@ def verify(public_raw: bytes, message: bytes, signature: bytes) -> None:
     """
     public_key = load_public_key(public_raw)
     if len(signature) != SIGNATURE_BYTES:
-        raise SignatureError(
-            Fault.SIGNATURE_LENGTH, f"an Ed25519 signature has 64 bytes, not {len(signature)}"
-        )
+        raise SignatureError(Fault.SIGNATURE_LENGTH, f"an Ed25519 signature has 64 bytes, not {len(signature)}")
     try:
         public_key.verify(signature, message)
     except InvalidSignature:
-        raise SignatureError(
-            Fault.SIGNATURE_INVALID, f"not a signature by {fingerprint(public_raw)}"
-        ) from None
+        raise SignatureError(Fault.SIGNATURE_INVALID, f"not a signature by {fingerprint(public_raw)}") from None
 
 
 def _check_public(public_raw: bytes) -> None:

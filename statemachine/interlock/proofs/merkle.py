@@ -162,9 +162,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         )
 
 
-def verify_consistency(
-    old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes
-) -> None:
+def verify_consistency(old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:
     """Check that the tree (`new_size`, `new_root`) extends the tree (`old_size`, `old_root`).
 
     Raises `ProofError`: SIZE_OUT_OF_RANGE (also for sizes in the wrong order), HASH_LENGTH,
@@ -211,9 +209,7 @@ def verify_consistency(
         )
 
 
-def _verify_trivial_consistency(
-    old_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes
-) -> None:
+def _verify_trivial_consistency(old_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:
     """Check the two cases that need no proof, and refuse one that comes along."""
     if proof:
         raise ProofError(Fault.PROOF_TOO_LONG, f"nothing is to be proven from size {old_size}")

@@ -95,9 +95,7 @@ class TileReader:
 
     __slots__ = ("_cache", "_read_tile", "_seen")
 
-    def __init__(
-        self, read_tile: ReadTile, cache: MutableMapping[TileId, ExpandedTile] | None = None
-    ) -> None:
+    def __init__(self, read_tile: ReadTile, cache: MutableMapping[TileId, ExpandedTile] | None = None) -> None:
         """Read tiles with `read_tile`, unless `cache` has them."""
         self._read_tile = read_tile
         self._cache = {} if cache is None else cache

@@ -139,7 +139,7 @@ def test_a_statement_has_one_form(world: World, change: dict[str, object]) -> No
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"[]", b"{}", b'{"_type":"x"}', b'{"predicate":[]}', b"\xff", b"null", b"1e5"]
+    "payload", [b"", b"[]", b"{}", b'{"_type":"x"}', b'{"predicate":[]}', b"\xff", b"1e5"]
 )
 def test_rubbish_is_no_decision(payload: bytes) -> None:
     """Whatever the bytes are, the answer is a DecisionError."""
