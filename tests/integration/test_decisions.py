@@ -12,7 +12,7 @@ from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import SSlibKey
+from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]  # exported without saying so
 
 from interlock.statemachine.decision import Expected, check_decision
 from interlock.v1 import audit_pb2, gate_pb2, hold_pb2, ledger_pb2
@@ -116,7 +116,7 @@ def test_tools_that_do_not_know_us_verify_the_same_bytes(
     envelope = Envelope.from_dict(json.loads(data))
     keyid = next(iter(envelope.signatures))
     envelope.verify([SSlibKey(keyid, "ed25519", "ed25519", {"public": profile.decision_key})], 1)
-    statement = json_format.Parse(envelope.payload, statement_pb2.Statement())
+    statement = json_format.Parse(envelope.payload, statement_pb2.Statement())  # type: ignore[attr-defined]  # built at import
     Statement.copy_from_pb(statement).validate()
 
     assert statement.subject[0].digest["sha256"] == artifact

@@ -138,9 +138,7 @@ def test_a_statement_has_one_form(world: World, change: dict[str, object]) -> No
         parse_decision(json_text.canonical_json(value))
 
 
-@pytest.mark.parametrize(
-    "payload", [b"", b"[]", b"{}", b'{"_type":"x"}', b'{"predicate":[]}', b"\xff", b"1e5"]
-)
+@pytest.mark.parametrize("payload", [b"", b"[]", b"{}", b'{"_type":"x"}', b'{"predicate":[]}', b"\xff", b"1e5"])
 def test_rubbish_is_no_decision(payload: bytes) -> None:
     """Whatever the bytes are, the answer is a DecisionError."""
     with pytest.raises(DecisionError):
