@@ -1,0 +1,143 @@
+"""The row `cycle`: a change from its proposal to its application, beside a new version in MLflow's model registry.
+
+One of our cycles: a new model; the change proposed; three documents of 64 KiB uploaded and attached, one by one; three
+people read it, check the log's checkpoint, sign with their own keys; the third signature applies it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from interlock.v1 import change_pb2, model_pb2, trigger_pb2
+from tests.bench.commit import free_ports
+from tests.bench.gate import pairs
+from tests.bench.processes import running
+from tests.bench.rounds import Bar, Numbers, Row, Settings, medians, ratio, spread
+from tests.support.people import People, trigger
+from tests.support.server import RunningServer, ServerProcess, install
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE: Final = Path(__file__).parent
+LOCK: Final = HERE / "peers" / "mlflow" / "requirements.txt"
+KINDS: Final = ("evaluation_results", "red_team_report", "risk_report")
+SIGNERS: Final = ("owner", "reviewer", "counsel")
+DOCUMENT_BYTES: Final = 64 * 1024
+CLIENTS: Final = (1, 16)
+START_SECONDS: Final = 120
+BARS: Final = (Bar("ratio", 5.0), Bar("ratio_16", 5.0))
+
+
+def run(settings: Settings) -> Row:
+    """Measure."""
+    python = _environment(settings.cache)
+    ours: dict[int, list[Numbers]] = {clients: [] for clients in CLIENTS}
+    peer: dict[int, list[Numbers]] = {clients: [] for clients in CLIENTS}
+    data = install(settings.scratch / "cycle", str(HERE / "packs" / "three-slots"))
+    with ServerProcess(data) as server, _mlflow(python, settings.scratch / "mlflow") as address:
+        numbers = itertools.count(1)
+        for _ in range(settings.rounds):
+            for clients in CLIENTS:
+                ours[clients].append({"per_second": _ours(server, clients, settings.seconds, numbers)})
+                peer[clients].append({"per_second": _theirs(python, address, clients, settings.seconds)})
+    one, many = (pairs(ours[clients], peer[clients], "per_second") for clients in CLIENTS)
+    return Row(
+        "cycle",
+        "cycles/s",
+        {f"per_second_{clients}": medians(ours[clients])["per_second"] for clients in CLIENTS},
+        {f"per_second_{clients}": medians(peer[clients])["per_second"] for clients in CLIENTS},
+        {"ratio": ratio(one), "ratio_16": ratio(many)},
+        max(spread(one), spread(many)),
+        BARS,
+        ("`ratio` with 1 client, `ratio_16` with 16; MLflow stores no documents and checks no signatures",),
+    )
+
+
+def _ours(server: RunningServer, clients: int, seconds: float, numbers: Iterator[int]) -> float:
+    with People(server) as people:
+        for who in ("evaluator", *SIGNERS):
+            people[who].checkpoint()
+        started = time.perf_counter()
+        ends = started + seconds
+
+        def client() -> int:
+            count = 0
+            while time.perf_counter() < ends:
+                _cycle(people, next(numbers))
+                count += 1
+            return count
+
+        with ThreadPoolExecutor(clients) as pool:
+            counts = [future.result() for future in [pool.submit(client) for _ in range(clients)]]
+        return sum(counts) / (time.perf_counter() - started)
+
+
+def _cycle(people: People, number: int) -> None:
+    evaluator = people["evaluator"]
+    model = evaluator.models.CreateModel(model_pb2.CreateModelRequest(model_id=f"m{number}")).name
+    assign = trigger(level_assign=trigger_pb2.LevelAssign(level=f"{model}/levels/deployment", to="basic"))
+    change = evaluator.propose(assign)
+    for kind in KINDS:
+        document = evaluator.upload(kind, os.urandom(DOCUMENT_BYTES))
+        evaluator.changes.AttachEvidence(change_pb2.AttachEvidenceRequest(name=change.name, evidence=[document.name]))
+    for who in SIGNERS:
+        change = people[who].sign(change.name, who)
+    if change.state != change_pb2.CHANGE_STATE_APPLIED:
+        raise AssertionError(change)
+
+
+def _environment(cache: Path) -> Path:
+    """Return the Python of the peer's own environment, made on first use from its lock."""
+    place = cache / "mlflow"
+    stamp = place / "lock.txt"
+    if not stamp.is_file() or stamp.read_bytes() != LOCK.read_bytes():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
+        install_it = ["-m", "pip", "--quiet", "install", "--require-hashes", "--requirement", str(LOCK)]
+        subprocess.run([str(place / "bin" / "python"), *install_it], check=True)
+        stamp.write_bytes(LOCK.read_bytes())
+    return place / "bin" / "python"
+
+
+@contextmanager
+def _mlflow(python: Path, place: Path) -> Iterator[str]:
+    """Run MLflow's tracking server on SQLite."""
+    place.mkdir()
+    (port,) = free_ports(1)
+    address = f"http://127.0.0.1:{port}"
+    command = [str(python), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{place / 'mlflow.db'}"]
+    command += ["--artifacts-destination", str(place / "artifacts")]
+    with running(command, place / "server.log") as process:
+        ends = time.monotonic() + START_SECONDS
+        while not _answers(address):
+            if process.poll() is not None or time.monotonic() > ends:
+                raise RuntimeError(f"MLflow did not start:\n{(place / 'server.log').read_text()}")
+            time.sleep(0.2)
+        yield address
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=5):  # noqa: S310  # our own address
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _theirs(python: Path, address: str, clients: int, seconds: float) -> float:
+    program = str(HERE / "peers" / "mlflow" / "cycles.py")
+    command = [str(python), program, address, str(clients), str(seconds)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    return float(json.loads(done.stdout.splitlines()[-1])["per_second"])
