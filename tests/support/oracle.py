@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
@@ -33,6 +34,11 @@ def microseconds(duration: str) -> int:
     return int(duration[:-1]) * UNITS[duration[-1]] * 1_000_000
 
 
+@lru_cache(maxsize=8)
+def _read(pack_yaml: bytes) -> Any:  # noqa: ANN401  # parsed YAML
+    return YAML(typ="safe", pure=True).load(pack_yaml)
+
+
 @dataclass
 class Oracle:
     """What the log says, in dictionaries keyed by resource name."""
@@ -50,7 +56,7 @@ class Oracle:
     @classmethod
     def of(cls, pack_yaml: bytes) -> Oracle:
         """Return an oracle over an empty log of a pack."""
-        return cls(YAML(typ="safe", pure=True).load(pack_yaml))
+        return cls(_read(pack_yaml))
 
     def fork(self) -> Oracle:
         """Return an oracle that goes on from here on its own."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from interlock.service.ledger.committer import Committer
 
+    from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.view import View
     from interlock.statemachine.decide import Accepted
     from interlock.statemachine.entry import GenesisDocument

@@ -11,8 +11,9 @@ from interlock.service.storage.rows import SessionRow
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from interlock.service.ledger.committer import Committer
     from sqlalchemy import Connection
+
+    from interlock.service.ledger.committer import Committer
 
 
 class StoredSessions:
