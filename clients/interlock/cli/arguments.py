@@ -22,6 +22,8 @@ ChangeArgument = Annotated[str, typer.Argument(metavar="CHANGE", help="`3` or `c
 _POSITION_DIGITS = 18
 """What fits the contract's positions, int64."""
 
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_DIGITS = 6
 TIME_FORM = "such as 2026-05-22, 2026-05-22T10:00:00Z or 2026-05-22T12:00:00+02:00"
 
 
@@ -38,6 +40,14 @@ def moment(text: str | None) -> datetime | None:
     if "T" in text or " " in text or ":" in text:
         raise typer.BadParameter(f"{text!r} has no time zone; write one {TIME_FORM}")
     return value.replace(tzinfo=UTC)
+
+
+def duration_seconds(text: str) -> float:
+    """Read a length of time: `90s`, `10m` or `2h`. Raises BadParameter."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not (number.isascii() and number.isdigit()) or len(number) > _DIGITS:
+        raise typer.BadParameter(f"{text!r} is no length of time; write one such as 90s, 10m or 2h")
+    return float(number) * _UNITS[unit]
 
 
 def moment_or_position(text: str | None) -> int | datetime | None:

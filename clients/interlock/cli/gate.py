@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003  # typer evaluates it
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli.arguments import ModelArgument  # noqa: TC001  # typer evaluates it
+from interlock.cli import decisions
+from interlock.cli.arguments import ModelArgument, duration_seconds
 from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import ALLOW, DENY, to_json, when
@@ -14,12 +18,18 @@ from interlock.cli.views.unmet import unmet_lines
 from interlock.client import names
 
 if TYPE_CHECKING:
+    from interlock.client.groups import Gate
     from interlock.v1.gate_pb2 import CheckReleaseResponse
 
 app = group("The gate: may this model go to this context, now?")
+command(app, "verify", example="interlock gate verify aurora-4.decision --context api --artifact 9f86d08…")(
+    decisions.verify
+)
 
 
-@command(app, "check", example="interlock gate check aurora-4 --context api --artifact 9f86d08… || exit 1")
+@command(
+    app, "check", example="interlock gate check aurora-4 --context api --artifact 9f86d08… --decision aurora-4.decision"
+)
 def check(
     run: Run,
     model: ModelArgument,
@@ -31,18 +41,69 @@ def check(
         int | None,
         typer.Option("--min-position", min=0, metavar="N", help="The answer has to include the entry at N."),
     ] = None,
+    decision: Annotated[
+        Path | None,
+        typer.Option("--decision", "-d", metavar="FILE", help="Write a signed decision there, for `gate verify`."),
+    ] = None,
+    wait: Annotated[
+        str, typer.Option("--wait", metavar="TIME", help="Ask until it allows, for as long as `90s`, `10m` or `2h`.")
+    ] = "",
 ) -> int:
-    """Ask the gate: exit 0 for ALLOW, 1 for DENY with every reason, another code where nobody knows."""
+    """Ask the gate: exit 0 for ALLOW, 1 for DENY with every reason, another code where nobody knows.
+
+    FILE is removed first and written whole, for ALLOW and for DENY; where there was no answer there is no file.
+    """
+    from interlock.client.files import write_private
     from interlock.client.groups.gate import is_allowed
 
-    with run.client() as client:
-        answer = client.gate.check(model, context, artifact=artifact, min_position=min_position)
+    seconds = duration_seconds(wait) if wait else 0.0
+    if decision is not None:
+        if not artifact:
+            raise typer.BadParameter("--decision needs --artifact: it is what a decision is about")
+        decisions.make_way(decision)
+    question = _Question(names.model(model), context, artifact, min_position, in_writing=decision is not None)
+    waiting = run.terminal.spinner(f"waiting until {names.leaf(model)} may go to {context}") if wait else nullcontext()
+    with run.client() as client, waiting:
+        answer = question.answer(client.gate, seconds)
     allowed = is_allowed(answer)
+    if decision is not None and answer.decision:
+        write_private(decision, answer.decision)
     if run.as_json:
         run.terminal.json(to_json(answer))
     else:
         _show(run, answer, model, context, allowed=allowed)
     return ExitCode.DONE if allowed else ExitCode.NO
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What the gate is asked; ``in_writing`` for a signed decision."""
+
+    model: str
+    context: str
+    artifact: str
+    min_position: int | None
+    in_writing: bool
+
+    def answer(self, gate: Gate, seconds: float) -> CheckReleaseResponse:
+        """Return the answer now, or where it is no, the first ALLOW within ``seconds``."""
+        if not seconds:
+            return self._decide(gate) if self.in_writing else self._check(gate)
+        answer = decisions.ask_until_allowed(lambda: self._ask(gate), seconds)
+        return self._decide(gate) if self.in_writing and not answer.decision else answer
+
+    def _ask(self, gate: Gate) -> CheckReleaseResponse:
+        """Ask; every decision is an entry of the log, so while there is no ALLOW none is asked for."""
+        from interlock.client.groups.gate import is_allowed
+
+        answer = self._check(gate)
+        return self._decide(gate) if self.in_writing and is_allowed(answer) else answer
+
+    def _check(self, gate: Gate) -> CheckReleaseResponse:
+        return gate.check(self.model, self.context, artifact=self.artifact, min_position=self.min_position)
+
+    def _decide(self, gate: Gate) -> CheckReleaseResponse:
+        return gate.decide(self.model, self.context, self.artifact, min_position=self.min_position)
 
 
 def _show(run: Run, answer: CheckReleaseResponse, model: str, context: str, *, allowed: bool) -> None:

@@ -62,7 +62,7 @@ def test_every_command_of_the_design_is_there() -> None:
         changes propose | changes amend | changes list | changes show | changes preview | changes attach
         changes detach | changes rebase | changes submit | changes apply | changes withdraw
         evidence upload | evidence list | evidence show | evidence download | evidence grant-access
-        hold place | hold list | hold lift | gate check
+        hold place | hold list | hold lift | gate check | gate verify
         policy list | policy show | principals list | principals show
         audit log | audit show | audit tail | audit checkpoint | audit verify
     """

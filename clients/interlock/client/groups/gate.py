@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from interlock.client import names
 from interlock.client.decision import verify_decision
-from interlock.client.errors import DataLossError
+from interlock.client.errors import DataLossError, ProfileError
 from interlock.client.groups.base import Group
 from interlock.v1 import gate_pb2, gate_pb2_grpc
 
@@ -39,10 +39,12 @@ class Gate(Group):
         """Return verdict and reasons with a signed decision in ``.decision``: keep its bytes as they are.
 
         The decision is in the log before it is here. Raises DataLossError for one that does not say what the answer
-        says. It is empty only in a DENY of a server whose clock or ledger can't be relied on.
+        says, and ProfileError where the profile has no key to tell by. It is empty only in a DENY of a server whose clock or ledger can't be relied on.
         """
-        answer = self._ask(model, context, artifact, min_position, want_decision=True)
         profile = self._transport.profile
+        if not profile.decision_key:
+            raise ProfileError(f"{profile.folder} names no decision key", reason="NO_DECISION_KEY")
+        answer = self._ask(model, context, artifact, min_position, want_decision=True)
         if answer.decision:
             checked = verify_decision(
                 answer.decision,
