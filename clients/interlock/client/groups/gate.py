@@ -38,8 +38,9 @@ class Gate(Group):
     ) -> CheckReleaseResponse:
         """Return verdict and reasons with a signed decision in ``.decision``: keep its bytes as they are.
 
-        The decision is in the log before it is here. Raises DataLossError for one that does not say what the answer
-        says, and ProfileError where the profile has no key to tell by. It is empty only in a DENY of a server whose clock or ledger can't be relied on.
+        The decision is in the log before it is here. It is empty only in a DENY of a server whose clock or ledger can't
+        be relied on. Raises DataLossError for one that does not say what the answer says, and ProfileError where the
+        profile has no key to tell by.
         """
         profile = self._transport.profile
         if not profile.decision_key:
