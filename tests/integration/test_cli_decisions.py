@@ -168,6 +168,16 @@ def test_a_view_behind_what_was_asked_for_is_no_yes(cli: Cli, file: Path) -> Non
     assert not file.exists()
 
 
+@pytest.mark.parametrize(("key", "code"), [("ab" * 32, 5), ("", 2)], ids=["another", "none"])
+def test_a_decision_that_the_profile_can_not_tell_is_not_written(cli: Cli, file: Path, key: str, code: int) -> None:
+    """What another key signed is no answer; a profile without the key can't ask for a decision."""
+    path = cli.server.home / "release-bot" / "profile.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"decision_key": key}))
+
+    assert check(cli, file).code == code
+    assert not file.exists()
+
+
 def test_a_foreign_artifact_is_denied_in_writing(cli: Cli, file: Path) -> None:
     """An artifact that is not the model's is DENY, and the file is a FAILED decision."""
     assert check(cli, file, artifact=OTHER).code == 1

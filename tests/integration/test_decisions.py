@@ -14,14 +14,15 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]  # exported without saying so
 
+from interlock.service.bootstrap import StartError
 from interlock.statemachine.decision import Expected, check_decision
 from interlock.v1 import audit_pb2, gate_pb2, hold_pb2, ledger_pb2
 from tests.support.people import People, Subject, refused
+from tests.support.server import ServerThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.support.server import ServerThread
+    from pathlib import Path
 
 FOREIGN = "02" * 32
 
@@ -133,3 +134,12 @@ def test_those_tools_refuse_other_bytes(shared_server: ServerThread, people: Peo
 
     with pytest.raises(VerificationError):
         envelope.verify([SSlibKey(next(iter(envelope.signatures)), "ed25519", "ed25519", {"public": public})], 1)
+
+
+def test_a_server_starts_with_its_own_decision_key_only(data: Path) -> None:
+    """A key that the log was not founded with signs nothing: the server does not start."""
+    key = data / "keys" / "decision.key"
+    key.write_bytes((data / "keys" / "log.key").read_bytes())
+
+    with pytest.raises(StartError, match=r"decision\.key"):
+        ServerThread(data).start()

@@ -100,6 +100,24 @@ def test_a_clock_that_recovers_is_believed_again(tmp_path: Path) -> None:
     with_ledger(tmp_path, story)
 
 
+def test_nothing_is_signed_by_a_clock_behind_the_log(tmp_path: Path) -> None:
+    """Where a condition of rule 1 fails, who wanted a decision gets a plain DENY, and the log no entry."""
+
+    async def story(ledger: Running, service: gate.GateService) -> None:
+        size = ledger.committer.view.state.size
+        ledger.clock.move(-10)
+        asked = gate_pb2.CheckReleaseRequest(
+            model="models/m", context="internal", artifact_digest="01" * 32, want_decision=True
+        )
+        answer = await service.CheckRelease(asked, NOBODY)
+
+        assert codes(answer)[0] == "CLOCK"
+        assert answer.decision == b""
+        assert ledger.committer.view.state.size == size
+
+    with_ledger(tmp_path, story)
+
+
 def test_a_log_that_was_rolled_back_denies_everything(tmp_path: Path) -> None:
     """A log shorter than its high-water mark can't be relied on: every answer is DENY, with the reason first."""
 
