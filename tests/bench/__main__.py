@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -34,6 +35,8 @@ def main() -> int:
     asked = parser.parse_args()
     if unknown := set(asked.rows) - ROWS.keys():
         parser.error(f"no row {', '.join(sorted(unknown))}")
+    # A run that is told to stop ends its servers: without this they would outlive it and be measured by the next.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     found = {"machine": machine.facts(), "rounds": asked.rounds, "seconds": asked.seconds, "rows": []}
     rows = []
     for name in asked.rows or ROWS:
