@@ -22,6 +22,7 @@ RICH_CAST: Final = (
     Member("admin", (("admin", "*"),)),
     Member("librarian", (("requester", "*"),)),
     Member("filter-monitor", (("monitor", "*"),), kind="service"),
+    Member("release-bot", (("release-tool", "*"),), kind="service"),
     Member("recovery-1", recovery=True),
     Member("recovery-2", recovery=True),
 )

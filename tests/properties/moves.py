@@ -210,11 +210,11 @@ def _mend(world: World, reason: Unmet, document: Callable[[str], str]) -> list[c
 def _mend_safeguard(world: World, name: str, code: Code, document: Callable[[str], str]) -> list[c.Firing]:
     needs = world.policy.safeguards[leaf_of(name)].verify_with
     stage = world.state.safeguard(name).stage
-    if code is Code.ATTESTATION_ENDED:
-        return [c.SafeguardReattest(name, tuple(document(need.kind) for need in needs))]
-    if stage in {"degraded", "suspended"}:
+    if stage in {"degraded", "suspended"} and code is Code.SAFEGUARD_NOT_ACTIVE:
         return [c.SafeguardRestore(name) if stage == "degraded" else c.SafeguardResume(name)]
+    documents = tuple(dict.fromkeys(document(need.kind) for need in needs))
+    if code is Code.ATTESTATION_ENDED:
+        return [c.SafeguardReattest(name, documents)]
     steps: list[c.Firing] = [c.SafeguardReplan(name)] if stage in {"retired", "verified"} else []
     steps += [c.SafeguardStart(name)] if stage != "implementing" else []
-    verify = c.SafeguardVerify(name, tuple(document(need.kind) for need in needs))
-    return [*steps, verify, c.SafeguardActivate(name)]
+    return [*steps, c.SafeguardVerify(name, documents), c.SafeguardActivate(name)]

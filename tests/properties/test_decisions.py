@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from interlock.statemachine import codec, drafting, rules
+from interlock.statemachine import codec, drafting, rules, verdicts
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
 from interlock.statemachine import resources as r
@@ -133,6 +133,19 @@ class Decisions(RuleBasedStateMachine):
         opened: c.Command = c.OpenEvidence(name)
         shared: c.Command = c.GrantEvidenceAccess(name, f"principals/{self.person(data.draw)}")
         self.world.attempt(who, opened if kind is c.OpenEvidence else shared)
+
+    @rule(data=DATA, model=st.sampled_from(MODELS), artifact=st.sampled_from(ARTIFACTS), lie=st.integers(0, 3))
+    def record_a_decision(self, data: st.DataObject, model: str, artifact: str, lie: int) -> None:
+        """The release tool has a decision recorded: the oracle's and no other."""
+        context = data.draw(st.sampled_from([place.id for place in self.world.policy.contexts]))
+        instant = max(self.world.now, self.world.state.time + 1)
+        judged = verdicts.judge(self.world.policy, self.world.state, model, context, artifact, instant)
+        assert judged.allowed is self.world.oracle.allows(model, context, artifact, instant)
+        assert not judged.allowed or self.world.oracle.allows(model, context, artifact, judged.expires - 1)
+        if lie == 0:
+            judged = replace(judged, allowed=not judged.allowed)
+        decided = self.world.attempt("release-bot", verdicts.command_for(judged), instant=instant)
+        assert isinstance(decided, Refused if lie == 0 else Accepted)
 
     # Changes ------------------------------------------------------------------------------------------------------
 

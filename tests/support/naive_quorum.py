@@ -134,6 +134,9 @@ def _authors(world: World, change: r.Change) -> set[str]:
             people |= {known.verified_by} - {""}
         if firing.trigger.value in {"safeguard.verify", "safeguard.reattest"}:
             people.add(change.proposer)
+        if firing.trigger.value == "determination.confirm":
+            reported = world.state.find(getattr(firing, "determination", ""), r.Determination)
+            documents |= set(reported.evidence if reported is not None else ())
         own = getattr(firing, "evidence", ())
         documents |= {own} if isinstance(own, str) else set(own)
     for name in documents:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.proofs import dsse, keys
-from interlock.statemachine import codec, drafting, rules, signoff
+from interlock.statemachine import codec, drafting, rules, signoff, verdicts
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
 from interlock.statemachine import resources as r
@@ -173,10 +173,11 @@ class World:
     def decide(
         self, who: str | c.Actor, command: c.Command, *, envelopes: tuple[bytes, ...] = (), instant: int | None = None
     ) -> Accepted | Refused:
-        """Return what ``decide`` says of a command at the next instant; nothing moves."""
+        """Return what ``decide`` says of a command at the next instant; nothing moves. The server is always well."""
         at = max(self.now, self.state.time + 1) if instant is None else instant
+        serving = verdicts.SERVING if isinstance(command, c.RecordDecision) else ()
         who = actor(who) if isinstance(who, str) else who
-        return decide(rules.current(), self.policy, self.state, command, c.Facts(at, envelopes), who)
+        return decide(rules.current(), self.policy, self.state, command, c.Facts(at, envelopes, serving), who)
 
     def attempt(
         self, who: str | c.Actor, command: c.Command, *, envelopes: tuple[bytes, ...] = (), instant: int | None = None
