@@ -62,10 +62,10 @@ def report(moment: Moment, state: State, firing: c.DeterminationReport) -> Moved
     if target is None:
         return no_edge(tables.DETERMINATION, trigger, known.name, source)
     conclusion, shade = target.split("/")
-    if known.state == target:  # unconfirmed already, and no milder
-        return Moved(noted)
     given = known.conclusion_by if conclusion == known.conclusion else state.size
     rests_on = tuple(dict.fromkeys((*known.evidence, *firing.evidence)))
+    if known.state == target:  # unconfirmed already, and no milder: who confirms it relies on these documents too
+        return Moved(noted if rests_on == known.evidence else noted.put(replace(known, evidence=rests_on)))
     if shade == "confirmed":  # a stricter word on a fresh one: confirmation and lapse instant are kept
         fresh = replace(known, conclusion=conclusion, conclusion_by=given, evidence=rests_on)
     else:
