@@ -6,7 +6,9 @@ compared with the entries it wrote, never with what the test meant to do.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
@@ -122,6 +124,19 @@ class ServerSide:
                     assert reasons == self.oracle.failures(model, context, artifact, at)
                     assert said.verdict == (gate_pb2.VERDICT_DENY if reasons else gate_pb2.VERDICT_ALLOW)
                     assert said.log_position == self.replay.state.head
+
+    def check_decision(self, model: str, context: str, artifact: str) -> None:
+        """Have a signed decision made, and compare what its statement says, read by hand, with the oracle's answer."""
+        request = gate_pb2.CheckReleaseRequest(
+            model=model, context=context, artifact_digest=artifact, want_decision=True
+        )
+        said = self.attempt(lambda: self.people["release-bot"].gate.CheckRelease(request))
+        statement = json.loads(base64.b64decode(json.loads(said.decision)["payload"]))
+        at = said.instant.seconds * 1_000_000 + said.instant.nanos // 1000
+        allowed = self.oracle.allows(model, context, artifact, at)
+        assert (said.verdict == gate_pb2.VERDICT_ALLOW) is allowed
+        assert statement["predicate"]["verificationResult"] == ("PASSED" if allowed else "FAILED")
+        assert statement["subject"][0]["digest"] == {"sha256": artifact}
 
     def check_changes(self) -> None:
         """Compare what the server calls approved with the naive reading of sign-offs, base and age."""

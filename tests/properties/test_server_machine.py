@@ -119,6 +119,13 @@ class AtAServer(RuleBasedStateMachine):
             self.side.fire("requester", c.ModelRegister(model))
         self._bring_out(model, context, data.draw(st.permutations(["owner", "reviewer"])))
 
+    @rule(
+        model=st.sampled_from(MODELS), context=st.sampled_from(["internal", "api"]), artifact=st.sampled_from(ARTIFACTS)
+    )
+    def ask_for_a_decision(self, model: str, context: str, artifact: str) -> None:
+        """The release tool asks for a signed decision."""
+        self.side.check_decision(model, context, artifact)
+
     def changes(self) -> list[str]:
         """Return the changes, those under review more than once."""
         known = sorted(self.side.world.state.all_of(r.Change), key=lambda change: change.proposed_position)
