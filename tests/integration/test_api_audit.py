@@ -167,6 +167,24 @@ def test_filters_are_joined(people: People, m: Subject) -> None:
     assert found(actor="principals/nobody") == []
 
 
+def test_a_resource_is_found_with_what_is_below_it(people: People) -> None:
+    """A name finds itself and its parts, never one that only begins alike; a closing star matches any rest."""
+    short, long = people.new_model(), people.new_model()
+    while not long.model.startswith(short.model):
+        long = people.new_model()
+    for subject in (short, long):
+        people.enact(subject.assign())
+
+    def found(resource: str) -> set[str]:
+        entries = listed(people, resource=resource)
+        return {name for entry in entries for move in entry.transitions if "models/" in (name := move.resource)}
+
+    assert found(short.model) == {short.model, short.level}
+    assert found(f"{short.model}/levels") == {short.level}
+    assert {short.model, long.model, long.level} <= found(f"{short.model}*")
+    assert found(short.model[:-1]) == set()
+
+
 def test_both_orders_and_pages_agree(people: People, m: Subject) -> None:
     """Any page size gives the same entries, in either order."""
     for _ in range(4):

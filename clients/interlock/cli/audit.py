@@ -13,6 +13,7 @@ from interlock.cli.run import Run, command, group
 from interlock.cli.views.entry import entry_json, show_entry, show_entry_line
 
 if TYPE_CHECKING:
+    from interlock.client.errors import InterlockError
     from interlock.client.verify import VerifyReport
 
 app = group("The audit trail: read it, follow it, verify it here from its first byte.")
@@ -29,7 +30,10 @@ class Order(StrEnum):
 def log(
     run: Run,
     model: Annotated[str, typer.Option("--model", "-m", metavar="MODEL", help="Only what wrote this model.")] = "",
-    resource: Annotated[str, typer.Option("--resource", metavar="NAME", help="Only what wrote this resource.")] = "",
+    resource: Annotated[
+        str,
+        typer.Option("--resource", metavar="NAME", help="Only what wrote this or one below it; `*` may close it."),
+    ] = "",
     actor: Annotated[str, typer.Option("--actor", metavar="PRINCIPAL", help="Only by this principal.")] = "",
     trigger: Annotated[
         str, typer.Option("--trigger", metavar="TRIGGER", help="Only this trigger; `*` may close it.")
@@ -77,11 +81,17 @@ def tail(
     after: Annotated[int, typer.Option("--after", min=-1, metavar="POSITION", help="Start after this position.")] = -1,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with new entries as they come.")] = False,
 ) -> None:
-    """Print every entry after a position; with --json, one document a line."""
+    """Print every entry after a position; with --json, one document a line.
+
+    A connection that breaks is taken up behind the last entry printed: nothing comes twice, nothing is left out.
+    """
     import json
 
+    def broken(error: InterlockError) -> None:
+        run.terminal.note(f"disconnected ({error.reason}); going on as soon as the server is back")
+
     with run.client() as client:
-        for record in client.audit.tail(after, follow=follow):
+        for record in client.audit.tail(after, follow=follow, on_break=broken):
             if run.as_json:
                 typer.echo(json.dumps(entry_json(record)))
             else:

@@ -83,6 +83,11 @@ class Memory:
         if position > self._seen.position:
             self._keep(Seen(position, self._seen.size, self._seen.root))
 
+    def note_position(self, position: int) -> None:
+        """Remember that the log reaches this far, as a stream of it showed."""
+        if position > self.load().position:
+            self._keep(Seen(position, self._seen.size, self._seen.root))
+
     def check_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Take a checkpoint whose signature was checked.
 

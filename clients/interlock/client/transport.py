@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import grpc
 
-from interlock.client.errors import InterlockError, UnauthenticatedError, UnavailableError
+from interlock.client.errors import InterlockError, LimitError, UnauthenticatedError, UnavailableError
 from interlock.client.status import error_from
 from interlock.v1 import identity_pb2_grpc
 
@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from interlock.client.session import Sessions, Token
 
 _SOCKET: Final = "unix:"
+_AHEAD: Final = "POSITION_NOT_REACHED"
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+
+_DOUBLINGS: Final = 30
+"""Past these a pause is as long as it gets; a float has an end."""
 
 MAX_MESSAGE_BYTES: Final = 16 << 20
 """Greatest answer taken; requests are held to 4 MiB by the server."""
@@ -50,7 +54,7 @@ class Retry:
 
     def pause_seconds(self, attempt: int, wished: float | None, chance: float) -> float:
         """Return the pause after a failed attempt (from 0), no shorter than the server wished for."""
-        grown = min(self.first_pause_seconds * 2.0**attempt, self.longest_pause_seconds)
+        grown = min(self.first_pause_seconds * 2.0 ** min(attempt, _DOUBLINGS), self.longest_pause_seconds)
         return max(grown, wished or 0.0) * (0.9 + 0.2 * chance)
 
 
@@ -146,6 +150,40 @@ class Transport:
             yield from rest
         except grpc.RpcError as failed:
             raise error_from(failed) from failed
+
+    def resuming(
+        self,
+        method: Callable[..., Any],
+        request_of: Callable[[], object],
+        *,
+        patient: bool,
+        on_break: Callable[[InterlockError], None] | None = None,
+    ) -> Iterator[Any]:
+        """Yield the answers of a server stream, and ask again where it breaks off: with what ``request_of`` says then.
+
+        The caller keeps count, so that ``request_of`` goes on behind the last answer taken. ``patient`` asks until the
+        server is back, however long that takes; otherwise as often as any call. Each time that a stream which had begun
+        breaks off, ``on_break`` is told why. Raises InterlockError where asking again can't help.
+        """
+        failed = 0
+        begun = False
+        while True:
+            try:
+                for answer in self.stream(method, request_of()):
+                    failed, begun = 0, True
+                    yield answer
+            except (UnavailableError, UnauthenticatedError, LimitError) as error:
+                last = failed >= self._retry.attempts - 1 and not (patient and isinstance(error, UnavailableError))
+                if not begun or last or not _may_help(error) or error.reason == _AHEAD:
+                    raise
+                if on_break is not None and not failed:
+                    on_break(error)
+                self._ticking.sleep(
+                    self._retry.pause_seconds(failed, error.retry_after_seconds, self._ticking.chance())
+                )
+                failed += 1
+            else:
+                return
 
     def deadline(self, timeout_seconds: float | None) -> float:
         """Return when a call that starts now has to end."""

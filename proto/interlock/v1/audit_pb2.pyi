@@ -69,7 +69,9 @@ class ListEntriesRequest(_message.Message):
     model: _builtins.str
     """Only those that wrote this model or something of it; empty for all."""
     resource: _builtins.str
-    """Only those that wrote this very resource; empty for all."""
+    """Only those that wrote this resource or one below it (`models/m` finds `models/m/levels/deployment` too, never
+    `models/m2`); a closing `*` matches any rest; empty for all.
+    """
     actor: _builtins.str
     """Only by this principal; empty for all."""
     trigger: _builtins.str

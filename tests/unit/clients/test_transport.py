@@ -239,14 +239,59 @@ def test_a_stream_that_does_not_start_is_tried_again(tmp_path: Path) -> None:
         assert [row.entry for row in server.client().audit.tail()] == [b"1", b"2"]
 
 
-def test_a_stream_that_breaks_off_fails(tmp_path: Path) -> None:
-    """After the first answer nothing is repeated: the caller knows how far it came."""
+def test_a_tail_that_breaks_off_is_taken_up_behind_what_came(tmp_path: Path) -> None:
+    """The stream is asked for again from the last entry on: each comes once, and the caller is told of the break."""
+    one, two, three = (audit_pb2.EntryRecord(entry=data) for data in (b"1", b"2", b"3"))
+    told: list[str] = []
+    with ScriptedServer(tmp_path, [[one, two, UNAVAILABLE], [UNAVAILABLE], [three]]) as server:
+        heard = [row.entry for row in server.client().audit.tail(4, on_break=lambda error: told.append(error.reason))]
+
+    assert heard == [b"1", b"2", b"3"]
+    assert told == ["UNAVAILABLE"]
+    assert [request.after_position for request in server.requests] == [4, 6, 6]
+
+
+def test_a_tail_that_does_not_follow_gives_up_in_the_end(tmp_path: Path) -> None:
+    """A server that never gets any further is no endless wait."""
     rows: list[Message | int] = [audit_pb2.EntryRecord(entry=b"1"), UNAVAILABLE]
+    dead: list[Message | int] = [UNAVAILABLE]
     heard: list[bytes] = []
-    with ScriptedServer(tmp_path, [rows]) as server, pytest.raises(UnavailableError):
+    with ScriptedServer(tmp_path, [rows, *[dead] * 100]) as server, pytest.raises(UnavailableError):
         heard.extend(row.entry for row in server.client().audit.tail())
 
     assert heard == [b"1"]
+
+
+def test_a_tail_that_follows_waits_for_as_long_as_it_takes(tmp_path: Path) -> None:
+    """Far more failures than a call would stand, and the tail goes on."""
+    rows: list[Message | int] = [audit_pb2.EntryRecord(entry=b"1"), UNAVAILABLE]
+    dead: list[Message | int] = [UNAVAILABLE]
+    last: list[Message | int] = [audit_pb2.EntryRecord(entry=b"2")]
+    with ScriptedServer(tmp_path, [rows, *[dead] * 100, last]) as server:
+        heard = [row.entry for row in server.client().audit.tail(follow=True)]
+
+    assert heard == [b"1", b"2"]
+
+
+def test_a_session_that_ends_under_a_tail_is_renewed(tmp_path: Path) -> None:
+    """The tail logs in again and goes on where it was."""
+    rows: list[Message | int] = [audit_pb2.EntryRecord(entry=b"1"), UNAUTHENTICATED]
+    last: list[Message | int] = [audit_pb2.EntryRecord(entry=b"2")]
+    with ScriptedServer(tmp_path, [rows, [UNAUTHENTICATED], last]) as server:
+        heard = [row.entry for row in server.client().audit.tail()]
+
+    assert heard == [b"1", b"2"]
+    assert server.logins == 2
+
+
+def test_a_server_that_comes_back_shorter_was_rolled_back(tmp_path: Path) -> None:
+    """What the tail has read must still be there."""
+    ahead = failing(UNAVAILABLE, error_details_pb2.ErrorInfo(domain="interlock", reason="POSITION_NOT_REACHED"))
+    rows: list[Message | int] = [audit_pb2.EntryRecord(entry=b"1"), UNAVAILABLE]
+    with ScriptedServer(tmp_path, [rows, *[[ahead]] * 6]) as server, pytest.raises(RollbackError) as caught:
+        list(server.client().audit.tail(follow=True))
+
+    assert caught.value.reason == "LOG_ROLLED_BACK"
 
 
 def test_an_unsigned_checkpoint_is_refused(tmp_path: Path) -> None:

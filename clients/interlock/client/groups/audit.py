@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interlock.client import names
-from interlock.client.errors import DataLossError
+from interlock.client.errors import DataLossError, RollbackError, UnavailableError
 from interlock.client.groups.base import Group, put_time
 from interlock.proofs import note
 from interlock.proofs.errors import RefusedError as ProofRefused
 from interlock.v1 import audit_pb2, audit_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from interlock.client.errors import InterlockError
     from interlock.v1.audit_pb2 import EntryRecord
 
 
@@ -42,7 +43,11 @@ class Audit(Group):
         end: datetime | None = None,
         descending: bool = False,
     ) -> Iterator[EntryRecord]:
-        """Yield entries by filter; ``trigger`` may close with ``*``, times are aware."""
+        """Yield entries by filter; times are aware.
+
+        ``resource`` finds itself and what is below it; it and ``trigger`` may close with ``*``. What is written
+        meanwhile moves nothing: no entry comes twice, and none that was there at the first page is left out.
+        """
         request = audit_pb2.ListEntriesRequest(
             model=names.model(model) if model else "",
             resource=resource,
@@ -60,10 +65,38 @@ class Audit(Group):
         """Return one entry by its position."""
         return self._transport.call(self._stub.GetEntry, audit_pb2.GetEntryRequest(name=names.entry(str(seq))))
 
-    def tail(self, after_position: int = -1, *, follow: bool = False) -> Iterator[EntryRecord]:
-        """Yield every entry after a position, in order; ``follow`` goes on with new ones as they come."""
-        request = audit_pb2.TailEntriesRequest(after_position=after_position, follow=follow)
-        return self._transport.stream(self._stub.TailEntries, request)
+    def tail(
+        self,
+        after_position: int = -1,
+        *,
+        follow: bool = False,
+        on_break: Callable[[InterlockError], None] | None = None,
+    ) -> Iterator[EntryRecord]:
+        """Yield every entry after a position, in order, none twice, none left out.
+
+        ``follow`` goes on with new ones as they come. A stream that breaks off is taken up behind the last entry
+        yielded, with ``follow`` for as long as it takes, and ``on_break`` is told. Raises RollbackError where the
+        server comes back with a shorter log, InterlockError where it does not come back.
+        """
+        position = after_position
+
+        def request() -> audit_pb2.TailEntriesRequest:
+            return audit_pb2.TailEntriesRequest(after_position=position, follow=follow)
+
+        try:
+            for record in self._transport.resuming(self._stub.TailEntries, request, patient=follow, on_break=on_break):
+                position += 1
+                yield record
+        except UnavailableError as error:
+            if error.reason != "POSITION_NOT_REACHED" or position == after_position:
+                raise
+            raise RollbackError(
+                f"the server's log ends before position {position}, which it has shown: it was rolled back",
+                reason="LOG_ROLLED_BACK",
+            ) from error
+        finally:
+            if position > after_position:
+                self._transport.memory.note_position(position)
 
     def checkpoint(self) -> SignedCheckpoint:
         """Return the newest checkpoint, its signature checked with the profile's log key.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 
 from interlock.service.storage import schema as s
 from interlock.service.storage.rows import (
@@ -94,20 +94,16 @@ def _filtered(wanted: EntryFilter) -> tuple[Select[Any], ColumnElement[int]]:
     """
     query: Select[Any] = select(*_ENTRY)
     seq: ColumnElement[int] = s.ENTRIES.c.seq
-    exact = (
-        (s.ENTRY_RESOURCES, wanted.resource),
-        (s.ENTRY_MODELS, wanted.model),
-        (s.ENTRY_TRIGGERS, "" if wanted.trigger.endswith("*") else wanted.trigger),
-    )
+    exact = ((s.ENTRY_MODELS, wanted.model), (s.ENTRY_TRIGGERS, "" if wanted.trigger.endswith("*") else wanted.trigger))
     for table, word in exact:
         if word:
             query = query.join(table, table.c.seq == s.ENTRIES.c.seq).where(_key(table) == word)
             seq = table.c.seq if seq is s.ENTRIES.c.seq else seq
     if wanted.trigger.endswith("*"):
         prefix = wanted.trigger.removesuffix("*")
-        trigger = s.ENTRY_TRIGGERS.c.trigger
-        within = and_(trigger >= prefix, trigger < prefix + _LAST_CHARACTER)
-        query = query.where(exists().where(s.ENTRY_TRIGGERS.c.seq == s.ENTRIES.c.seq, within))
+        query = query.where(_among(s.ENTRY_TRIGGERS, _begins(s.ENTRY_TRIGGERS.c.trigger, prefix)))
+    if wanted.resource:
+        query = query.where(_among(s.ENTRY_RESOURCES, _at_or_below(s.ENTRY_RESOURCES.c.resource, wanted.resource)))
     if wanted.actor:
         query = query.where(s.ENTRIES.c.actor == wanted.actor)
     # Time only grows with position, so a range of time is one of positions: no entry has to be looked at for it. An
@@ -118,6 +114,23 @@ def _filtered(wanted: EntryFilter) -> tuple[Select[Any], ColumnElement[int]]:
     if wanted.until is not None:
         query = query.where(seq <= first.where(time < wanted.until).order_by(time.desc()).scalar_subquery())
     return query, seq
+
+
+def _among(table: Table, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Say that a look-up table has a row of the entry that meets a condition; found by the table's own order."""
+    return s.ENTRIES.c.seq.in_(select(table.c.seq).where(condition))
+
+
+def _begins(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
+    """Say that a word begins so, as a range: nothing in ``prefix`` is a pattern."""
+    return and_(column >= prefix, column < prefix + _LAST_CHARACTER)
+
+
+def _at_or_below(column: ColumnElement[str], resource: str) -> ColumnElement[bool]:
+    """Say that a name is ``resource`` or one below it, or begins with what stands before a closing ``*``."""
+    if resource.endswith("*"):
+        return _begins(column, resource.removesuffix("*"))
+    return or_(column == resource, _begins(column, f"{resource}/"))
 
 
 def position_at(connection: Connection, time: int) -> int:

@@ -19,7 +19,8 @@ class StoredEntry:
 class EntryFilter:
     """Which entries a listing wants; an empty word asks for all.
 
-    ``trigger`` may end in ``*`` for any rest. Times are Unix microseconds: at or after ``since``, before ``until``.
+    ``resource`` finds itself and what is below it; it and ``trigger`` may end in ``*`` for any rest. Times are Unix
+    microseconds: at or after ``since``, before ``until``.
     """
 
     model: str = ""
