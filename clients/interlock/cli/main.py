@@ -21,6 +21,7 @@ from interlock.cli import (
     evidence,
     gate,
     holds,
+    keys,
     models,
     policy,
     principals,
@@ -63,6 +64,7 @@ def build() -> typer.Typer:
     app.add_typer(gate.app, name="gate")
     app.add_typer(audit.app, name="audit")
     app.add_typer(policy.app, name="policy")
+    app.add_typer(keys.app, name="keys")
     app.add_typer(principals.app, name="principals")
     status.add_to(app)
     return app
