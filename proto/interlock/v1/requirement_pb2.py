@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1einterlock/v1/requirement.proto\x12\x0cinterlock.v1\"v\n\x10UnmetRequirement\x12\x0c\n\x04rule\x18\x01 \x01(\x05\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x13\n\x0brequirement\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tual\x18\x04 \x01(\t\x12\x10\n\x08resource\x18\x05 \x01(\t\x12\x0f\n\x07trigger\x18\x06 \x01(\t*\xeb\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x12\x1a\n\x16\x45RROR_REASON_NOT_FOUND\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_ALREADY_EXISTS\x10\x03\x12#\n\x1f\x45RROR_REASON_REQUIREMENTS_UNMET\x10\x04\x12\x1b\n\x17\x45RROR_REASON_STALE_BASE\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_ETAG_MISMATCH\x10\x06\x12\x1c\n\x18\x45RROR_REASON_NOT_ALLOWED\x10\x07\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x08\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\t\x12\x1f\n\x1b\x45RROR_REASON_LIMIT_EXCEEDED\x10\n\x12\"\n\x1e\x45RROR_REASON_STORE_UNAVAILABLE\x10\x0b\x12\x16\n\x12\x45RROR_REASON_CLOCK\x10\x0c\x12\x17\n\x13\x45RROR_REASON_LEDGER\x10\r\x12 \n\x1c\x45RROR_REASON_DIGEST_MISMATCH\x10\x0e\x12\x1e\n\x1a\x45RROR_REASON_SHUTTING_DOWN\x10\x0f\x12!\n\x1d\x45RROR_REASON_SIGN_OFF_INVALID\x10\x10\x12%\n!ERROR_REASON_POSITION_NOT_REACHED\x10\x11\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x12\x42\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1einterlock/v1/requirement.proto\x12\x0cinterlock.v1\"v\n\x10UnmetRequirement\x12\x0c\n\x04rule\x18\x01 \x01(\x05\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x13\n\x0brequirement\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tual\x18\x04 \x01(\t\x12\x10\n\x08resource\x18\x05 \x01(\t\x12\x0f\n\x07trigger\x18\x06 \x01(\t*\x8b\x05\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x12\x1a\n\x16\x45RROR_REASON_NOT_FOUND\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_ALREADY_EXISTS\x10\x03\x12#\n\x1f\x45RROR_REASON_REQUIREMENTS_UNMET\x10\x04\x12\x1b\n\x17\x45RROR_REASON_STALE_BASE\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_ETAG_MISMATCH\x10\x06\x12\x1c\n\x18\x45RROR_REASON_NOT_ALLOWED\x10\x07\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x08\x12\"\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\t\x12\x1f\n\x1b\x45RROR_REASON_LIMIT_EXCEEDED\x10\n\x12\"\n\x1e\x45RROR_REASON_STORE_UNAVAILABLE\x10\x0b\x12\x16\n\x12\x45RROR_REASON_CLOCK\x10\x0c\x12\x17\n\x13\x45RROR_REASON_LEDGER\x10\r\x12 \n\x1c\x45RROR_REASON_DIGEST_MISMATCH\x10\x0e\x12\x1e\n\x1a\x45RROR_REASON_SHUTTING_DOWN\x10\x0f\x12!\n\x1d\x45RROR_REASON_SIGN_OFF_INVALID\x10\x10\x12%\n!ERROR_REASON_POSITION_NOT_REACHED\x10\x11\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x12\x12\x1e\n\x1a\x45RROR_REASON_SLOW_CONSUMER\x10\x13\x42\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\222\003\002\010\002'
   _globals['_ERRORREASON']._serialized_start=169
-  _globals['_ERRORREASON']._serialized_end=788
+  _globals['_ERRORREASON']._serialized_end=820
   _globals['_UNMETREQUIREMENT']._serialized_start=48
   _globals['_UNMETREQUIREMENT']._serialized_end=166
 # @@protoc_insertion_point(module_scope)

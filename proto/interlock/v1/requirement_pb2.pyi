@@ -61,6 +61,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The server has not reached the position asked for."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 18
     """A fault of the server."""
+    ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 19
+    """A stream was read too slowly and ended; it goes on after the last message received."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: the `reason` of google.rpc.ErrorInfo, domain `interlock`, without the prefix."""
@@ -103,6 +105,8 @@ ERROR_REASON_POSITION_NOT_REACHED: ErrorReason.ValueType  # 17
 """The server has not reached the position asked for."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 18
 """A fault of the server."""
+ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 19
+"""A stream was read too slowly and ended; it goes on after the last message received."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

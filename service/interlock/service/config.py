@@ -77,6 +77,9 @@ class Config:
     max_evidence_bytes: int = _key("Greatest document, in bytes.", default=5 * _GIB)
     streams_per_principal: int = _key("How many streams one principal may have open.", default=256)
     upload_idle_seconds: float = _key("An upload ends when nothing arrives for so long.", default=30.0)
+    stream_write_seconds: float = _key(
+        "A stream whose reader does not take a message for so long is ended; it can be gone on with.", default=30.0
+    )
     deadline_seconds: float = _key("Deadline of a unary call whose caller sets none.", default=60.0)
     drain_seconds: float = _key("On SIGTERM, how long running calls may take to finish.", default=10.0)
 
@@ -199,6 +202,7 @@ def _check(config: Config) -> None:
         ("max_evidence_bytes", lambda: config.max_evidence_bytes > 0, "positive"),
         ("streams_per_principal", lambda: config.streams_per_principal > 0, "positive"),
         ("upload_idle_seconds", lambda: config.upload_idle_seconds > 0, "positive"),
+        ("stream_write_seconds", lambda: config.stream_write_seconds > 0, "positive"),
         ("deadline_seconds", lambda: config.deadline_seconds > 0, "positive"),
         ("drain_seconds", lambda: config.drain_seconds >= 0, "not negative"),
     )

@@ -124,6 +124,11 @@ class PositionNotReached(ServiceError):  # noqa: N818  # same
 
 
 @dataclass(eq=False)
+class SlowConsumer(ServiceError):  # noqa: N818  # same
+    """A stream's reader did not take a message in time. Nothing is lost: it goes on after the last one it has."""
+
+
+@dataclass(eq=False)
 class ShuttingDown(ServiceError):  # noqa: N818  # same
     """The server stops and takes no new work."""
 
@@ -143,6 +148,7 @@ Known = (
     | ClockBehind
     | LedgerUnhealthy
     | PositionNotReached
+    | SlowConsumer
     | ShuttingDown
 )
 """Every kind, for exhaustive matching; a test compares it with the subclasses of ServiceError."""

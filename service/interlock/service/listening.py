@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from grpc import aio
@@ -14,6 +15,7 @@ from protovalidate import Validator
 from interlock.service import tls
 from interlock.service.api import servicers
 from interlock.service.api.identity import IdentityService
+from interlock.service.api.streams import Streams
 from interlock.service.health import Health
 from interlock.service.identity.permissions import METHODS
 from interlock.service.keyfiles import read_private
@@ -41,6 +43,8 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
     """Serve while entered, and give the address. Leaving drains: no new calls, running ones may finish."""
     config = runtime.config
     handlers = Handlers()
+    pipeline = _pipeline(runtime)
+    streams = Streams(runtime.committer, runtime.clock, pipeline.streams.review)
     servicers.register(
         handlers,
         runtime.committer,
@@ -53,7 +57,6 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
     )
     identity = IdentityService(runtime.committer, runtime.sign_in, runtime.sessions, runtime.admission)
     identity_pb2_grpc.add_IdentityServiceServicer_to_server(identity, handlers)  # type: ignore[arg-type]  # as a server
-    pipeline = _pipeline(runtime)
     server = aio.server(options=_options(config))
     server.add_generic_rpc_handlers((pipeline.routes(handlers.by_name, METHODS),))
     names = sorted({name.partition("/")[0] for name in handlers.by_name})
@@ -63,12 +66,16 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
     reflection.enable_server_reflection(known, server)
     address = _open_port(server, config)
     await server.start()
+    looking = asyncio.get_running_loop().create_task(streams.run())
     try:
         yield address
     finally:
         health.drain()
-        pipeline.end_watches()
+        pipeline.streams.drain()
         await server.stop(config.drain_seconds)
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
 
 
 def _pipeline(runtime: Runtime) -> Pipeline:
@@ -80,6 +87,7 @@ def _pipeline(runtime: Runtime) -> Pipeline:
         limits=Limits(
             deadline_seconds=config.deadline_seconds,
             upload_idle_seconds=config.upload_idle_seconds,
+            stream_write_seconds=config.stream_write_seconds,
             streams_per_principal=config.streams_per_principal,
         ),
         metrics=runtime.metrics,

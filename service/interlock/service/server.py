@@ -17,7 +17,7 @@ import asyncio
 import hashlib
 import re
 import time
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -26,9 +26,10 @@ from google.protobuf import descriptor_pool, message_factory
 from grpc import aio
 
 from interlock.service.api import status
-from interlock.service.errors import LimitExceeded, ServiceError, ShuttingDown
+from interlock.service.errors import LimitExceeded, ServiceError, SlowConsumer
 from interlock.service.identity.caller import CALLER
 from interlock.service.logs import REQUEST, RequestInfo
+from interlock.service.open_streams import OpenStreams
 from interlock.service.wire import RequestReader
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Limits:
 
     deadline_seconds: float
     upload_idle_seconds: float
+    stream_write_seconds: float
     streams_per_principal: int
 
 
@@ -116,9 +118,7 @@ class Pipeline:
         self._metrics = metrics
         self._log = log
         self._new_request_id = new_request_id
-        self._open_streams: dict[str, int] = {}
-        self._watches: set[asyncio.Task[Any]] = set()
-        self._draining = False
+        self._streams = OpenStreams(admission, metrics, limits.streams_per_principal)
 
     def routes(self, handlers: Mapping[str, Handler], permissions: Mapping[str, Permission]) -> grpc.GenericRpcHandler:
         """Return the wrapped handlers. Raises LookupError for a method without a row in the permissions table."""
@@ -127,11 +127,10 @@ class Pipeline:
             raise LookupError(f"no row in the permissions table for {', '.join(without)}")
         return _Routes({name: self._wrap(name, handlers[name], permissions[name]) for name in handlers})
 
-    def end_watches(self) -> None:
-        """End the answers that have no end of their own; their clients are told to come again."""
-        self._draining = True
-        for task in self._watches:
-            task.cancel()
+    @property
+    def streams(self) -> OpenStreams:
+        """The streams that are open."""
+        return self._streams
 
     def _wrap(self, name: str, handler: Handler, permission: Permission) -> Handler:
         reader = RequestReader(_request_type(name), self._validator, remembers=not permission.mutates)
@@ -184,22 +183,27 @@ class Pipeline:
         return call
 
     def _server_stream(self, method: Method, handler: Any) -> Any:  # noqa: ANN401  # as in `_unary`
-        # Writes by itself instead of yielding: then a drain also interrupts it while it waits for a slow reader.
+        # Writes by itself instead of yielding: then what ends a stream also interrupts it while it waits for a slow
+        # reader. gRPC's flow control makes a write wait; nothing is queued here.
         async def stream(data: bytes, context: Context) -> None:
-            caller = None
+            caller, opened = None, None
             try:
                 caller = self._admit(method, context)
                 self._require(method, caller)
                 request = method.reader.read(data)
-                async with self._stream_of(caller, endless=True), aclosing(handler(request, context)) as replies:
+                async with (
+                    self._streams.watch(caller, method.permission) as opened,
+                    aclosing(handler(request, context)) as replies,
+                ):
                     async for reply in replies:
-                        await context.write(reply)
+                        opened.review()
+                        await self._write(context, reply)
             except ServiceError as error:
                 await self._refuse(method, context, caller, data, error)
             except asyncio.CancelledError:
-                if not self._draining:  # the caller went away
+                if opened is None or opened.ended is None:  # the caller went away
                     raise
-                await self._refuse(method, context, caller, data, ShuttingDown())
+                await self._refuse(method, context, caller, data, opened.ended)
             except aio.AbortError:
                 raise
             except Exception as error:  # noqa: BLE001  # the outermost handler
@@ -209,6 +213,14 @@ class Pipeline:
 
         return stream
 
+    async def _write(self, context: Context, reply: object) -> None:
+        """Write one message. Raises SlowConsumer where the reader leaves no room for it."""
+        try:
+            async with asyncio.timeout(self._limits.stream_write_seconds):
+                await context.write(reply)
+        except TimeoutError:
+            raise SlowConsumer from None
+
     def _client_stream(self, method: Method, handler: Any) -> Any:  # noqa: ANN401  # as in `_unary`
         async def upload(parts: AsyncIterator[bytes], context: Context) -> Any:  # noqa: ANN401  # a message
             caller = None
@@ -216,7 +228,7 @@ class Pipeline:
             try:
                 caller = self._admit(method, context)
                 self._require(method, caller)
-                async with self._stream_of(caller, endless=False), aclosing(self._read_parts(method, first)) as read:
+                async with self._streams.count(caller), aclosing(self._read_parts(method, first)) as read:
                     reply = await handler(read, context)
             except ServiceError as error:
                 await self._refuse(method, context, caller, first.data, error)
@@ -261,29 +273,6 @@ class Pipeline:
     def _require(self, method: Method, caller: Caller | None) -> None:
         if caller is not None:
             self._admission.require(method.permission, caller)
-
-    @asynccontextmanager
-    async def _stream_of(self, caller: Caller | None, *, endless: bool) -> AsyncIterator[None]:
-        """Count a stream against its principal while it is open."""
-        if self._draining:
-            raise ShuttingDown
-        principal = caller.principal if caller else ""
-        if self._open_streams.get(principal, 0) >= self._limits.streams_per_principal:
-            raise LimitExceeded("open streams of this principal")
-        task = asyncio.current_task() if endless else None
-        self._open_streams[principal] = self._open_streams.get(principal, 0) + 1
-        self._metrics.streams.inc()
-        if task is not None:
-            self._watches.add(task)
-        try:
-            yield
-        finally:
-            if task is not None:
-                self._watches.discard(task)
-            self._metrics.streams.dec()
-            self._open_streams[principal] -= 1
-            if not self._open_streams[principal]:
-                del self._open_streams[principal]
 
     async def _refuse(
         self, method: Method, context: Context, caller: Caller | None, data: bytes, error: ServiceError

@@ -189,11 +189,27 @@ def rebuild(rows: Iterable[tuple[str, int, r.Resource]], *, size: int, time: int
         if resource.name != name or not 0 <= position < size:
             msg = f"{name} at {position} does not belong in a state of {size} entries"
             raise SnapshotError(msg)
-        state = replace(state, size=position, writes=()).put(resource)
-        if isinstance(resource, r.Change):
-            used = {signed.envelope_digest: signed.position for signed in resource.sign_offs}
-            state = replace(state, envelopes=state.envelopes.update(used))
+        state = _put(replace(state, size=position, writes=()), resource)
     return replace(state, size=size, time=time, writes=(), counters=state.counters.update(_counters(state)))
+
+
+def advance(state: State, written: Iterable[r.Resource], *, time: int) -> State:
+    """Return the state after one more entry, made at ``time``, which wrote these resources."""
+    counters = state.counters
+    for resource in sorted(written, key=lambda item: _order((item.name, 0, item))):
+        state = _put(state, resource)
+        kind, _, number = resource.name.partition("/")
+        if number.isdecimal():
+            counters = counters.set(kind, max(counters.get(kind, 1), int(number) + 1))
+    return replace(state, counters=counters).after_entry(time)
+
+
+def _put(state: State, resource: r.Resource) -> State:
+    state = state.put(resource)
+    if isinstance(resource, r.Change):
+        used = {signed.envelope_digest: signed.position for signed in resource.sign_offs}
+        state = replace(state, envelopes=state.envelopes.update(used))
+    return state
 
 
 def _order(row: tuple[str, int, r.Resource]) -> tuple[int, str, int]:

@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from interlock.service.api.serving import not_served
 from interlock.service.api.status import unmet_message
 from interlock.service.api.times import from_microseconds
-from interlock.service.clock import MICROSECONDS
 from interlock.service.errors import PositionNotReached
-from interlock.service.ledger.batch import is_behind
 from interlock.statemachine.explain import explain
-from interlock.statemachine.unmet import Code, Unmet
 from interlock.v1 import gate_pb2, gate_pb2_grpc
 
 if TYPE_CHECKING:
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.view import View
     from interlock.service.server import Context
+    from interlock.statemachine.unmet import Unmet
 
 MAX_KEPT: Final = 10_000
 """How many verdicts are kept: a caller who asks about ever new names must not fill the memory."""
@@ -60,7 +59,7 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
         now = self._clock.now_us()
         instant = max(now, view.state.time)
         question = (request.model, request.context, request.artifact_digest)
-        no = self._not_served(view, now)
+        no = not_served(self._committer.health, view, now)
         if request.want_decision and not no:
             return await self._decisions.issue(request, lambda head, at: _at(_judge(head, question, at), at))
         answer = _at(self._verdict(view, question, instant), instant)
@@ -75,17 +74,6 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
         if kept is None or (kept.until is not None and instant >= kept.until):
             kept = self._kept[question] = _judge(view, question, instant)
         return kept
-
-    def _not_served(self, view: View, now: int) -> list[Unmet]:
-        """Return why clock or ledger can't be relied on, if so."""
-        reasons: list[Unmet] = []
-        health = self._committer.health
-        if not health.ok:
-            reasons.append(Unmet(Code(health.code), "a ledger that agrees with itself", "it does not", rule=1))
-        if is_behind(now, view.state):
-            actual = f"the server's clock is {(view.state.time - now) / MICROSECONDS:.3f} s behind the last entry"
-            reasons.append(Unmet(Code.CLOCK, "a clock that is not behind the log", actual, rule=1))
-        return reasons
 
 
 def _at(kept: _Kept, instant: int) -> gate_pb2.CheckReleaseResponse:

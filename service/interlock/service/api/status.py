@@ -30,6 +30,7 @@ from interlock.service.errors import (
     RequestIdReused,
     ServiceError,
     ShuttingDown,
+    SlowConsumer,
     StoreUnavailable,
     Unauthenticated,
 )
@@ -123,6 +124,13 @@ def _answer_to(error: Known) -> _Answer:
                 code_pb2.RESOURCE_EXHAUSTED,
                 requirement_pb2.ERROR_REASON_LIMIT_EXCEEDED,
                 f"a limit was reached: {error.limit}",
+            )
+        case SlowConsumer():
+            return _Answer(
+                code_pb2.ABORTED,
+                requirement_pb2.ERROR_REASON_SLOW_CONSUMER,
+                "the stream was read too slowly; go on after the last message received",
+                retry_seconds=0,
             )
         case DigestMismatch():
             return _Answer(

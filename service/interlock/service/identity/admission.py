@@ -94,6 +94,16 @@ class Admission:
         if permission.right not in self.rights(caller.principal):
             raise NotAllowed(permission.right)
 
+    def review(self, permission: Permission, caller: Caller | None) -> None:
+        """Judge again who was admitted before, for a call that goes on. Raises Unauthenticated, NotAllowed."""
+        if caller is None:
+            return
+        view = self._view()
+        now = max(self._clock.now_us(), view.state.time)
+        if not self._sessions.stands(caller, now) or not stands(view, caller.principal, caller.credential):
+            raise Unauthenticated
+        self.require(permission, caller)
+
     def rights(self, principal: str) -> frozenset[str]:
         """Return everything that a principal's roles allow now, by whatever scope."""
         view = self._view()

@@ -84,6 +84,11 @@ class Sessions:
             return self._renew(session, now)
         return session
 
+    def stands(self, session: Caller, now: int) -> bool:
+        """Say whether a session has neither ended at ``now`` (microseconds) nor been closed. It is not renewed."""
+        known = self._sessions.get(session.session_digest)
+        return known is not None and now < known.expires_at
+
     async def settle(self) -> None:
         """Wait until every renewal is stored; for the end of the process."""
         await asyncio.gather(*self._renewals)

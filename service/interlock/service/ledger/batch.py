@@ -18,6 +18,7 @@ from interlock.service.clock import MICROSECONDS
 from interlock.service.errors import ClockBehind, LedgerUnhealthy, Refusal, RequestIdReused, StoreUnavailable
 from interlock.service.ledger.concerns import rows_of
 from interlock.service.ledger.policies import digest_of_pack, object_digest
+from interlock.service.ledger.steps import step_of
 from interlock.service.ledger.view import View
 from interlock.service.storage import queries
 from interlock.service.storage.rows import RequestKey, StoredRequest
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from interlock.service.ledger.calls import Call, Prepared
     from interlock.service.ledger.health import LedgerHealth
     from interlock.service.ledger.policies import Policies
+    from interlock.service.ledger.steps import Step
     from interlock.service.ledger.tree import Tree
     from interlock.statemachine.decide import Accepted
     from interlock.statemachine.policy import Policy
@@ -112,6 +114,7 @@ class Batch:
         self._frontier = head.tree.frontier
         self._leaves: list[bytes] = []
         self._entries: list[bytes] = []
+        self._steps: list[Step] = []
         self._writes = Writes()
         self._answered: dict[RequestKey, StoredRequest] = {}
 
@@ -119,6 +122,11 @@ class Batch:
     def entries(self) -> tuple[bytes, ...]:
         """The bytes of the entries that this batch appends."""
         return tuple(self._entries)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What each of these entries leaves."""
+        return tuple(self._steps)
 
     def take(self, jobs: Sequence[Call[Any] | Side]) -> tuple[Outcome, ...]:
         """Do every job in order. Raises what the database raises: then the whole batch is void."""
@@ -179,10 +187,12 @@ class Batch:
                 key, call.request_digest, reply.SerializeToString(), accepted.entry.seq, accepted.entry.time
             )
         rows = rows_of(accepted, data)
+        step = step_of(after, rows.resources)
         # 7. Nothing below fails.
         self._view, self._frontier = after, frontier
         self._leaves.append(leaf)
         self._entries.append(data)
+        self._steps.append(step)
         self._writes.add_entry(rows.entry, resources=rows.resources, triggers=rows.triggers, models=rows.models)
         for row in rows.snapshots:
             self._writes.add_snapshot(row)

@@ -24,6 +24,7 @@ from interlock.service.ledger import history
 from interlock.service.ledger.batch import Done, Failed, Side, is_behind
 from interlock.service.ledger.highwater import Mark
 from interlock.service.ledger.queue import MAX_WAITING, Queue, Waiting
+from interlock.service.ledger.steps import Steps
 from interlock.service.ledger.writer import Writer
 from interlock.service.storage import writes
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from interlock.service.ledger.highwater import HighWaterMark
     from interlock.service.ledger.policies import Policies
     from interlock.service.ledger.startup import Opened
+    from interlock.service.ledger.steps import Step
     from interlock.service.ledger.view import View
     from interlock.service.storage.rows import StoredEntry
     from interlock.service.storage.store import Store
@@ -77,6 +79,8 @@ class Committer:
         self._log = log
         self._writer = Writer(store, clock, policies, opened.head, opened.health)
         self._view = opened.head.view
+        self._steps = Steps(self._view)
+        self._listeners: list[Callable[[tuple[Step, ...]], None]] = []
         self._queue = Queue(max_waiting)
         self._arrived = asyncio.Event()
         self._moved = asyncio.Event()
@@ -159,6 +163,24 @@ class Committer:
             return note
         return self._newest_checkpoint[1]
 
+    # Watching -----------------------------------------------------------------------------------------------------
+
+    def listen(self, tell: Callable[[tuple[Step, ...]], None]) -> None:
+        """Have ``tell`` called with every step that is committed, once the view has moved. It must not wait."""
+        self._listeners.append(tell)
+
+    def steps_since(self, position: int) -> tuple[Step, ...]:
+        """Return the step at ``position`` and all later ones; nothing where it is too long ago to be in memory."""
+        return self._steps.since(position)
+
+    async def replay(self, after: int, visit: Callable[[View, Step], bool]) -> int:
+        """Show ``visit`` every step past ``after`` with the view before it, out of the store, in a reader's thread.
+
+        Ends when ``visit`` says so, at the head, or after a number of entries; returns the last position shown.
+        Raises StoreUnavailable.
+        """
+        return await history.replay(self._store, self._policies, self._view, after, visit)
+
     # Reading ------------------------------------------------------------------------------------------------------
 
     async def view_at(self, *, position: int | None = None, time: int | None = None) -> View:
@@ -235,7 +257,10 @@ class Committer:
             return
         if committed.head.view is not self._view:
             self._view = committed.head.view
+            self._steps.extend(committed.steps)
             self._announce()
+            for tell in self._listeners:
+                tell(committed.steps)
         if was_healthy and not self.health.ok:
             self._log.error("ledger_unhealthy", code=self.health.code, detail=self.health.detail)
         tightened: list[tuple[Waiting, Outcome]] = []

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from interlock.proofs.merkle import root_at
 from interlock.proofs.tiles import TileReader
-from interlock.service.errors import NotFound, PositionNotReached
+from interlock.service.errors import NotFound, PositionNotReached, StoreUnavailable
+from interlock.service.ledger.steps import Step, step_of
 from interlock.service.ledger.tree import tile_reader
 from interlock.service.ledger.view import View
 from interlock.service.storage import queries
 from interlock.statemachine import snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from interlock.service.ledger.policies import Policies
     from interlock.service.storage.store import Store
+    from interlock.statemachine import resources as r
+
+PAGE: Final = 200
+"""Entries whose snapshots are read at a time."""
+
+MOST: Final = 10_000
+"""Entries that one replay goes over, so that a reader's thread is given back."""
 
 
 async def view_at(
@@ -52,3 +62,38 @@ def _load(connection: Connection, policies: Policies, head: View, position: int)
     policy = policies.load(digest, lambda wanted: queries.objects(connection, (wanted,)).get(wanted))
     root = root_at(position + 1, TileReader(tile_reader(connection)).read_node)
     return View(state, policy, head.rules, root)
+
+
+async def replay(store: Store, policies: Policies, head: View, after: int, visit: Callable[[View, Step], bool]) -> int:
+    """Show ``visit`` each step past ``after`` and the view before it; return the last position shown.
+
+    Ends when ``visit`` returns True, at ``head``, or after ``MOST`` entries. The views have no root: who watches
+    proves nothing. Raises PositionNotReached, NotFound, StoreUnavailable.
+    """
+    before = await view_at(store, policies, head, position=after)
+    return await store.read(lambda connection: _replay(connection, policies, before, head.position, visit))
+
+
+def _replay(
+    connection: Connection, policies: Policies, before: View, last: int, visit: Callable[[View, Step], bool]
+) -> int:
+    end = min(last, before.position + MOST)
+    while before.position < end:
+        until = min(end, before.position + PAGE)
+        entries = queries.entries_after(connection, before.position, until=until, limit=PAGE)
+        written: dict[int, list[tuple[str, r.Resource]]] = {}
+        for row in queries.snapshots_in(connection, before.position + 1, until):
+            written.setdefault(row.seq, []).append((row.resource, snapshot.decode(row.data)))
+        for entry in entries:
+            rows = written.get(entry.seq, [])
+            state = snapshot.advance(before.state, [resource for _, resource in rows], time=entry.time)
+            digest = state.policy.digest if state.policy is not None else before.policy.digest
+            policy = policies.load(digest, lambda wanted: queries.objects(connection, (wanted,)).get(wanted))
+            step = step_of(View(state, policy, before.rules, b""), tuple(name for name, _ in rows))
+            done = visit(before, step)
+            before = step.view
+            if done:
+                return before.position
+        if before.position != until:
+            raise StoreUnavailable(f"the log has no entry {before.position + 1} any more")
+    return before.position

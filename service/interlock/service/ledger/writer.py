@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from interlock.service.ledger.calls import Call
     from interlock.service.ledger.health import LedgerHealth
     from interlock.service.ledger.policies import Policies
+    from interlock.service.ledger.steps import Step
     from interlock.service.storage.store import Store
 
 MARK_KEPT: Final = "highwater"
@@ -39,10 +40,20 @@ PRUNE_EVERY_US: Final = 10 * 60 * MICROSECONDS
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What became of a batch: the head after it, and the outcome of each job."""
+    """What became of a batch: the head after it, every step from the head before, and the outcome of each job."""
 
     head: Head
+    steps: tuple[Step, ...]
     outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Appended:
+    """A batch that is about to be committed: the head after it, and its entries."""
+
+    head: Head
+    entries: tuple[bytes, ...]
+    steps: tuple[Step, ...]
 
 
 class Writer:
@@ -54,7 +65,7 @@ class Writer:
         self._policies = policies
         self._head = head
         self._health = health
-        self._doubtful: tuple[Head, tuple[bytes, ...]] | None = None
+        self._doubtful: _Appended | None = None
         self._pruned_at = 0
         self._mark_noted = False
 
@@ -70,21 +81,22 @@ class Writer:
 
     def commit(self, jobs: Sequence[Call[Any] | Side]) -> Committed:
         """Do a batch of jobs in one transaction. Every outcome is final, and durable, when this returns."""
-        appended: tuple[Head, tuple[bytes, ...]] | None = None
+        appended: _Appended | None = None
+        recovered: tuple[Step, ...] = ()
         try:
             with self._store.transaction() as connection:
-                self._check_head(connection)
+                recovered = self._check_head(connection)
                 batch = Batch(connection, self._head, self._clock, self._policies, self._health)
                 outcomes = batch.take(jobs)
                 head = batch.flush()
-                appended = head, batch.entries
+                appended = _Appended(head, batch.entries, batch.steps)
                 self._prune(connection, head)
         except SQLAlchemyError as error:
             self._doubtful = appended
             # One exception each: they are raised in different tasks.
-            return Committed(self._head, tuple(Failed(StoreUnavailable(repr(error))) for _ in jobs))
+            return Committed(self._head, recovered, tuple(Failed(StoreUnavailable(repr(error))) for _ in jobs))
         self._head, self._doubtful = head, None
-        return Committed(head, outcomes)
+        return Committed(head, recovered + batch.steps, outcomes)
 
     def note_mark(self) -> None:
         """Remember in the database that a high-water mark was written. Raises what the database raises."""
@@ -93,21 +105,26 @@ class Writer:
                 writes.put_meta(connection, MARK_KEPT, "yes")
             self._mark_noted = True
 
-    def _check_head(self, connection: Connection) -> None:
-        """Compare the log's end with memory: after a failed COMMIT, and against writers that should not be there."""
+    def _check_head(self, connection: Connection) -> tuple[Step, ...]:
+        """Compare the log's end with memory: after a failed COMMIT, and against writers that should not be there.
+
+        Returns the steps of a failed COMMIT that was durable after all: the head has moved by them.
+        """
         found = queries.head(connection)
         if found == self._head.view.position:
             self._doubtful = None
-            return
+            return ()
         if self._doubtful is not None:
-            head, appended = self._doubtful
-            stored = queries.entries_after(connection, self._head.view.position, until=None, limit=len(appended) + 1)
-            if tuple(entry.data for entry in stored) == appended:
-                # The COMMIT that failed was durable after all. Nobody was told so: callers ask again, by request id.
-                self._head, self._doubtful = head, None
-                return
+            doubtful = self._doubtful
+            limit = len(doubtful.entries) + 1
+            stored = queries.entries_after(connection, self._head.view.position, until=None, limit=limit)
+            if tuple(entry.data for entry in stored) == doubtful.entries:
+                # Nobody was told so: callers ask again, by request id.
+                self._head, self._doubtful = doubtful.head, None
+                return doubtful.steps
         if self._health.ok:
             self._health = disagrees(f"the log ends at {found}, this process wrote it up to {self._head.view.position}")
+        return ()
 
     def _prune(self, connection: Connection, head: Head) -> None:
         """Forget answers that are older than a day."""
