@@ -19,6 +19,10 @@ EvidenceOption = Annotated[
 ]
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="`aurora-4` or `models/aurora-4`.")]
 ChangeArgument = Annotated[str, typer.Argument(metavar="CHANGE", help="`3` or `changes/3`.")]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="TIME|POSITION", help="As it was then, or after the entry at that position."),
+]
 _POSITION_DIGITS = 18
 """What fits the contract's positions, int64."""
 

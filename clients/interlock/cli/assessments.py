@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli.arguments import EvidenceOption, ModelArgument, ReasonOption  # noqa: TC001  # typer evaluates it
+from interlock.cli.arguments import AsOfOption, EvidenceOption, ModelArgument, ReasonOption, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import to_json, when, word
 from interlock.client import names
 
 if TYPE_CHECKING:
     from interlock.v1.assessment_pb2 import Assessment
+    from interlock.v1.model_pb2 import Determination
 
 app = group("Assessments of models, and what they find at each threshold.")
 
@@ -95,10 +96,10 @@ def list_(
 
 
 @command(app, "show", example="interlock assessments show 2")
-def show(run: Run, assessment: AssessmentArgument) -> None:
+def show(run: Run, assessment: AssessmentArgument, as_of: AsOfOption = None) -> None:
     """Show an assessment with the reports made under it."""
     with run.client() as client:
-        found = client.assessments.get(assessment)
+        found = client.assessments.get(assessment, as_of=moment_or_position(as_of))
     _show(run, found)
 
 
@@ -114,18 +115,40 @@ def report_(
     evidence: EvidenceOption = None,
 ) -> None:
     """Report what was found at a threshold. It can only tighten, and takes effect at once."""
-    from interlock.v1 import trigger_pb2
-
     with run.client() as client:
         found = client.assessments.report(
             model, threshold, conclusion.value, assessment=assessment, evidence=evidence or ()
         )
+    _show_determination(run, found)
+
+
+@command(app, "determination", example="interlock assessments determination aurora-4 cbrn-3 --as-of 17")
+def determination(
+    run: Run,
+    model: ModelArgument,
+    threshold: Annotated[str, typer.Argument(metavar="THRESHOLD", help="Id of the threshold.")],
+    as_of: AsOfOption = None,
+) -> None:
+    """Show what is known of a model at a threshold, or what was known."""
+    with run.client() as client:
+        found = client.assessments.get_determination(model, threshold, as_of=moment_or_position(as_of))
+    _show_determination(run, found)
+
+
+def _show_determination(run: Run, found: Determination) -> None:
+    from interlock.v1 import trigger_pb2
+
     if run.as_json:
         run.terminal.json(to_json(found))
         return
-    firm = "confirmed" if found.confirmed else "unconfirmed: a change confirms it"
     said = word(trigger_pb2.Conclusion, found.conclusion)
-    run.terminal.line((found.name, "bold"), f"  {said}, {firm}")
+    if not found.conclusion:
+        run.terminal.line((found.name, "bold"), "  undetermined")
+        return
+    firm = "confirmed" if found.confirmed else "unconfirmed: a change confirms it"
+    end = when(found.lapse_time)
+    lapse = f", {'lapsed' if found.lapsed else 'lapses'} at {end}" if end else ""
+    run.terminal.line((found.name, "bold"), f"  {said}, {firm}{lapse}")
 
 
 def _show(run: Run, assessment: Assessment) -> None:

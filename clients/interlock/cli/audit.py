@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli.arguments import moment
+from interlock.cli.arguments import AsOfOption, moment, moment_or_position
 from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.entry import entry_json, show_entry, show_entry_line
+from interlock.cli.views.past import show_state, state_json
 
 if TYPE_CHECKING:
     from interlock.client.errors import InterlockError
@@ -62,6 +63,23 @@ def log(
         return
     for row in rows:
         show_entry_line(run.terminal, row)
+
+
+@command(app, "state", example="interlock audit state models/aurora-4 --as-of 2026-05-22T10:00:00Z")
+def state(
+    run: Run,
+    resource: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="This and what is below it, or `*` closing it; none: everything.")
+    ] = "",
+    as_of: AsOfOption = None,
+) -> None:
+    """Show whatever the log holds as it was: each resource as its last entry left it, all of one position."""
+    with run.client() as client:
+        found = client.audit.state_at(resource, as_of=moment_or_position(as_of))
+    if run.as_json:
+        run.terminal.json(state_json(found))
+        return
+    show_state(run.terminal, found)
 
 
 @command(app, "show", example="interlock audit show 17")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli.arguments import ChangeArgument, moment
+from interlock.cli.arguments import AsOfOption, ChangeArgument, moment, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.change import change_row, show_change, show_outcome, title_of
 from interlock.cli.views.common import to_json
@@ -108,10 +108,10 @@ def list_(
 
 
 @command(app, "show", example="interlock changes show 3")
-def show(run: Run, change: ChangeArgument) -> None:
+def show(run: Run, change: ChangeArgument, as_of: AsOfOption = None) -> None:
     """Show a change: what it would do, who signed, and everything that is unmet, by trigger."""
     with run.client() as client:
-        opened = client.open_change(change)
+        opened = client.open_change(change, as_of=moment_or_position(as_of))
     if run.as_json:
         run.terminal.json(change_json(opened.change))
         return

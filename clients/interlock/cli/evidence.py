@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli.arguments import moment
+from interlock.cli.arguments import AsOfOption, moment, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import short, to_json, when, word
 from interlock.client import names
@@ -95,10 +95,10 @@ def list_(run: Run, kind: Annotated[str, typer.Option("--kind", "-k", help="Only
 
 
 @command(app, "show", example="interlock evidence show 3")
-def show(run: Run, evidence: EvidenceArgument) -> None:
+def show(run: Run, evidence: EvidenceArgument, as_of: AsOfOption = None) -> None:
     """Show a document's record."""
     with run.client() as client:
-        record = client.evidence.get(evidence)
+        record = client.evidence.get(evidence, as_of=moment_or_position(as_of))
     if run.as_json:
         run.terminal.json(to_json(record))
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from interlock.cli.arguments import ReasonOption  # noqa: TC001  # typer evaluates it
+from interlock.cli.arguments import AsOfOption, ReasonOption, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.change import show_outcome
 from interlock.cli.views.common import to_json, when
@@ -44,26 +44,31 @@ def list_(
         str, typer.Option("--model", "-m", metavar="MODEL", help="Only on this model, or everything.")
     ] = "",
     placed: Annotated[bool, typer.Option("--placed", help="Only those still placed.")] = False,
+    as_of: AsOfOption = None,
 ) -> None:
     """List holds, newest first."""
+    at = moment_or_position(as_of)
     with run.client() as client:
-        rows = list(client.holds.list(model=model, placed_only=placed))
+        rows = list(client.holds.list(model=model, placed_only=placed, as_of=at))
     if run.as_json:
         run.terminal.json({"holds": [to_json(row) for row in rows]})
         return
-    run.terminal.rows(
-        [
-            [
-                (row.name, "bold"),
-                ("placed", "bold red") if row.placed else ("lifted", "dim"),
-                _target(row),
-                (f"{when(row.create_time)} by {names.leaf(row.placed_by)}", "dim"),
-                f"“{row.reason}”" if row.reason else "",
-            ]
-            for row in rows
-        ],
-        empty="no hold",
-    )
+    run.terminal.rows([_row(row) for row in rows], empty="no hold")
+
+
+@command(app, "show", example="interlock hold show 1 --as-of 2026-05-22T10:00:00Z")
+def show(
+    run: Run,
+    hold: Annotated[str, typer.Argument(metavar="HOLD", help="`1` or `holds/1`.")],
+    as_of: AsOfOption = None,
+) -> None:
+    """Show a hold."""
+    with run.client() as client:
+        found = client.holds.get(hold, as_of=moment_or_position(as_of))
+    if run.as_json:
+        run.terminal.json(to_json(found))
+        return
+    run.terminal.rows([_row(found)])
 
 
 @command(app, "lift", example="interlock hold lift 1 --propose --title 'false alarm, run 12 was mislabelled'")
@@ -95,6 +100,16 @@ def lift(
         run.terminal.json(to_json(change))
         return
     show_outcome(run.terminal, change)
+
+
+def _row(hold: Hold) -> list[str | tuple[str, str]]:
+    return [
+        (hold.name, "bold"),
+        ("placed", "bold red") if hold.placed else ("lifted", "dim"),
+        _target(hold),
+        (f"{when(hold.create_time)} by {names.leaf(hold.placed_by)}", "dim"),
+        f"“{hold.reason}”" if hold.reason else "",
+    ]
 
 
 def _takes_a_change(client: Interlock, hold: Hold) -> RefusedError:

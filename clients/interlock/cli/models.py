@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from interlock.cli.arguments import ModelArgument, ReasonOption, moment_or_position
+from interlock.cli.arguments import AsOfOption, ModelArgument, ReasonOption, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import to_json
 from interlock.cli.views.model import show_model, show_models
@@ -48,10 +48,7 @@ def list_(run: Run) -> None:
 def show(
     run: Run,
     model: ModelArgument,
-    as_of: Annotated[
-        str | None,
-        typer.Option("--as-of", metavar="TIME|POSITION", help="As it was then, or after the entry at that position."),
-    ] = None,
+    as_of: AsOfOption = None,
 ) -> None:
     """Draw a model: levels, determinations, safeguards and what is left of them, the gate's word by context."""
     with run.client() as client:

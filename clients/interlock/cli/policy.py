@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from interlock.cli.arguments import AsOfOption, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import to_json
 
@@ -37,10 +38,11 @@ def show(
         str, typer.Argument(metavar="[POLICY]", help="`policies/ID/versions/V`; none: the one in force.")
     ] = IN_FORCE,
     file: Annotated[str, typer.Option("--file", "-f", help="Print this file of the pack, as it was adopted.")] = "",
+    as_of: AsOfOption = None,
 ) -> None:
     """Show a policy version and the files of its pack."""
     with run.client() as client:
-        found = client.policy.get(policy)
+        found = client.policy.get(policy, as_of=moment_or_position(as_of))
     if run.as_json:
         run.terminal.json(to_json(found))
         return

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlock.cli.arguments import AsOfOption, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import short, to_json
 from interlock.client import names
@@ -29,11 +30,13 @@ def list_(run: Run) -> None:
 
 @command(app, "show", example="interlock principals show rso")
 def show(
-    run: Run, principal: Annotated[str, typer.Argument(metavar="PRINCIPAL", help="`rso` or `principals/rso`.")]
+    run: Run,
+    principal: Annotated[str, typer.Argument(metavar="PRINCIPAL", help="`rso` or `principals/rso`.")],
+    as_of: AsOfOption = None,
 ) -> None:
     """Show an account with its keys and roles."""
     with run.client() as client:
-        found = client.identity.get(principal)
+        found = client.identity.get(principal, as_of=moment_or_position(as_of))
     if run.as_json:
         run.terminal.json(to_json(found))
         return

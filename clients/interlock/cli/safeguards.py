@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli.arguments import EvidenceOption, ReasonOption, safeguard_names
+from interlock.cli.arguments import AsOfOption, EvidenceOption, ReasonOption, moment_or_position, safeguard_names
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import left, to_json, when, word
 from interlock.client import names
@@ -43,11 +43,11 @@ def list_(
 
 
 @command(app, "show", example="interlock safeguards show aurora-4 real-time-classifiers")
-def show(run: Run, name: NamesArgument) -> None:
+def show(run: Run, name: NamesArgument, as_of: AsOfOption = None) -> None:
     """Show safeguards: state, attestation, evidence, who leans on them."""
-    chosen = safeguard_names(name)
+    chosen, at = safeguard_names(name), moment_or_position(as_of)
     with run.client() as client:
-        rows = [client.safeguards.get(item) for item in chosen]
+        rows = [client.safeguards.get(item, as_of=at) for item in chosen]
     if run.as_json:
         run.terminal.json({"safeguards": [to_json(row) for row in rows]})
         return

@@ -13,6 +13,7 @@ from interlock.client.signing import Consent, SignedStatement, Signer, roles_to_
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from interlock.client.groups.base import AsOf
     from interlock.client.keyfile import Passphrase
     from interlock.client.opened import OpenedEvidence
     from interlock.client.sdk import Interlock
@@ -28,9 +29,9 @@ class SigningDesk:
         self._signer = Signer(client.profile, passphrase)
         self._opened = opened
 
-    def open(self, change: str) -> OpenedChange:
+    def open(self, change: str, as_of: AsOf = None) -> OpenedChange:
         """Return a change with its content decoded and its texts checked. Raises ContentError."""
-        return open_change(self._client.changes.get(change), self._client.profile.log_id)
+        return open_change(self._client.changes.get(change, as_of=as_of), self._client.profile.log_id)
 
     def review(self, change: str) -> ReviewedChange:
         """Return a change that can be shown in full. Raises ContentError."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from interlock.client.desk import SigningDesk
+    from interlock.client.groups.base import AsOf
     from interlock.client.keyfile import Passphrase
     from interlock.client.profile import Profile
     from interlock.client.review import OpenedChange, ReviewedChange
@@ -120,9 +121,9 @@ class Interlock:
         """Close the connection; the session is kept in the profile folder."""
         self._transport.close()
 
-    def open_change(self, change: str) -> OpenedChange:
-        """Return a change with its content decoded and its texts checked. Raises ContentError."""
-        return self._desk.open(change)
+    def open_change(self, change: str, *, as_of: AsOf = None) -> OpenedChange:
+        """Return a change, now or as it stood, with its content decoded and its texts checked. Raises ContentError."""
+        return self._desk.open(change, as_of)
 
     def review(self, change: str) -> ReviewedChange:
         """Return a change that can be shown in full and so be signed. Raises ContentError."""

@@ -27,7 +27,7 @@ from interlock.v1 import model_pb2 as interlock_dot_v1_dot_model__pb2
 from interlock.v1 import trigger_pb2 as interlock_dot_v1_dot_trigger__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dinterlock/v1/assessment.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18interlock/v1/model.proto\x1a\x1ainterlock/v1/trigger.proto\"\xe2\x01\n\nAssessment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\nthresholds\x18\x03 \x03(\t\x12,\n\x05state\x18\x04 \x01(\x0e\x32\x1d.interlock.v1.AssessmentState\x12\x0f\n\x07reports\x18\x05 \x03(\t\x12\x11\n\topened_by\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x10\n\x08position\x18\t \x01(\x03\"\xc9\x01\n\x15OpenAssessmentRequest\x12\x35\n\x05model\x18\x01 \x01(\tB&\xbaH#r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\x12>\n\nthresholds\x18\x02 \x03(\tB*\xbaH\'\x92\x01$\x08\x01\x10@\x18\x01\"\x1cr\x1a\x32\x18^[a-z][a-z0-9._-]{0,62}$\x12\x18\n\x06reason\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa5\x01\n\x19\x43oncludeAssessmentRequest\x12.\n\x04name\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^assessments/[0-9]{1,18}$\x12\x37\n\x07reports\x18\x02 \x03(\tB&\xbaH#\x92\x01 \x10\x80\x02\x18\x01\"\x19r\x17\x32\x15^entries/[0-9]{1,18}$\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x85\x01\n\x18\x41\x62\x61ndonAssessmentRequest\x12.\n\x04name\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^assessments/[0-9]{1,18}$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"F\n\x14GetAssessmentRequest\x12.\n\x04name\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^assessments/[0-9]{1,18}$\"\x8f\x01\n\x16ListAssessmentsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x38\n\x05model\x18\x03 \x01(\tB)\xbaH&r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\"a\n\x17ListAssessmentsResponse\x12-\n\x0b\x61ssessments\x18\x01 \x03(\x0b\x32\x18.interlock.v1.Assessment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc6\x02\n\x1aReportDeterminationRequest\x12Z\n\x04name\x18\x01 \x01(\tBL\xbaHIrG2E^models/[a-z][a-z0-9._-]{0,62}/determinations/[a-z][a-z0-9._-]{0,62}$\x12\x38\n\nconclusion\x18\x02 \x01(\x0e\x32\x18.interlock.v1.ConclusionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x37\n\nassessment\x18\x03 \x01(\tB#\xbaH r\x1b\x32\x19^assessments/[0-9]{1,18}$\xd8\x01\x01\x12\x38\n\x08\x65vidence\x18\x04 \x03(\tB&\xbaH#\x92\x01 \x10@\x18\x01\"\x1ar\x18\x32\x16^evidence/[0-9]{1,18}$\x12\x1f\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"u\n\x17GetDeterminationRequest\x12Z\n\x04name\x18\x01 \x01(\tBL\xbaHIrG2E^models/[a-z][a-z0-9._-]{0,62}/determinations/[a-z][a-z0-9._-]{0,62}$\"\x8f\x01\n\x19ListDeterminationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x35\n\x05model\x18\x03 \x01(\tB&\xbaH#r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\"j\n\x1aListDeterminationsResponse\x12\x33\n\x0e\x64\x65terminations\x18\x01 \x03(\x0b\x32\x1b.interlock.v1.Determination\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x8e\x01\n\x0f\x41ssessmentState\x12 \n\x1c\x41SSESSMENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41SSESSMENT_STATE_OPEN\x10\x01\x12\x1e\n\x1a\x41SSESSMENT_STATE_CONCLUDED\x10\x02\x12\x1e\n\x1a\x41SSESSMENT_STATE_ABANDONED\x10\x03\x32\xe2\x05\n\x11\x41ssessmentService\x12O\n\x0eOpenAssessment\x12#.interlock.v1.OpenAssessmentRequest\x1a\x18.interlock.v1.Assessment\x12W\n\x12\x43oncludeAssessment\x12\'.interlock.v1.ConcludeAssessmentRequest\x1a\x18.interlock.v1.Assessment\x12U\n\x11\x41\x62\x61ndonAssessment\x12&.interlock.v1.AbandonAssessmentRequest\x1a\x18.interlock.v1.Assessment\x12M\n\rGetAssessment\x12\".interlock.v1.GetAssessmentRequest\x1a\x18.interlock.v1.Assessment\x12^\n\x0fListAssessments\x12$.interlock.v1.ListAssessmentsRequest\x1a%.interlock.v1.ListAssessmentsResponse\x12\\\n\x13ReportDetermination\x12(.interlock.v1.ReportDeterminationRequest\x1a\x1b.interlock.v1.Determination\x12V\n\x10GetDetermination\x12%.interlock.v1.GetDeterminationRequest\x1a\x1b.interlock.v1.Determination\x12g\n\x12ListDeterminations\x12\'.interlock.v1.ListDeterminationsRequest\x1a(.interlock.v1.ListDeterminationsResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dinterlock/v1/assessment.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18interlock/v1/model.proto\x1a\x1ainterlock/v1/trigger.proto\"\xe2\x01\n\nAssessment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x12\n\nthresholds\x18\x03 \x03(\t\x12,\n\x05state\x18\x04 \x01(\x0e\x32\x1d.interlock.v1.AssessmentState\x12\x0f\n\x07reports\x18\x05 \x03(\t\x12\x11\n\topened_by\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x10\n\x08position\x18\t \x01(\x03\"\xc9\x01\n\x15OpenAssessmentRequest\x12\x35\n\x05model\x18\x01 \x01(\tB&\xbaH#r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\x12>\n\nthresholds\x18\x02 \x03(\tB*\xbaH\'\x92\x01$\x08\x01\x10@\x18\x01\"\x1cr\x1a\x32\x18^[a-z][a-z0-9._-]{0,62}$\x12\x18\n\x06reason\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa5\x01\n\x19\x43oncludeAssessmentRequest\x12.\n\x04name\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^assessments/[0-9]{1,18}$\x12\x37\n\x07reports\x18\x02 \x03(\tB&\xbaH#\x92\x01 \x10\x80\x02\x18\x01\"\x19r\x17\x32\x15^entries/[0-9]{1,18}$\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x85\x01\n\x18\x41\x62\x61ndonAssessmentRequest\x12.\n\x04name\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^assessments/[0-9]{1,18}$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x98\x01\n\x14GetAssessmentRequest\x12.\n\x04name\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^assessments/[0-9]{1,18}$\x12\x1b\n\x08position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"\x8f\x01\n\x16ListAssessmentsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x38\n\x05model\x18\x03 \x01(\tB)\xbaH&r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\"a\n\x17ListAssessmentsResponse\x12-\n\x0b\x61ssessments\x18\x01 \x03(\x0b\x32\x18.interlock.v1.Assessment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc6\x02\n\x1aReportDeterminationRequest\x12Z\n\x04name\x18\x01 \x01(\tBL\xbaHIrG2E^models/[a-z][a-z0-9._-]{0,62}/determinations/[a-z][a-z0-9._-]{0,62}$\x12\x38\n\nconclusion\x18\x02 \x01(\x0e\x32\x18.interlock.v1.ConclusionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x37\n\nassessment\x18\x03 \x01(\tB#\xbaH r\x1b\x32\x19^assessments/[0-9]{1,18}$\xd8\x01\x01\x12\x38\n\x08\x65vidence\x18\x04 \x03(\tB&\xbaH#\x92\x01 \x10@\x18\x01\"\x1ar\x18\x32\x16^evidence/[0-9]{1,18}$\x12\x1f\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xc7\x01\n\x17GetDeterminationRequest\x12Z\n\x04name\x18\x01 \x01(\tBL\xbaHIrG2E^models/[a-z][a-z0-9._-]{0,62}/determinations/[a-z][a-z0-9._-]{0,62}$\x12\x1b\n\x08position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"\x8f\x01\n\x19ListDeterminationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x35\n\x05model\x18\x03 \x01(\tB&\xbaH#r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\"j\n\x1aListDeterminationsResponse\x12\x33\n\x0e\x64\x65terminations\x18\x01 \x03(\x0b\x32\x1b.interlock.v1.Determination\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x8e\x01\n\x0f\x41ssessmentState\x12 \n\x1c\x41SSESSMENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41SSESSMENT_STATE_OPEN\x10\x01\x12\x1e\n\x1a\x41SSESSMENT_STATE_CONCLUDED\x10\x02\x12\x1e\n\x1a\x41SSESSMENT_STATE_ABANDONED\x10\x03\x32\xe2\x05\n\x11\x41ssessmentService\x12O\n\x0eOpenAssessment\x12#.interlock.v1.OpenAssessmentRequest\x1a\x18.interlock.v1.Assessment\x12W\n\x12\x43oncludeAssessment\x12\'.interlock.v1.ConcludeAssessmentRequest\x1a\x18.interlock.v1.Assessment\x12U\n\x11\x41\x62\x61ndonAssessment\x12&.interlock.v1.AbandonAssessmentRequest\x1a\x18.interlock.v1.Assessment\x12M\n\rGetAssessment\x12\".interlock.v1.GetAssessmentRequest\x1a\x18.interlock.v1.Assessment\x12^\n\x0fListAssessments\x12$.interlock.v1.ListAssessmentsRequest\x1a%.interlock.v1.ListAssessmentsResponse\x12\\\n\x13ReportDetermination\x12(.interlock.v1.ReportDeterminationRequest\x1a\x1b.interlock.v1.Determination\x12V\n\x10GetDetermination\x12%.interlock.v1.GetDeterminationRequest\x1a\x1b.interlock.v1.Determination\x12g\n\x12ListDeterminations\x12\'.interlock.v1.ListDeterminationsRequest\x1a(.interlock.v1.ListDeterminationsResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,6 +57,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ABANDONASSESSMENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_GETASSESSMENTREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETASSESSMENTREQUEST'].fields_by_name['name']._serialized_options = b'\272H\035r\0332\031^assessments/[0-9]{1,18}$'
+  _globals['_GETASSESSMENTREQUEST'].fields_by_name['position']._loaded_options = None
+  _globals['_GETASSESSMENTREQUEST'].fields_by_name['position']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_LISTASSESSMENTSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTASSESSMENTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTASSESSMENTSREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -75,14 +77,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTDETERMINATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_GETDETERMINATIONREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETDETERMINATIONREQUEST'].fields_by_name['name']._serialized_options = b'\272HIrG2E^models/[a-z][a-z0-9._-]{0,62}/determinations/[a-z][a-z0-9._-]{0,62}$'
+  _globals['_GETDETERMINATIONREQUEST'].fields_by_name['position']._loaded_options = None
+  _globals['_GETDETERMINATIONREQUEST'].fields_by_name['position']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_LISTDETERMINATIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTDETERMINATIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTDETERMINATIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTDETERMINATIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_LISTDETERMINATIONSREQUEST'].fields_by_name['model']._loaded_options = None
   _globals['_LISTDETERMINATIONSREQUEST'].fields_by_name['model']._serialized_options = b'\272H#r!2\037^models/[a-z][a-z0-9._-]{0,62}$'
-  _globals['_ASSESSMENTSTATE']._serialized_start=1891
-  _globals['_ASSESSMENTSTATE']._serialized_end=2033
+  _globals['_ASSESSMENTSTATE']._serialized_start=2057
+  _globals['_ASSESSMENTSTATE']._serialized_end=2199
   _globals['_ASSESSMENT']._serialized_start=135
   _globals['_ASSESSMENT']._serialized_end=361
   _globals['_OPENASSESSMENTREQUEST']._serialized_start=364
@@ -91,20 +95,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONCLUDEASSESSMENTREQUEST']._serialized_end=733
   _globals['_ABANDONASSESSMENTREQUEST']._serialized_start=736
   _globals['_ABANDONASSESSMENTREQUEST']._serialized_end=869
-  _globals['_GETASSESSMENTREQUEST']._serialized_start=871
-  _globals['_GETASSESSMENTREQUEST']._serialized_end=941
-  _globals['_LISTASSESSMENTSREQUEST']._serialized_start=944
-  _globals['_LISTASSESSMENTSREQUEST']._serialized_end=1087
-  _globals['_LISTASSESSMENTSRESPONSE']._serialized_start=1089
-  _globals['_LISTASSESSMENTSRESPONSE']._serialized_end=1186
-  _globals['_REPORTDETERMINATIONREQUEST']._serialized_start=1189
-  _globals['_REPORTDETERMINATIONREQUEST']._serialized_end=1515
-  _globals['_GETDETERMINATIONREQUEST']._serialized_start=1517
-  _globals['_GETDETERMINATIONREQUEST']._serialized_end=1634
-  _globals['_LISTDETERMINATIONSREQUEST']._serialized_start=1637
-  _globals['_LISTDETERMINATIONSREQUEST']._serialized_end=1780
-  _globals['_LISTDETERMINATIONSRESPONSE']._serialized_start=1782
-  _globals['_LISTDETERMINATIONSRESPONSE']._serialized_end=1888
-  _globals['_ASSESSMENTSERVICE']._serialized_start=2036
-  _globals['_ASSESSMENTSERVICE']._serialized_end=2774
+  _globals['_GETASSESSMENTREQUEST']._serialized_start=872
+  _globals['_GETASSESSMENTREQUEST']._serialized_end=1024
+  _globals['_LISTASSESSMENTSREQUEST']._serialized_start=1027
+  _globals['_LISTASSESSMENTSREQUEST']._serialized_end=1170
+  _globals['_LISTASSESSMENTSRESPONSE']._serialized_start=1172
+  _globals['_LISTASSESSMENTSRESPONSE']._serialized_end=1269
+  _globals['_REPORTDETERMINATIONREQUEST']._serialized_start=1272
+  _globals['_REPORTDETERMINATIONREQUEST']._serialized_end=1598
+  _globals['_GETDETERMINATIONREQUEST']._serialized_start=1601
+  _globals['_GETDETERMINATIONREQUEST']._serialized_end=1800
+  _globals['_LISTDETERMINATIONSREQUEST']._serialized_start=1803
+  _globals['_LISTDETERMINATIONSREQUEST']._serialized_end=1946
+  _globals['_LISTDETERMINATIONSRESPONSE']._serialized_start=1948
+  _globals['_LISTDETERMINATIONSRESPONSE']._serialized_end=2054
+  _globals['_ASSESSMENTSERVICE']._serialized_start=2202
+  _globals['_ASSESSMENTSERVICE']._serialized_end=2940
 # @@protoc_insertion_point(module_scope)

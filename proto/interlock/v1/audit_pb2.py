@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18interlock/v1/audit.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"-\n\x0b\x45ntryRecord\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0f\n\x07objects\x18\x02 \x03(\x0c\"\x87\x03\n\x12ListEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x38\n\x05model\x18\x03 \x01(\tB)\xbaH&r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12\x1a\n\x08resource\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12<\n\x05\x61\x63tor\x18\x05 \x01(\tB-\xbaH*r%2#^principals/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12.\n\x07trigger\x18\x06 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^[a-z_.]{0,62}[*]?$\xd8\x01\x01\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndescending\x18\t \x01(\x08\"Z\n\x13ListEntriesResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.interlock.v1.EntryRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x0fGetEntryRequest\x12*\n\x04name\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^entries/[0-9]{1,18}$\"N\n\x12TailEntriesRequest\x12(\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x42\x10\xbaH\r\"\x0b(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"\x16\n\x14GetCheckpointRequest\"\x1a\n\nCheckpoint\x12\x0c\n\x04note\x18\x01 \x01(\t2\xc5\x02\n\x0c\x41uditService\x12R\n\x0bListEntries\x12 .interlock.v1.ListEntriesRequest\x1a!.interlock.v1.ListEntriesResponse\x12\x44\n\x08GetEntry\x12\x1d.interlock.v1.GetEntryRequest\x1a\x19.interlock.v1.EntryRecord\x12L\n\x0bTailEntries\x12 .interlock.v1.TailEntriesRequest\x1a\x19.interlock.v1.EntryRecord0\x01\x12M\n\rGetCheckpoint\x12\".interlock.v1.GetCheckpointRequest\x1a\x18.interlock.v1.CheckpointB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18interlock/v1/audit.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"-\n\x0b\x45ntryRecord\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0f\n\x07objects\x18\x02 \x03(\x0c\"\x87\x03\n\x12ListEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x38\n\x05model\x18\x03 \x01(\tB)\xbaH&r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12\x1a\n\x08resource\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12<\n\x05\x61\x63tor\x18\x05 \x01(\tB-\xbaH*r%2#^principals/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12.\n\x07trigger\x18\x06 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^[a-z_.]{0,62}[*]?$\xd8\x01\x01\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndescending\x18\t \x01(\x08\"Z\n\x13ListEntriesResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.interlock.v1.EntryRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x0fGetEntryRequest\x12*\n\x04name\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^entries/[0-9]{1,18}$\"N\n\x12TailEntriesRequest\x12(\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x42\x10\xbaH\r\"\x0b(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"\x16\n\x14GetCheckpointRequest\"\x1a\n\nCheckpoint\x12\x0c\n\x04note\x18\x01 \x01(\t\"\xbe\x01\n\x11GetStateAtRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1a\n\x08resource\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x1b\n\x08position\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\">\n\rResourceState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\r\n\x05state\x18\x03 \x01(\x0c\"\xac\x01\n\x12GetStateAtResponse\x12.\n\tresources\x18\x01 \x03(\x0b\x32\x1b.interlock.v1.ResourceState\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12+\n\x07instant\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06policy\x18\x05 \x01(\t2\x96\x03\n\x0c\x41uditService\x12R\n\x0bListEntries\x12 .interlock.v1.ListEntriesRequest\x1a!.interlock.v1.ListEntriesResponse\x12\x44\n\x08GetEntry\x12\x1d.interlock.v1.GetEntryRequest\x1a\x19.interlock.v1.EntryRecord\x12L\n\x0bTailEntries\x12 .interlock.v1.TailEntriesRequest\x1a\x19.interlock.v1.EntryRecord0\x01\x12M\n\rGetCheckpoint\x12\".interlock.v1.GetCheckpointRequest\x1a\x18.interlock.v1.Checkpoint\x12O\n\nGetStateAt\x12\x1f.interlock.v1.GetStateAtRequest\x1a .interlock.v1.GetStateAtResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +49,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETENTRYREQUEST'].fields_by_name['name']._serialized_options = b'\272H\031r\0272\025^entries/[0-9]{1,18}$'
   _globals['_TAILENTRIESREQUEST'].fields_by_name['after_position']._loaded_options = None
   _globals['_TAILENTRIESREQUEST'].fields_by_name['after_position']._serialized_options = b'\272H\r\"\013(\377\377\377\377\377\377\377\377\377\001'
+  _globals['_GETSTATEATREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_GETSTATEATREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_GETSTATEATREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_GETSTATEATREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_GETSTATEATREQUEST'].fields_by_name['resource']._loaded_options = None
+  _globals['_GETSTATEATREQUEST'].fields_by_name['resource']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_GETSTATEATREQUEST'].fields_by_name['position']._loaded_options = None
+  _globals['_GETSTATEATREQUEST'].fields_by_name['position']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_ENTRYRECORD']._serialized_start=75
   _globals['_ENTRYRECORD']._serialized_end=120
   _globals['_LISTENTRIESREQUEST']._serialized_start=123
@@ -63,6 +71,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCHECKPOINTREQUEST']._serialized_end=773
   _globals['_CHECKPOINT']._serialized_start=775
   _globals['_CHECKPOINT']._serialized_end=801
-  _globals['_AUDITSERVICE']._serialized_start=804
-  _globals['_AUDITSERVICE']._serialized_end=1129
+  _globals['_GETSTATEATREQUEST']._serialized_start=804
+  _globals['_GETSTATEATREQUEST']._serialized_end=994
+  _globals['_RESOURCESTATE']._serialized_start=996
+  _globals['_RESOURCESTATE']._serialized_end=1058
+  _globals['_GETSTATEATRESPONSE']._serialized_start=1061
+  _globals['_GETSTATEATRESPONSE']._serialized_end=1233
+  _globals['_AUDITSERVICE']._serialized_start=1236
+  _globals['_AUDITSERVICE']._serialized_end=1642
 # @@protoc_insertion_point(module_scope)

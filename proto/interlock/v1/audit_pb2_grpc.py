@@ -55,6 +55,11 @@ class AuditServiceStub:
                 request_serializer=interlock_dot_v1_dot_audit__pb2.GetCheckpointRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_audit__pb2.Checkpoint.FromString,
                 _registered_method=True)
+        self.GetStateAt = channel.unary_unary(
+                '/interlock.v1.AuditService/GetStateAt',
+                request_serializer=interlock_dot_v1_dot_audit__pb2.GetStateAtRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_audit__pb2.GetStateAtResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -89,6 +94,13 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStateAt(self, request, context):
+        """Every resource, or those of a name, as the log had left them at a position or a moment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +123,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.GetCheckpoint,
                     request_deserializer=interlock_dot_v1_dot_audit__pb2.GetCheckpointRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_audit__pb2.Checkpoint.SerializeToString,
+            ),
+            'GetStateAt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStateAt,
+                    request_deserializer=interlock_dot_v1_dot_audit__pb2.GetStateAtRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_audit__pb2.GetStateAtResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +239,33 @@ class AuditService:
             '/interlock.v1.AuditService/GetCheckpoint',
             interlock_dot_v1_dot_audit__pb2.GetCheckpointRequest.SerializeToString,
             interlock_dot_v1_dot_audit__pb2.Checkpoint.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStateAt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AuditService/GetStateAt',
+            interlock_dot_v1_dot_audit__pb2.GetStateAtRequest.SerializeToString,
+            interlock_dot_v1_dot_audit__pb2.GetStateAtResponse.FromString,
             options,
             channel_credentials,
             insecure,

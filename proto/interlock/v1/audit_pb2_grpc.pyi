@@ -41,6 +41,8 @@ class AuditServiceStub:
     """Every entry after a position, in order, with what it names by digest."""
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetCheckpointRequest, _audit_pb2.Checkpoint]
     """The newest signed checkpoint, at or past every acknowledged entry."""
+    GetStateAt: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetStateAtRequest, _audit_pb2.GetStateAtResponse]
+    """Every resource, or those of a name, as the log had left them at a position or a moment."""
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
@@ -55,6 +57,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """Every entry after a position, in order, with what it names by digest."""
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetCheckpointRequest, _audit_pb2.Checkpoint]  # type: ignore[assignment]
     """The newest signed checkpoint, at or past every acknowledged entry."""
+    GetStateAt: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetStateAtRequest, _audit_pb2.GetStateAtResponse]  # type: ignore[assignment]
+    """Every resource, or those of a name, as the log had left them at a position or a moment."""
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """The audit trail."""
@@ -90,5 +94,13 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.Checkpoint, _abc.Awaitable[_audit_pb2.Checkpoint]]:
         """The newest signed checkpoint, at or past every acknowledged entry."""
+
+    @_abc_1.abstractmethod
+    def GetStateAt(
+        self,
+        request: _audit_pb2.GetStateAtRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.GetStateAtResponse, _abc.Awaitable[_audit_pb2.GetStateAtResponse]]:
+        """Every resource, or those of a name, as the log had left them at a position or a moment."""
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

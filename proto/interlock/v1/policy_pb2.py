@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19interlock/v1/policy.proto\x12\x0cinterlock.v1\"+\n\nPolicyFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"5\n\nPolicyPack\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.interlock.v1.PolicyFile\"o\n\x06Policy\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x10\n\x08in_force\x18\x04 \x01(\x08\x12&\n\x04pack\x18\x05 \x01(\x0b\x32\x18.interlock.v1.PolicyPack\"l\n\x10GetPolicyRequest\x12X\n\x04name\x18\x01 \x01(\tBJ\xbaHGrE2C^policies/(-|[a-z][a-z0-9._-]{0,62}/versions/[A-Za-z0-9._-]{1,64})$\"R\n\x13ListPoliciesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"W\n\x14ListPoliciesResponse\x12&\n\x08policies\x18\x01 \x03(\x0b\x32\x14.interlock.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa9\x01\n\rPolicyService\x12\x41\n\tGetPolicy\x12\x1e.interlock.v1.GetPolicyRequest\x1a\x14.interlock.v1.Policy\x12U\n\x0cListPolicies\x12!.interlock.v1.ListPoliciesRequest\x1a\".interlock.v1.ListPoliciesResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19interlock/v1/policy.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n\nPolicyFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"5\n\nPolicyPack\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.interlock.v1.PolicyFile\"o\n\x06Policy\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x10\n\x08in_force\x18\x04 \x01(\x08\x12&\n\x04pack\x18\x05 \x01(\x0b\x32\x18.interlock.v1.PolicyPack\"\xbe\x01\n\x10GetPolicyRequest\x12X\n\x04name\x18\x01 \x01(\tBJ\xbaHGrE2C^policies/(-|[a-z][a-z0-9._-]{0,62}/versions/[A-Za-z0-9._-]{1,64})$\x12\x1b\n\x08position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"R\n\x13ListPoliciesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"W\n\x14ListPoliciesResponse\x12&\n\x08policies\x18\x01 \x03(\x0b\x32\x14.interlock.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa9\x01\n\rPolicyService\x12\x41\n\tGetPolicy\x12\x1e.interlock.v1.GetPolicyRequest\x1a\x14.interlock.v1.Policy\x12U\n\x0cListPolicies\x12!.interlock.v1.ListPoliciesRequest\x1a\".interlock.v1.ListPoliciesResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,22 +35,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\222\003\002\010\002'
   _globals['_GETPOLICYREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETPOLICYREQUEST'].fields_by_name['name']._serialized_options = b'\272HGrE2C^policies/(-|[a-z][a-z0-9._-]{0,62}/versions/[A-Za-z0-9._-]{1,64})$'
+  _globals['_GETPOLICYREQUEST'].fields_by_name['position']._loaded_options = None
+  _globals['_GETPOLICYREQUEST'].fields_by_name['position']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_LISTPOLICIESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTPOLICIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTPOLICIESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTPOLICIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
-  _globals['_POLICYFILE']._serialized_start=43
-  _globals['_POLICYFILE']._serialized_end=86
-  _globals['_POLICYPACK']._serialized_start=88
-  _globals['_POLICYPACK']._serialized_end=141
-  _globals['_POLICY']._serialized_start=143
-  _globals['_POLICY']._serialized_end=254
-  _globals['_GETPOLICYREQUEST']._serialized_start=256
-  _globals['_GETPOLICYREQUEST']._serialized_end=364
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=366
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=448
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=450
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=537
-  _globals['_POLICYSERVICE']._serialized_start=540
-  _globals['_POLICYSERVICE']._serialized_end=709
+  _globals['_POLICYFILE']._serialized_start=76
+  _globals['_POLICYFILE']._serialized_end=119
+  _globals['_POLICYPACK']._serialized_start=121
+  _globals['_POLICYPACK']._serialized_end=174
+  _globals['_POLICY']._serialized_start=176
+  _globals['_POLICY']._serialized_end=287
+  _globals['_GETPOLICYREQUEST']._serialized_start=290
+  _globals['_GETPOLICYREQUEST']._serialized_end=480
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=482
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=564
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=566
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=653
+  _globals['_POLICYSERVICE']._serialized_start=656
+  _globals['_POLICYSERVICE']._serialized_end=825
 # @@protoc_insertion_point(module_scope)

@@ -15,6 +15,7 @@ from protovalidate import Validator
 from interlock.service import tls
 from interlock.service.api import servicers
 from interlock.service.api.identity import IdentityService
+from interlock.service.api.reads import Reader
 from interlock.service.api.streams import Streams
 from interlock.service.health import Health
 from interlock.service.identity.permissions import METHODS
@@ -55,7 +56,13 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
         config.max_evidence_bytes,
         runtime.decision_key,
     )
-    identity = IdentityService(runtime.committer, runtime.sign_in, runtime.sessions, runtime.admission)
+    identity = IdentityService(
+        runtime.committer,
+        Reader(runtime.committer, runtime.clock),
+        runtime.sign_in,
+        runtime.sessions,
+        runtime.admission,
+    )
     identity_pb2_grpc.add_IdentityServiceServicer_to_server(identity, handlers)  # type: ignore[arg-type]  # as a server
     server = aio.server(options=_options(config))
     server.add_generic_rpc_handlers((pipeline.routes(handlers.by_name, METHODS),))

@@ -56,15 +56,15 @@ def test_every_command_of_the_design_is_there() -> None:
         login | logout | whoami | status | inbox | sign | reject | withdraw-sign-off
         models create | models list | models show | models retire | models confirm-level
         assessments open | assessments conclude | assessments abandon | assessments list | assessments show
-        assessments report
+        assessments report | assessments determination
         safeguards list | safeguards show | safeguards start | safeguards verify | safeguards replan
         safeguards degrade | safeguards suspend | safeguards retire
         changes propose | changes amend | changes list | changes show | changes preview | changes attach
         changes detach | changes rebase | changes submit | changes apply | changes withdraw
         evidence upload | evidence list | evidence show | evidence download | evidence grant-access
-        hold place | hold list | hold lift | gate check | gate verify
-        policy list | policy show | principals list | principals show
-        audit log | audit show | audit tail | audit checkpoint | audit verify
+        hold place | hold list | hold show | hold lift | gate check | gate verify
+        keys create | policy list | policy show | principals list | principals show
+        audit log | audit show | audit state | audit tail | audit checkpoint | audit verify
     """
     words = {tuple(item.split()) for item in re.split(r"[|\n]", wanted) if item.strip()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.client import names
-from interlock.client.groups.base import Group
+from interlock.client.groups.base import AsOf, Group, put_as_of
 from interlock.v1 import assessment_pb2, assessment_pb2_grpc, trigger_pb2
 
 if TYPE_CHECKING:
@@ -43,10 +43,11 @@ class Assessments(Group):
         )
         return self._transport.call(self._stub.AbandonAssessment, request)
 
-    def get(self, assessment: str) -> Assessment:
-        """Return an assessment."""
+    def get(self, assessment: str, *, as_of: AsOf = None) -> Assessment:
+        """Return an assessment as it is, or as it was."""
         request = assessment_pb2.GetAssessmentRequest(name=names.assessment(assessment))
-        return self._transport.call(self._stub.GetAssessment, request)
+        put_as_of(request, as_of)
+        return self._transport.call(self._stub.GetAssessment, request, remember=as_of is None)
 
     def list(self, *, model: str = "") -> Iterator[Assessment]:
         """Yield assessments, newest first."""
@@ -77,10 +78,11 @@ class Assessments(Group):
         )
         return self._transport.call(self._stub.ReportDetermination, request)
 
-    def get_determination(self, model: str, threshold: str) -> Determination:
-        """Return what is known of a model at a threshold."""
+    def get_determination(self, model: str, threshold: str, *, as_of: AsOf = None) -> Determination:
+        """Return what is known of a model at a threshold, or what was known."""
         request = assessment_pb2.GetDeterminationRequest(name=names.determination(model, threshold))
-        return self._transport.call(self._stub.GetDetermination, request)
+        put_as_of(request, as_of)
+        return self._transport.call(self._stub.GetDetermination, request, remember=as_of is None)
 
     def list_determinations(self, model: str) -> Iterator[Determination]:
         """Yield the determinations of a model, in the policy's order."""

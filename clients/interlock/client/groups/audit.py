@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from interlock.client import names
 from interlock.client.errors import DataLossError, RollbackError, UnavailableError
-from interlock.client.groups.base import Group, put_time
+from interlock.client.groups.base import AsOf, Group, put_as_of, put_time
 from interlock.proofs import note
 from interlock.proofs.errors import RefusedError as ProofRefused
 from interlock.v1 import audit_pb2, audit_pb2_grpc
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from interlock.client.errors import InterlockError
-    from interlock.v1.audit_pb2 import EntryRecord
+    from interlock.v1.audit_pb2 import EntryRecord, ResourceState
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,19 @@ class SignedCheckpoint:
     note: str
     size: int
     root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PastState:
+    """Resources after the entry at ``position``, by name; asked about at ``instant`` (Unix microseconds).
+
+    ``policy`` is the name of the version that was in force. The server's word: `audit verify` is what proves it.
+    """
+
+    position: int
+    instant: int
+    policy: str
+    resources: tuple[ResourceState, ...]
 
 
 class Audit(Group):
@@ -64,6 +77,21 @@ class Audit(Group):
     def get(self, seq: int | str) -> EntryRecord:
         """Return one entry by its position."""
         return self._transport.call(self._stub.GetEntry, audit_pb2.GetEntryRequest(name=names.entry(str(seq))))
+
+    def state_at(self, resource: str = "", *, as_of: AsOf = None) -> PastState:
+        """Return every resource, or ``resource`` with those below it (a closing ``*`` matches any rest), as it was.
+
+        All of one position, however long the answer is and whatever is written meanwhile.
+        """
+        request = audit_pb2.GetStateAtRequest(resource=resource, page_size=1000)
+        put_as_of(request, as_of)
+        found: list[audit_pb2.ResourceState] = []
+        while True:
+            page = self._transport.call(self._stub.GetStateAt, request)
+            found += page.resources
+            if not page.next_page_token:
+                return PastState(page.position, page.instant.ToMicroseconds(), page.policy, tuple(found))
+            request.page_token = page.next_page_token
 
     def tail(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from interlock.client.transport import Transport
 
 PAGE: Final = 200
+
+AsOf: TypeAlias = "int | datetime | None"
+"""When a question is about: after the entry at a position (int), at a time (aware datetime), or now (None)."""
 
 
 def new_request_id() -> str:
@@ -50,3 +53,11 @@ def put_time(field: Timestamp, moment: datetime) -> None:
     if moment.tzinfo is None:
         raise ValueError("a time without a time zone")
     field.FromDatetime(moment)
+
+
+def put_as_of(request: Any, as_of: AsOf) -> None:  # noqa: ANN401  # any request with ``as_of``
+    """Write when a request asks about: a log position, an aware time, or now (None)."""
+    if isinstance(as_of, int):
+        request.position = as_of
+    elif as_of is not None:
+        put_time(request.time, as_of)

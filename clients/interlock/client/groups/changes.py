@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.client import names
-from interlock.client.groups.base import Group, put_time
+from interlock.client.groups.base import AsOf, Group, put_as_of, put_time
 from interlock.v1 import change_pb2, change_pb2_grpc
 
 if TYPE_CHECKING:
@@ -49,9 +49,11 @@ class Changes(Group):
             put_time(request.not_before_time, not_before)
         return self._transport.call(self._stub.ProposeChange, request)
 
-    def get(self, change: str) -> Change:
-        """Return a change as it stands now."""
-        return self._transport.call(self._stub.GetChange, change_pb2.GetChangeRequest(name=names.change(change)))
+    def get(self, change: str, *, as_of: AsOf = None) -> Change:
+        """Return a change as it stands now, or as it stood then."""
+        request = change_pb2.GetChangeRequest(name=names.change(change))
+        put_as_of(request, as_of)
+        return self._transport.call(self._stub.GetChange, request, remember=as_of is None)
 
     def list(self, *, waiting_for_me: bool = False, model: str = "", state: str = "") -> Iterator[Change]:
         """Yield changes, newest first. Raises ValueError for an unknown state."""

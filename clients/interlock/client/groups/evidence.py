@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.client import names
 from interlock.client.errors import DataLossError
-from interlock.client.groups.base import Group, put_time
+from interlock.client.groups.base import AsOf, Group, put_as_of, put_time
 from interlock.v1 import evidence_pb2, evidence_pb2_grpc
 
 if TYPE_CHECKING:
@@ -109,10 +109,11 @@ class EvidenceGroup(Group):
         self._opened.add(record.sha256)
         return record
 
-    def get(self, evidence: str) -> Evidence:
-        """Return a document's record."""
+    def get(self, evidence: str, *, as_of: AsOf = None) -> Evidence:
+        """Return a document's record as it is, or as it was."""
         request = evidence_pb2.GetEvidenceRequest(name=names.evidence(evidence))
-        return self._transport.call(self._stub.GetEvidence, request)
+        put_as_of(request, as_of)
+        return self._transport.call(self._stub.GetEvidence, request, remember=as_of is None)
 
     def list(self, *, kind: str = "") -> Iterator[Evidence]:
         """Yield records, newest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.client import names
-from interlock.client.groups.base import Group
+from interlock.client.groups.base import AsOf, Group, put_as_of
 from interlock.v1 import hold_pb2, hold_pb2_grpc
 
 if TYPE_CHECKING:
@@ -22,13 +22,16 @@ class Holds(Group):
         request = hold_pb2.PlaceHoldRequest(target=names.target(target), reason=reason, request_id=self._id(request_id))
         return self._transport.call(self._stub.PlaceHold, request)
 
-    def get(self, hold: str) -> Hold:
-        """Return a hold."""
-        return self._transport.call(self._stub.GetHold, hold_pb2.GetHoldRequest(name=names.hold(hold)))
+    def get(self, hold: str, *, as_of: AsOf = None) -> Hold:
+        """Return a hold as it is, or as it was."""
+        request = hold_pb2.GetHoldRequest(name=names.hold(hold))
+        put_as_of(request, as_of)
+        return self._transport.call(self._stub.GetHold, request, remember=as_of is None)
 
-    def list(self, *, model: str = "", placed_only: bool = False) -> Iterator[Hold]:
-        """Yield holds, newest first."""
+    def list(self, *, model: str = "", placed_only: bool = False, as_of: AsOf = None) -> Iterator[Hold]:
+        """Yield holds, newest first, as they are or as they were."""
         request = hold_pb2.ListHoldsRequest(model=names.model(model) if model else "", placed_only=placed_only)
+        put_as_of(request, as_of)
         return self._pages(self._stub.ListHolds, request, "holds")
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.client import names
-from interlock.client.groups.base import Group
+from interlock.client.groups.base import AsOf, Group, put_as_of
 from interlock.v1 import identity_pb2, identity_pb2_grpc
 
 if TYPE_CHECKING:
@@ -33,10 +33,11 @@ class Identity(Group):
         finally:
             self._transport.forget_session()
 
-    def get(self, principal: str) -> Principal:
-        """Return an account with its keys and grants."""
+    def get(self, principal: str, *, as_of: AsOf = None) -> Principal:
+        """Return an account with its keys and grants as they are, or as they were."""
         request = identity_pb2.GetPrincipalRequest(name=names.principal(principal))
-        return self._transport.call(self._stub.GetPrincipal, request)
+        put_as_of(request, as_of)
+        return self._transport.call(self._stub.GetPrincipal, request, remember=as_of is None)
 
     def list(self) -> Iterator[Principal]:
         """Yield every account, by name."""

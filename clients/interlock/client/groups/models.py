@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.client import names
-from interlock.client.groups.base import Group, put_time
+from interlock.client.groups.base import AsOf, Group, put_as_of
 from interlock.v1 import model_pb2, model_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
 
     from interlock.v1.model_pb2 import Model
 
@@ -25,13 +24,10 @@ class Models(Group):
         )
         return self._transport.call(self._stub.CreateModel, request)
 
-    def get(self, model: str, *, as_of: int | datetime | None = None) -> Model:
+    def get(self, model: str, *, as_of: AsOf = None) -> Model:
         """Return a model as it is, or as of a log position (int) or a time (aware datetime)."""
         request = model_pb2.GetModelRequest(name=names.model(model))
-        if isinstance(as_of, int):
-            request.position = as_of
-        elif as_of is not None:
-            put_time(request.time, as_of)
+        put_as_of(request, as_of)
         return self._transport.call(self._stub.GetModel, request, remember=as_of is None)
 
     def list(self) -> Iterator[Model]:

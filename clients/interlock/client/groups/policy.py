@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from interlock.client.groups.base import Group
+from interlock.client.groups.base import AsOf, Group, put_as_of
 from interlock.v1 import policy_pb2, policy_pb2_grpc
 
 if TYPE_CHECKING:
@@ -18,9 +18,11 @@ IN_FORCE: Final = "policies/-"
 class Policies(Group):
     """Policy versions, to read; adopting one is a change."""
 
-    def get(self, name: str = IN_FORCE) -> Policy:
-        """Return a version with its pack, by default the one in force."""
-        return self._transport.call(self._stub.GetPolicy, policy_pb2.GetPolicyRequest(name=name))
+    def get(self, name: str = IN_FORCE, *, as_of: AsOf = None) -> Policy:
+        """Return a version with its pack, by default the one in force, now or then."""
+        request = policy_pb2.GetPolicyRequest(name=name)
+        put_as_of(request, as_of)
+        return self._transport.call(self._stub.GetPolicy, request, remember=as_of is None)
 
     def list(self) -> Iterator[Policy]:
         """Yield every version, oldest first, without packs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.client import names
-from interlock.client.groups.base import Group
+from interlock.client.groups.base import AsOf, Group, put_as_of
 from interlock.v1 import safeguard_pb2, safeguard_pb2_grpc
 
 if TYPE_CHECKING:
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 class Safeguards(Group):
     """Safeguards by resource name: `models/{m}/safeguards/{s}`, or `safeguards/{s}` for a shared one."""
 
-    def get(self, name: str) -> Safeguard:
-        """Return a safeguard."""
-        return self._transport.call(self._stub.GetSafeguard, safeguard_pb2.GetSafeguardRequest(name=name))
+    def get(self, name: str, *, as_of: AsOf = None) -> Safeguard:
+        """Return a safeguard as it is, or as it was."""
+        request = safeguard_pb2.GetSafeguardRequest(name=name)
+        put_as_of(request, as_of)
+        return self._transport.call(self._stub.GetSafeguard, request, remember=as_of is None)
 
     def list(self, *, model: str = "") -> Iterator[Safeguard]:
         """Yield the safeguards of a model, shared ones too; without a model, the shared ones."""

@@ -63,7 +63,7 @@ class AssessmentService(assessment_pb2_grpc.AssessmentServiceServicer):
         self, request: assessment_pb2.GetAssessmentRequest, context: Context
     ) -> assessment_pb2.Assessment:
         """Return one assessment."""
-        view, _ = self._reader.now()
+        view, _ = await self._reader.as_of(request)
         assessment = view.state.find(request.name, r.Assessment)
         if assessment is None:
             raise NotFound(request.name)
@@ -106,7 +106,7 @@ class AssessmentService(assessment_pb2_grpc.AssessmentServiceServicer):
         self, request: assessment_pb2.GetDeterminationRequest, context: Context
     ) -> model_pb2.Determination:
         """Return one determination."""
-        view, instant = self._reader.now()
+        view, instant = await self._reader.as_of(request)
         model, threshold = names.model_of(request.name) or "", names.leaf_of(request.name)
         known = threshold in view.policy.thresholds or view.state.find(request.name, r.Determination) is not None
         if view.state.find(model, r.Model) is None or not known:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import re
+from typing import TYPE_CHECKING, Final
 
 from interlock.service.api.pages import MAX_BYTES, page_of
-from interlock.service.api.times import to_microseconds
-from interlock.service.errors import NotFound, PositionNotReached
+from interlock.service.api.times import from_microseconds, to_microseconds
+from interlock.service.errors import Invalid, NotFound, PositionNotReached
 from interlock.service.storage import EntryFilter
-from interlock.statemachine import codec
+from interlock.statemachine import codec, snapshot
 from interlock.statemachine.names import number_of
 from interlock.v1 import audit_pb2, audit_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from interlock.service.api.reads import Reader
     from interlock.service.ledger.committer import Committer
     from interlock.service.server import Context
     from interlock.service.storage import Store, StoredEntry
 
 
+_BEGUN: Final = re.compile(r"(\d{1,18})@(-?\d{1,18}) (.*)", re.ASCII | re.DOTALL)
+"""A page of states goes on at the position and the instant of the first one, past a name."""
+
+
 class AuditService(audit_pb2_grpc.AuditServiceServicer):
     """The trail."""
 
-    def __init__(self, committer: Committer, store: Store) -> None:
+    def __init__(self, reader: Reader, committer: Committer, store: Store) -> None:
+        self._reader = reader
         self._committer = committer
         self._store = store
 
@@ -81,6 +89,42 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         """Return a signed checkpoint, at or past every acknowledged entry."""
         return audit_pb2.Checkpoint(note=await self._committer.checkpoint())
 
+    async def GetStateAt(self, request: audit_pb2.GetStateAtRequest, context: Context) -> audit_pb2.GetStateAtResponse:
+        """Return resources as they were; every page of the position that the first one was of."""
+        page = page_of(request)
+        begun = _begun(page.after) if page.after is not None else None
+        if begun is None:
+            view, instant = await self._reader.as_of(request)
+            after = ""
+        else:
+            position, instant, after = begun
+            view, _ = await self._reader.at_position(position)
+
+        def key(name: str) -> str:
+            return f"{view.position}@{instant} {name}"
+
+        def judged() -> tuple[list[audit_pb2.ResourceState], str]:
+            items = view.state.items
+            ordered = sorted(name for name in items if name > after and _is_within(name, request.resource))
+            chosen, token = page.cut(ordered, key)
+            rows = [
+                audit_pb2.ResourceState(
+                    name=name, position=view.state.position(name), state=snapshot.encode(items[name])
+                )
+                for name in chosen
+            ]
+            return page.fit(rows, token, lambda row: key(row.name))
+
+        # The whole fold is gone through: the loop answers others meanwhile.
+        rows, token = await asyncio.to_thread(judged)
+        return audit_pb2.GetStateAtResponse(
+            resources=rows,
+            next_page_token=token,
+            position=view.position,
+            instant=from_microseconds(instant),
+            policy=view.policy.name,
+        )
+
     async def _record(self, row: StoredEntry) -> audit_pb2.EntryRecord:
         """Return an entry with the content bytes and packs that it names."""
         try:
@@ -90,3 +134,18 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
             digests = ()
         found = await self._store.objects(digests) if digests else {}
         return audit_pb2.EntryRecord(entry=row.data, objects=[found[d] for d in digests if d in found])
+
+
+def _is_within(name: str, resource: str) -> bool:
+    """Say whether ``resource`` finds a name: itself, what is below it, or what begins as it does before its ``*``."""
+    if not resource or resource.endswith("*"):
+        return name.startswith(resource.removesuffix("*"))
+    return name == resource or name.startswith(f"{resource}/")
+
+
+def _begun(key: str) -> tuple[int, int, str]:
+    """Return position, instant and last name of the page before. Raises Invalid for a key that is none of ours."""
+    found = _BEGUN.fullmatch(key)
+    if found is None:
+        raise Invalid("page_token", "was not given out for this listing")
+    return int(found[1]), int(found[2]), found[3]

@@ -123,7 +123,7 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
 
     async def GetChange(self, request: change_pb2.GetChangeRequest, context: Context) -> change_pb2.Change:
         """Return one change."""
-        view, instant = self._reader.now()
+        view, instant = await self._reader.as_of(request)
         message = change_message(view, _need(view, request.name), instant)
         await self._texts.give_words([message])
         return message

@@ -104,7 +104,7 @@ class EvidenceService(evidence_pb2_grpc.EvidenceServiceServicer):
 
     async def GetEvidence(self, request: evidence_pb2.GetEvidenceRequest, context: Context) -> evidence_pb2.Evidence:
         """Return one record."""
-        view, _ = self._reader.now()
+        view, _ = await self._reader.as_of(request)
         return await self._titled(evidence_message(view, _need(view, request.name)))
 
     async def ListEvidence(

@@ -48,7 +48,7 @@ class HoldService(hold_pb2_grpc.HoldServiceServicer):
 
     async def GetHold(self, request: hold_pb2.GetHoldRequest, context: Context) -> hold_pb2.Hold:
         """Return one hold."""
-        view, _ = self._reader.now()
+        view, _ = await self._reader.as_of(request)
         hold = view.state.find(request.name, r.Hold)
         if hold is None:
             raise NotFound(request.name)
@@ -59,7 +59,7 @@ class HoldService(hold_pb2_grpc.HoldServiceServicer):
     async def ListHolds(self, request: hold_pb2.ListHoldsRequest, context: Context) -> hold_pb2.ListHoldsResponse:
         """Return holds, newest first."""
         page = page_of(request)
-        view, _ = self._reader.now()
+        view, _ = await self._reader.as_of(request)
         targets = {request.model, EVERYTHING} if request.model else None
         wanted = (
             hold

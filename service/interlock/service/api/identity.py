@@ -14,6 +14,7 @@ from interlock.statemachine import resources as r
 from interlock.v1 import identity_pb2, identity_pb2_grpc
 
 if TYPE_CHECKING:
+    from interlock.service.api.reads import Reader
     from interlock.service.identity.admission import Admission
     from interlock.service.identity.login import SignIn
     from interlock.service.identity.sessions import Sessions
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
     """``interlock.v1.IdentityService``."""
 
-    def __init__(self, committer: Committer, sign_in: SignIn, sessions: Sessions, admission: Admission) -> None:
+    def __init__(
+        self, committer: Committer, reader: Reader, sign_in: SignIn, sessions: Sessions, admission: Admission
+    ) -> None:
         self._committer = committer
+        self._reader = reader
         self._sign_in = sign_in
         self._sessions = sessions
         self._admission = admission
@@ -69,7 +73,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
 
     async def GetPrincipal(self, request: identity_pb2.GetPrincipalRequest, context: Context) -> identity_pb2.Principal:
         """Return one account."""
-        view = self._committer.view
+        view, _ = await self._reader.as_of(request)
         account = view.state.find(request.name, r.Principal)
         if account is None:
             raise NotFound(request.name)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from interlock.service.api.calls import digest_of
 from interlock.service.api.convert.model import model_message
 from interlock.service.api.pages import page_of
-from interlock.service.api.times import to_microseconds
-from interlock.service.errors import Invalid, NotFound
+from interlock.service.errors import NotFound
 from interlock.statemachine import commands as c
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
@@ -62,7 +61,7 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
 
     async def GetModel(self, request: model_pb2.GetModelRequest, context: Context) -> model_pb2.Model:
         """Return one model, now or as of a time or position."""
-        view, instant = await self._as_of(request)
+        view, instant = await self._reader.as_of(request)
         model = view.state.find(request.name, r.Model)
         if model is None:
             raise NotFound(request.name)
@@ -82,18 +81,6 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         await self._texts.give_reasons(view, [part for message in messages for part in message.safeguards])
         messages, token = page.fit(messages, token, lambda message: message.name)
         return model_pb2.ListModelsResponse(models=messages, next_page_token=token)
-
-    async def _as_of(self, request: model_pb2.GetModelRequest) -> tuple[View, int]:
-        match request.WhichOneof("as_of"):
-            case "position":
-                return await self._reader.at_position(request.position)
-            case "time":
-                moment = to_microseconds(request.time, "time")
-                if moment > self._reader.now()[1]:
-                    raise Invalid("time", "has not come yet")
-                return await self._reader.at_time(moment)
-            case _:
-                return self._reader.now()
 
     async def _fire(
         self,

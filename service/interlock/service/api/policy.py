@@ -31,7 +31,7 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
 
     async def GetPolicy(self, request: policy_pb2.GetPolicyRequest, context: Context) -> policy_pb2.Policy:
         """Return one version with its pack."""
-        view, _ = self._reader.now()
+        view, _ = await self._reader.as_of(request)
         name = view.policy.name if request.name == IN_FORCE else request.name
         version = view.state.find(name, r.PolicyVersion)
         if version is None:

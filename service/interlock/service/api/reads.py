@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from interlock.service.errors import NotFound
+from interlock.service.api.times import to_microseconds
+from interlock.service.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TypeVar
+
+    from google.protobuf.timestamp_pb2 import Timestamp
 
     from interlock.service.clock import Clock
     from interlock.service.ledger.committer import Committer
@@ -19,23 +22,62 @@ if TYPE_CHECKING:
     R = TypeVar("R", bound=r.Resource)
 
 
+class AsOf(Protocol):
+    """A request that may ask about the past."""
+
+    @property
+    def position(self) -> int:
+        """After the entry at this position."""
+
+    @property
+    def time(self) -> Timestamp:
+        """After the last entry made by then."""
+
+    def WhichOneof(self, oneof_group: Literal["as_of"], /) -> Literal["position", "time"] | None:  # protobuf's name
+        """Say which of the two is set."""
+
+
 class Reader:
     """Gives views with their instants; one for all servicers."""
 
     def __init__(self, committer: Committer, clock: Clock) -> None:
         self._committer = committer
         self._clock = clock
+        self._past: View | None = None
+        """The position of the past that was asked about last: the pages of one listing are all of the same."""
 
     def now(self) -> tuple[View, int]:
         """Return the newest view, and now: the clock, or the last entry's time where that is later."""
         view = self._committer.view
         return view, max(self._clock.now_us(), view.state.time)
 
+    async def as_of(self, request: AsOf) -> tuple[View, int]:
+        """Return the view and the instant that a request's ``as_of`` asks for; now where it is not set.
+
+        An answer about the past is a function of the log: clock and health of the server are not in it. Raises NotFound
+        for a position past the head or a moment before the log began, Invalid for a moment that has not come yet.
+        """
+        match request.WhichOneof("as_of"):
+            case "position":
+                return await self.at_position(request.position)
+            case "time":
+                moment = to_microseconds(request.time, "time")
+                if moment > self.now()[1]:
+                    raise Invalid("time", "has not come yet")
+                return await self.at_time(moment)
+            case _:
+                return self.now()
+
     async def at_position(self, position: int) -> tuple[View, int]:
         """Return the view after the entry at a position, judged when that was made. Raises NotFound past the head."""
-        if position > self._committer.view.position:
+        head = self._committer.view
+        if position == head.position:
+            return head, head.state.time
+        if position > head.position:
             raise NotFound(f"entries/{position}")
-        view = await self._committer.view_at(position=position)
+        view = self._past
+        if view is None or view.position != position:
+            view = self._past = await self._committer.view_at(position=position)
         return view, view.state.time
 
     async def at_time(self, moment: int) -> tuple[View, int]:

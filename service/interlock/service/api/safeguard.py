@@ -53,7 +53,7 @@ class SafeguardService(safeguard_pb2_grpc.SafeguardServiceServicer):
         self, request: safeguard_pb2.GetSafeguardRequest, context: Context
     ) -> safeguard_pb2.Safeguard:
         """Return one safeguard."""
-        view, _ = self._reader.now()
+        view, _ = await self._reader.as_of(request)
         if not _exists(view, request.name):
             raise NotFound(request.name)
         message = safeguard_message(view, request.name)

@@ -57,7 +57,7 @@ def register(  # each by name at its one call
     gate = GateService(committer, clock, Decisions(writer, decision_key))
     change = ChangeService(reader, writer, texts, committer, store)
     assessment_pb2_grpc.add_AssessmentServiceServicer_to_server(AssessmentService(reader, writer, texts), server)
-    audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(committer, store), server)
+    audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(reader, committer, store), server)
     change_pb2_grpc.add_ChangeServiceServicer_to_server(change, server)
     evidence_pb2_grpc.add_EvidenceServiceServicer_to_server(evidence, server)
     gate_pb2_grpc.add_GateServiceServicer_to_server(gate, server)

@@ -77,6 +77,7 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 "GetEntry": _AUDIT,
                 "TailEntries": _AUDIT,
                 "GetCheckpoint": _AUDIT,
+                "GetStateAt": _AUDIT,
             },
             "ChangeService": {
                 "ProposeChange": _PROPOSE,
