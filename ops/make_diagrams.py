@@ -112,10 +112,11 @@ def all_edges() -> str:
         "level": "Level, over a pack's levels `basic` and `guarded`",
         "safeguard": "Safeguard",
         "hold": "Hold",
+        "deployment": "Deployment",
         "change": "Change",
     }
     found = {table.kind: table for table in (*tables.FIXED, _level_table())}
-    return "\n\n".join(f"## {title}\n\n{draw(found.pop(kind))}" for kind, title in titles.items())
+    return "\n\n".join(f"## {titles[kind]}\n\n{draw(found[kind])}" for kind in (titles | found))
 
 
 def refreshed(text: str, pictures: str) -> str:

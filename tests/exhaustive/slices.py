@@ -115,7 +115,7 @@ def _is_fresh(state: State, filter_: r.Safeguard, now: int) -> bool:
 
 
 def growth() -> Slice:
-    """Return what training runs, later artifacts and assessments do, under the sketch with one context more."""
+    """Return what runs, later artifacts, assessments and deployments do, under the sketch with one context more."""
     pack = SKETCH.read_bytes().replace(b"contexts: [", b"contexts: [" + LAB + b", ")
     start = _start(pack)
     state = start.state
@@ -147,8 +147,11 @@ def _growth_steps(node: Node) -> Iterator[c.Firing]:
     if opened:
         yield c.AssessmentConclude(opened[0].name)
         yield c.AssessmentAbandon(opened[0].name)
+    elif node.state.live:  # neither reads the other: an open assessment beside a live deployment is left out
+        yield c.DeploymentEnd(next(iter(node.state.live)))
     else:
         yield c.AssessmentOpen(MODEL, ("misuse",))
+        yield c.DeploymentRecord(MODEL, "lab", FIRST, "cluster-a")
 
 
 def _growth_key(node: Node) -> Hashable:
@@ -160,4 +163,5 @@ def _growth_key(node: Node) -> Hashable:
         known.compute_at_confirmation if known.confirmed else "",
         state.level(MODEL, "deployment").state,
         any(found.state == "open" for found in state.all_of(r.Assessment)),
+        bool(state.live),
     )

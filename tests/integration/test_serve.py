@@ -319,3 +319,4 @@ def test_metrics_count_calls_by_method_and_code(data: Path) -> None:
 
     assert 'interlock_calls_total{code="OK",method="interlock.v1.IdentityService/Login"} 1.0' in text
     assert "interlock_internal_errors_total 0.0" in text
+    assert 'interlock_deployments_out_of_compliance{context="api"} 0.0' in text

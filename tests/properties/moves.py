@@ -127,6 +127,16 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], c.Firing]] = {
     c.SafeguardReplan: lambda draw, _w, p: c.SafeguardReplan(a_safeguard(draw, p)),
     c.HoldPlace: lambda draw, _w, _p: c.HoldPlace(draw(st.sampled_from((*MODELS, EVERYTHING, "models/never")))),
     c.HoldLift: lambda draw, w, _p: c.HoldLift(draw(st.sampled_from(names_of(w, r.Hold, "holds/99")))),
+    c.DeploymentRecord: lambda draw, w, p: c.DeploymentRecord(
+        a_model(draw),
+        draw(st.sampled_from([*(place.id for place in p.contexts), "nowhere"])),
+        draw(st.sampled_from(["", *ARTIFACTS])),
+        "cluster-a/eu-west",
+        draw(st.sampled_from(["", "", *names_of(w, r.Decision, "decisions/99")])),
+    ),
+    c.DeploymentEnd: lambda draw, w, _p: c.DeploymentEnd(
+        draw(st.sampled_from(names_of(w, r.Deployment, "deployments/99")))
+    ),
 }
 """How each trigger is drawn."""
 
@@ -175,7 +185,9 @@ def _thinkable(world: World) -> Iterator[c.Firing]:
     for model in models:
         yield from (c.ModelRecordRun(model, document) for document in documents)
         yield from (c.ModelAddArtifact(model, artifact) for artifact in ARTIFACTS)
+        yield from (c.DeploymentRecord(model, place.id, ARTIFACTS[0], "cluster-a") for place in policy.contexts)
         yield from (c.AssessmentOpen(model, tuple(policy.thresholds)), c.HoldPlace(model), c.ModelRetire(model))
+    yield from (c.DeploymentEnd(deployment) for deployment in names_of(world, r.Deployment))
     yield c.HoldPlace(EVERYTHING)
 
 

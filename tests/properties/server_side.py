@@ -244,6 +244,14 @@ CALLS: Final[dict[str, tuple[str, str, Callable[[Any], object]]]] = {
         "RetireSafeguard",
         lambda t: safeguard_pb2.RetireSafeguardRequest(name=t.safeguard, reason="Not needed."),
     ),
+    "deployment_record": (
+        "gate",
+        "RecordDeployment",
+        lambda t: gate_pb2.RecordDeploymentRequest(
+            model=t.model, context=t.context, artifact_digest=t.artifact, location=t.location, decision=t.decision
+        ),
+    ),
+    "deployment_end": ("gate", "EndDeployment", lambda t: gate_pb2.EndDeploymentRequest(name=t.deployment)),
     "hold_place": ("holds", "PlaceHold", lambda t: hold_pb2.PlaceHoldRequest(target=t.target, reason="To be safe.")),
 }
 """Service, method and request for each trigger that one person can fire."""

@@ -3,7 +3,8 @@
 1 a refusal moves nothing and says why in known codes · 2 the entry folds to the state that was decided, survives
 its bytes, and names the position before of all that it wrote · 3 explain gives exactly the oracle's reasons, for
 every model, context and artifact · 4 walking the clock forward loosens nothing, and an ALLOW holds until its
-valid_until · 5 an applied change was signed over these very bytes and base, and its slots can be filled by people
+valid_until · 5 an applied change was signed over these very bytes and base, and its slots can be filled by people ·
+6 every deployment was recorded with the oracle's verdict, and exactly those that it denies are out of compliance
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of, evaluate
+from interlock.statemachine.compliance import Compliance, live_deployments
 from interlock.statemachine.evolve import evolve
 from interlock.statemachine.replay import Replay
 from interlock.statemachine.unmet import Code, RefusalKind, Refused
@@ -67,6 +69,7 @@ class WatchedWorld(World):
             self.oracle.feed(decided.entry)
             assert self.oracle.differences == []
             self._check_applied(before, decided.entry)
+            self._check_deployments()
             if self.watch_verdicts:
                 self.check_verdicts()
         return decided
@@ -120,6 +123,19 @@ class WatchedWorld(World):
         assert said == self.oracle.failures(model, context, artifact, at), (model, context, artifact, at)
         assert verdict.allowed is (not said)
         return verdict
+
+    def _check_deployments(self) -> None:
+        """Compare each deployment's verdict at record, and who is out of compliance now and at the next end."""
+        recorded = {item.name: item.allowed for item in self.state.all_of(r.Deployment)}
+        assert recorded == {name: known["allowed"] for name, known in self.oracle.deployments.items()}
+        at: int | None = max(self.now, self.state.time)
+        live = list(live_deployments(self.state))
+        for _ in range(2):
+            if at is None:
+                return
+            gate = Compliance(self.policy, self.state, at)
+            assert {item.name for item in live if gate.denied(item)} == self.oracle.out_of_compliance(at)
+            at = gate.valid_until
 
     def _ends(self) -> set[int]:
         lapses = {known["lapses"] for known in self.oracle.determinations.values()}

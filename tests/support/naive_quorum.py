@@ -57,7 +57,7 @@ def _model(world: World, firing: c.Firing) -> str | None:
     """Return the id of the one model that a trigger is about."""
     about = next(
         getattr(firing, name)
-        for name in ("model", "determination", "level", "safeguard", "target", "hold", "assessment")
+        for name in ("model", "determination", "level", "safeguard", "target", "hold", "assessment", "deployment")
         if hasattr(firing, name)
     )
     if about.startswith("holds/"):
@@ -66,6 +66,9 @@ def _model(world: World, firing: c.Firing) -> str | None:
     if about.startswith("assessments/"):
         assessment = world.state.find(about, r.Assessment)
         about = assessment.model if assessment is not None else about
+    if about.startswith("deployments/"):
+        deployment = world.state.find(about, r.Deployment)
+        about = deployment.model if deployment is not None else about
     return str(about).split("/")[1] if about.startswith("models/") else None
 
 

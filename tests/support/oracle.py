@@ -49,6 +49,7 @@ class Oracle:
     levels: dict[str, dict[str, str]] = field(default_factory=dict)
     safeguards: dict[str, dict[str, Any]] = field(default_factory=dict)
     holds: dict[str, dict[str, str]] = field(default_factory=dict)
+    deployments: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: dict[str, bytes] = field(default_factory=dict)
     evidence: dict[str, str] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
@@ -99,6 +100,8 @@ class Oracle:
             return f"suspended({known['remembers']})" if known["state"] == "suspended" else str(known["state"])
         if resource in self.holds:
             return self.holds[resource]["state"]
+        if resource in self.deployments:
+            return str(self.deployments[resource]["state"])
         return None
 
     def fire(self, firing: c.Firing, now: int) -> None:
@@ -114,6 +117,8 @@ class Oracle:
             self._safeguard(trigger, firing, now)
         elif machine == "hold":
             self._hold(trigger, firing)
+        elif machine == "deployment":
+            self._deployment(trigger, firing, now)
 
     def _model(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # any trigger of the machine
         if trigger == "register":
@@ -218,6 +223,25 @@ class Oracle:
             self.holds[f"holds/{len(self.holds) + 1}"] = {"on": firing.target, "state": "placed"}
         else:
             self.holds[firing.hold]["state"] = "lifted"
+
+    def _deployment(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
+        if trigger == "end":
+            self.deployments[firing.deployment]["state"] = "ended"
+            return
+        self.deployments[f"deployments/{len(self.deployments) + 1}"] = {
+            "state": "live",
+            "release": (firing.model, firing.context, firing.artifact),
+            "allowed": self.allows(firing.model, firing.context, firing.artifact, now),
+        }
+
+    def out_of_compliance(self, now: int) -> set[str]:
+        """Return the deployments that are live although the gate would deny them."""
+        found = set()
+        for name, known in self.deployments.items():
+            model, context, artifact = known["release"]
+            if known["state"] == "live" and not self.allows(model, context, artifact, now):
+                found.add(name)
+        return found
 
     # The rule, number by number ----------------------------------------------------------------------------------
 

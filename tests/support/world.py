@@ -175,7 +175,7 @@ class World:
     ) -> Accepted | Refused:
         """Return what ``decide`` says of a command at the next instant; nothing moves. The server is always well."""
         at = max(self.now, self.state.time + 1) if instant is None else instant
-        serving = verdicts.SERVING if isinstance(command, c.RecordDecision) else ()
+        serving = verdicts.serving_for(self.state, command)
         who = actor(who) if isinstance(who, str) else who
         return decide(rules.current(), self.policy, self.state, command, c.Facts(at, envelopes, serving), who)
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from interlock.v1 import requirement_pb2 as interlock_dot_v1_dot_requirement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17interlock/v1/gate.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1einterlock/v1/requirement.proto\"\xe7\x01\n\x13\x43heckReleaseRequest\x12\x35\n\x05model\x18\x01 \x01(\tB&\xbaH#r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\x12\x30\n\x07\x63ontext\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[a-z][a-z0-9._-]{0,62}$\x12\x31\n\x0f\x61rtifact_digest\x18\x03 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9a-f]{64}$\xd8\x01\x01\x12\x1d\n\x0cmin_position\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x15\n\rwant_decision\x18\x05 \x01(\x08\"\xd5\x02\n\x14\x43heckReleaseResponse\x12&\n\x07verdict\x18\x01 \x01(\x0e\x32\x15.interlock.v1.Verdict\x12/\n\x07reasons\x18\x02 \x03(\x0b\x32\x1e.interlock.v1.UnmetRequirement\x12\x32\n\nadvisories\x18\x03 \x03(\x0b\x32\x1e.interlock.v1.UnmetRequirement\x12\x34\n\x10valid_until_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0clog_position\x18\x05 \x01(\x03\x12+\n\x07instant\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06policy\x18\x07 \x01(\t\x12\x15\n\rpolicy_digest\x18\x08 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\t \x01(\x0c*G\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x11\n\rVERDICT_ALLOW\x10\x01\x12\x10\n\x0cVERDICT_DENY\x10\x02\x32\x64\n\x0bGateService\x12U\n\x0c\x43heckRelease\x12!.interlock.v1.CheckReleaseRequest\x1a\".interlock.v1.CheckReleaseResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17interlock/v1/gate.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1einterlock/v1/requirement.proto\"\xe7\x01\n\x13\x43heckReleaseRequest\x12\x35\n\x05model\x18\x01 \x01(\tB&\xbaH#r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\x12\x30\n\x07\x63ontext\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[a-z][a-z0-9._-]{0,62}$\x12\x31\n\x0f\x61rtifact_digest\x18\x03 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9a-f]{64}$\xd8\x01\x01\x12\x1d\n\x0cmin_position\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x15\n\rwant_decision\x18\x05 \x01(\x08\"\xec\x02\n\x14\x43heckReleaseResponse\x12&\n\x07verdict\x18\x01 \x01(\x0e\x32\x15.interlock.v1.Verdict\x12/\n\x07reasons\x18\x02 \x03(\x0b\x32\x1e.interlock.v1.UnmetRequirement\x12\x32\n\nadvisories\x18\x03 \x03(\x0b\x32\x1e.interlock.v1.UnmetRequirement\x12\x34\n\x10valid_until_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0clog_position\x18\x05 \x01(\x03\x12+\n\x07instant\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06policy\x18\x07 \x01(\t\x12\x15\n\rpolicy_digest\x18\x08 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\t \x01(\x0c\x12\x15\n\rdecision_name\x18\n \x01(\t\"\xb5\x03\n\nDeployment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontext\x18\x03 \x01(\t\x12\x17\n\x0f\x61rtifact_digest\x18\x04 \x01(\t\x12\x10\n\x08location\x18\x05 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\x06 \x01(\t\x12,\n\x05state\x18\x07 \x01(\x0e\x32\x1d.interlock.v1.DeploymentState\x12\x30\n\x11verdict_at_record\x18\x08 \x01(\x0e\x32\x15.interlock.v1.Verdict\x12\x19\n\x11out_of_compliance\x18\t \x01(\x08\x12/\n\x07reasons\x18\n \x03(\x0b\x32\x1e.interlock.v1.UnmetRequirement\x12\x10\n\x08recorder\x18\x0b \x01(\t\x12/\n\x0brecord_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x0e \x01(\x03\x12\r\n\x05\x65nder\x18\x0f \x01(\t\"\xce\x02\n\x17RecordDeploymentRequest\x12\x35\n\x05model\x18\x01 \x01(\tB&\xbaH#r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\x12\x30\n\x07\x63ontext\x18\x02 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[a-z][a-z0-9._-]{0,62}$\x12\x31\n\x0f\x61rtifact_digest\x18\x03 \x01(\tB\x18\xbaH\x15r\x10\x32\x0e^[0-9a-f]{64}$\xd8\x01\x01\x12\x37\n\x08location\x18\x04 \x01(\tB%\xbaH\"r 2\x1e^[a-z0-9][a-z0-9._/:-]{0,126}$\x12=\n\x08\x64\x65\x63ision\x18\x05 \x01(\tB+\xbaH(r#2!^(decisions|entries)/[0-9]{1,18}$\xd8\x01\x01\x12\x1f\n\nrequest_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"g\n\x14\x45ndDeploymentRequest\x12.\n\x04name\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^deployments/[0-9]{1,18}$\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"F\n\x14GetDeploymentRequest\x12.\n\x04name\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^deployments/[0-9]{1,18}$\"\xf3\x01\n\x16ListDeploymentsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x38\n\x05model\x18\x03 \x01(\tB)\xbaH&r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12\x33\n\x07\x63ontext\x18\x04 \x01(\tB\"\xbaH\x1fr\x1a\x32\x18^[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12\x19\n\x11out_of_compliance\x18\x05 \x01(\x08\x12\x12\n\nshow_ended\x18\x06 \x01(\x08\"\xa4\x01\n\x17ListDeploymentsResponse\x12-\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x18.interlock.v1.Deployment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x14\n\x0clog_position\x18\x03 \x01(\x03\x12+\n\x07instant\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*G\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x11\n\rVERDICT_ALLOW\x10\x01\x12\x10\n\x0cVERDICT_DENY\x10\x02*j\n\x0f\x44\x65ploymentState\x12 \n\x1c\x44\x45PLOYMENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45PLOYMENT_STATE_LIVE\x10\x01\x12\x1a\n\x16\x44\x45PLOYMENT_STATE_ENDED\x10\x02\x32\xb7\x03\n\x0bGateService\x12U\n\x0c\x43heckRelease\x12!.interlock.v1.CheckReleaseRequest\x1a\".interlock.v1.CheckReleaseResponse\x12S\n\x10RecordDeployment\x12%.interlock.v1.RecordDeploymentRequest\x1a\x18.interlock.v1.Deployment\x12M\n\rEndDeployment\x12\".interlock.v1.EndDeploymentRequest\x1a\x18.interlock.v1.Deployment\x12M\n\rGetDeployment\x12\".interlock.v1.GetDeploymentRequest\x1a\x18.interlock.v1.Deployment\x12^\n\x0fListDeployments\x12$.interlock.v1.ListDeploymentsRequest\x1a%.interlock.v1.ListDeploymentsResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,12 +42,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKRELEASEREQUEST'].fields_by_name['artifact_digest']._serialized_options = b'\272H\025r\0202\016^[0-9a-f]{64}$\330\001\001'
   _globals['_CHECKRELEASEREQUEST'].fields_by_name['min_position']._loaded_options = None
   _globals['_CHECKRELEASEREQUEST'].fields_by_name['min_position']._serialized_options = b'\272H\004\"\002(\000'
-  _globals['_VERDICT']._serialized_start=684
-  _globals['_VERDICT']._serialized_end=755
+  _globals['_RECORDDEPLOYMENTREQUEST'].fields_by_name['model']._loaded_options = None
+  _globals['_RECORDDEPLOYMENTREQUEST'].fields_by_name['model']._serialized_options = b'\272H#r!2\037^models/[a-z][a-z0-9._-]{0,62}$'
+  _globals['_RECORDDEPLOYMENTREQUEST'].fields_by_name['context']._loaded_options = None
+  _globals['_RECORDDEPLOYMENTREQUEST'].fields_by_name['context']._serialized_options = b'\272H\034r\0322\030^[a-z][a-z0-9._-]{0,62}$'
+  _globals['_RECORDDEPLOYMENTREQUEST'].fields_by_name['artifact_digest']._loaded_options = None
+  _globals['_RECORDDEPLOYMENTREQUEST'].fields_by_name['artifact_digest']._serialized_options = b'\272H\025r\0202\016^[0-9a-f]{64}$\330\001\001'
+  _globals['_RECORDDEPLOYMENTREQUEST'].fields_by_name['location']._loaded_options = None
+  _globals['_RECORDDEPLOYMENTREQUEST'].fields_by_name['location']._serialized_options = b'\272H\"r 2\036^[a-z0-9][a-z0-9._/:-]{0,126}$'
+  _globals['_RECORDDEPLOYMENTREQUEST'].fields_by_name['decision']._loaded_options = None
+  _globals['_RECORDDEPLOYMENTREQUEST'].fields_by_name['decision']._serialized_options = b'\272H(r#2!^(decisions|entries)/[0-9]{1,18}$\330\001\001'
+  _globals['_RECORDDEPLOYMENTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RECORDDEPLOYMENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_ENDDEPLOYMENTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_ENDDEPLOYMENTREQUEST'].fields_by_name['name']._serialized_options = b'\272H\035r\0332\031^deployments/[0-9]{1,18}$'
+  _globals['_ENDDEPLOYMENTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_ENDDEPLOYMENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_GETDEPLOYMENTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETDEPLOYMENTREQUEST'].fields_by_name['name']._serialized_options = b'\272H\035r\0332\031^deployments/[0-9]{1,18}$'
+  _globals['_LISTDEPLOYMENTSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTDEPLOYMENTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_LISTDEPLOYMENTSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTDEPLOYMENTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_LISTDEPLOYMENTSREQUEST'].fields_by_name['model']._loaded_options = None
+  _globals['_LISTDEPLOYMENTSREQUEST'].fields_by_name['model']._serialized_options = b'\272H&r!2\037^models/[a-z][a-z0-9._-]{0,62}$\330\001\001'
+  _globals['_LISTDEPLOYMENTSREQUEST'].fields_by_name['context']._loaded_options = None
+  _globals['_LISTDEPLOYMENTSREQUEST'].fields_by_name['context']._serialized_options = b'\272H\037r\0322\030^[a-z][a-z0-9._-]{0,62}$\330\001\001'
+  _globals['_VERDICT']._serialized_start=2074
+  _globals['_VERDICT']._serialized_end=2145
+  _globals['_DEPLOYMENTSTATE']._serialized_start=2147
+  _globals['_DEPLOYMENTSTATE']._serialized_end=2253
   _globals['_CHECKRELEASEREQUEST']._serialized_start=107
   _globals['_CHECKRELEASEREQUEST']._serialized_end=338
   _globals['_CHECKRELEASERESPONSE']._serialized_start=341
-  _globals['_CHECKRELEASERESPONSE']._serialized_end=682
-  _globals['_GATESERVICE']._serialized_start=757
-  _globals['_GATESERVICE']._serialized_end=857
+  _globals['_CHECKRELEASERESPONSE']._serialized_end=705
+  _globals['_DEPLOYMENT']._serialized_start=708
+  _globals['_DEPLOYMENT']._serialized_end=1145
+  _globals['_RECORDDEPLOYMENTREQUEST']._serialized_start=1148
+  _globals['_RECORDDEPLOYMENTREQUEST']._serialized_end=1482
+  _globals['_ENDDEPLOYMENTREQUEST']._serialized_start=1484
+  _globals['_ENDDEPLOYMENTREQUEST']._serialized_end=1587
+  _globals['_GETDEPLOYMENTREQUEST']._serialized_start=1589
+  _globals['_GETDEPLOYMENTREQUEST']._serialized_end=1659
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=1662
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=1905
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=1908
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=2072
+  _globals['_GATESERVICE']._serialized_start=2256
+  _globals['_GATESERVICE']._serialized_end=2695
 # @@protoc_insertion_point(module_scope)

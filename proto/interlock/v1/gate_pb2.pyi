@@ -45,6 +45,30 @@ VERDICT_DENY: Verdict.ValueType  # 2
 """It may not."""
 Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
 
+class _DeploymentState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeploymentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeploymentState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DEPLOYMENT_STATE_UNSPECIFIED: _DeploymentState.ValueType  # 0
+    """Never sent."""
+    DEPLOYMENT_STATE_LIVE: _DeploymentState.ValueType  # 1
+    """It runs."""
+    DEPLOYMENT_STATE_ENDED: _DeploymentState.ValueType  # 2
+    """It was ended."""
+
+class DeploymentState(_DeploymentState, metaclass=_DeploymentStateEnumTypeWrapper):
+    """Whether a model still runs there."""
+
+DEPLOYMENT_STATE_UNSPECIFIED: DeploymentState.ValueType  # 0
+"""Never sent."""
+DEPLOYMENT_STATE_LIVE: DeploymentState.ValueType  # 1
+"""It runs."""
+DEPLOYMENT_STATE_ENDED: DeploymentState.ValueType  # 2
+"""It was ended."""
+Global___DeploymentState: _TypeAlias = DeploymentState  # noqa: Y015
+
 @_typing.final
 class CheckReleaseRequest(_message.Message):
     """What is asked."""
@@ -100,6 +124,7 @@ class CheckReleaseResponse(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     POLICY_DIGEST_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
+    DECISION_NAME_FIELD_NUMBER: _builtins.int
     verdict: Global___Verdict.ValueType
     """May it?"""
     log_position: _builtins.int
@@ -112,6 +137,8 @@ class CheckReleaseResponse(_message.Message):
     """The signed decision that was asked for, a DSSE envelope as JSON around an in-toto Statement; see docs/how-to/gate.md.
     Empty where none was asked for, and in a DENY for want of a sane clock or a sound ledger: nothing is signed then.
     """
+    decision_name: _builtins.str
+    """The resource that records it, `decisions/{n}`; empty where `decision` is."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[_requirement_pb2.UnmetRequirement]:
         """Every rule that fails; empty for ALLOW."""
@@ -140,11 +167,268 @@ class CheckReleaseResponse(_message.Message):
         policy: _builtins.str = ...,
         policy_digest: _builtins.str = ...,
         decision: _builtins.bytes = ...,
+        decision_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["instant", b"instant", "valid_until_time", b"valid_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advisories", b"advisories", "decision", b"decision", "instant", b"instant", "log_position", b"log_position", "policy", b"policy", "policy_digest", b"policy_digest", "reasons", b"reasons", "valid_until_time", b"valid_until_time", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advisories", b"advisories", "decision", b"decision", "decision_name", b"decision_name", "instant", b"instant", "log_position", b"log_position", "policy", b"policy", "policy_digest", b"policy_digest", "reasons", b"reasons", "valid_until_time", b"valid_until_time", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckReleaseResponse: _TypeAlias = CheckReleaseResponse  # noqa: Y015
+
+@_typing.final
+class Deployment(_message.Message):
+    """A model that runs somewhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    VERDICT_AT_RECORD_FIELD_NUMBER: _builtins.int
+    OUT_OF_COMPLIANCE_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    RECORDER_FIELD_NUMBER: _builtins.int
+    RECORD_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    ENDER_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`deployments/{n}`."""
+    model: _builtins.str
+    """`models/{id}`."""
+    context: _builtins.str
+    """Id of the context."""
+    artifact_digest: _builtins.str
+    """SHA-256 of the weights manifest, lower-case hex; empty where none was named."""
+    location: _builtins.str
+    """Where it runs, as the release tooling calls it, such as a cluster and region; an id, never a person's name."""
+    decision: _builtins.str
+    """The signed decision that was relied on, `decisions/{n}`; empty for none."""
+    state: Global___DeploymentState.ValueType
+    """Whether it runs."""
+    verdict_at_record: Global___Verdict.ValueType
+    """The gate's verdict when it was recorded, at the log before the entry that records it."""
+    out_of_compliance: _builtins.bool
+    """True where it is live and the gate's verdict on it now is DENY."""
+    recorder: _builtins.str
+    """Who recorded it, `principals/{p}`."""
+    position: _builtins.int
+    """Position of the last entry that wrote it."""
+    ender: _builtins.str
+    """Who ended it, `principals/{p}`; empty while live."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[_requirement_pb2.UnmetRequirement]:
+        """Why, where it is out of compliance: every rule that fails now."""
+
+    @_builtins.property
+    def record_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was ended; unset while live."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        model: _builtins.str = ...,
+        context: _builtins.str = ...,
+        artifact_digest: _builtins.str = ...,
+        location: _builtins.str = ...,
+        decision: _builtins.str = ...,
+        state: Global___DeploymentState.ValueType = ...,
+        verdict_at_record: Global___Verdict.ValueType = ...,
+        out_of_compliance: _builtins.bool = ...,
+        reasons: _abc.Iterable[_requirement_pb2.UnmetRequirement] = ...,
+        recorder: _builtins.str = ...,
+        record_time: _timestamp_pb2.Timestamp = ...,
+        end_time: _timestamp_pb2.Timestamp = ...,
+        position: _builtins.int = ...,
+        ender: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "record_time", b"record_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "context", b"context", "decision", b"decision", "end_time", b"end_time", "ender", b"ender", "location", b"location", "model", b"model", "name", b"name", "out_of_compliance", b"out_of_compliance", "position", b"position", "reasons", b"reasons", "record_time", b"record_time", "recorder", b"recorder", "state", b"state", "verdict_at_record", b"verdict_at_record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Deployment: _TypeAlias = Deployment  # noqa: Y015
+
+@_typing.final
+class RecordDeploymentRequest(_message.Message):
+    """What runs where."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """`models/{id}`."""
+    context: _builtins.str
+    """Id of the context, from the policy."""
+    artifact_digest: _builtins.str
+    """SHA-256 of the weights manifest, lower-case hex; required where the context asks for one."""
+    location: _builtins.str
+    """Where it runs, an id of the release tooling's own such as `cluster-a/eu-west`."""
+    decision: _builtins.str
+    """The signed decision relied on, `decisions/{n}`, or the entry that its statement names, `entries/{seq}`; empty for none.
+    It has to be about this model, context and artifact. One that has ended, or a DENY, is recorded all the same.
+    """
+    request_id: _builtins.str
+    """Id of the request for safe retries (AIP-155), a UUID; the same id answers the same reply for 24 h."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        context: _builtins.str = ...,
+        artifact_digest: _builtins.str = ...,
+        location: _builtins.str = ...,
+        decision: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "context", b"context", "decision", b"decision", "location", b"location", "model", b"model", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordDeploymentRequest: _TypeAlias = RecordDeploymentRequest  # noqa: Y015
+
+@_typing.final
+class EndDeploymentRequest(_message.Message):
+    """Which one ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`deployments/{n}`."""
+    request_id: _builtins.str
+    """Id of the request for safe retries (AIP-155), a UUID; the same id answers the same reply for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndDeploymentRequest: _TypeAlias = EndDeploymentRequest  # noqa: Y015
+
+@_typing.final
+class GetDeploymentRequest(_message.Message):
+    """Which one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`deployments/{n}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeploymentRequest: _TypeAlias = GetDeploymentRequest  # noqa: Y015
+
+@_typing.final
+class ListDeploymentsRequest(_message.Message):
+    """Which ones."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    OUT_OF_COMPLIANCE_FIELD_NUMBER: _builtins.int
+    SHOW_ENDED_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many at most, up to 1,000; 0 for the default of 100."""
+    page_token: _builtins.str
+    """From the page before; empty for the first."""
+    model: _builtins.str
+    """Only of this model; empty for all."""
+    context: _builtins.str
+    """Only in this context; empty for all."""
+    out_of_compliance: _builtins.bool
+    """Only those that are out of compliance now; these are live."""
+    show_ended: _builtins.bool
+    """True for ended ones too."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        model: _builtins.str = ...,
+        context: _builtins.str = ...,
+        out_of_compliance: _builtins.bool = ...,
+        show_ended: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "model", b"model", "out_of_compliance", b"out_of_compliance", "page_size", b"page_size", "page_token", b"page_token", "show_ended", b"show_ended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeploymentsRequest: _TypeAlias = ListDeploymentsRequest  # noqa: Y015
+
+@_typing.final
+class ListDeploymentsResponse(_message.Message):
+    """A page of deployments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    LOG_POSITION_FIELD_NUMBER: _builtins.int
+    INSTANT_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    log_position: _builtins.int
+    """Position that they are judged at."""
+    @_builtins.property
+    def deployments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Deployment]:
+        """Deployments, newest first."""
+
+    @_builtins.property
+    def instant(self) -> _timestamp_pb2.Timestamp:
+        """Instant that they are judged at."""
+
+    def __init__(
+        self,
+        *,
+        deployments: _abc.Iterable[Global___Deployment] = ...,
+        next_page_token: _builtins.str = ...,
+        log_position: _builtins.int = ...,
+        instant: _timestamp_pb2.Timestamp = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["instant", b"instant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployments", b"deployments", "instant", b"instant", "log_position", b"log_position", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDeploymentsResponse: _TypeAlias = ListDeploymentsResponse  # noqa: Y015

@@ -40,6 +40,26 @@ class GateServiceStub:
                 request_serializer=interlock_dot_v1_dot_gate__pb2.CheckReleaseRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_gate__pb2.CheckReleaseResponse.FromString,
                 _registered_method=True)
+        self.RecordDeployment = channel.unary_unary(
+                '/interlock.v1.GateService/RecordDeployment',
+                request_serializer=interlock_dot_v1_dot_gate__pb2.RecordDeploymentRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_gate__pb2.Deployment.FromString,
+                _registered_method=True)
+        self.EndDeployment = channel.unary_unary(
+                '/interlock.v1.GateService/EndDeployment',
+                request_serializer=interlock_dot_v1_dot_gate__pb2.EndDeploymentRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_gate__pb2.Deployment.FromString,
+                _registered_method=True)
+        self.GetDeployment = channel.unary_unary(
+                '/interlock.v1.GateService/GetDeployment',
+                request_serializer=interlock_dot_v1_dot_gate__pb2.GetDeploymentRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_gate__pb2.Deployment.FromString,
+                _registered_method=True)
+        self.ListDeployments = channel.unary_unary(
+                '/interlock.v1.GateService/ListDeployments',
+                request_serializer=interlock_dot_v1_dot_gate__pb2.ListDeploymentsRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_gate__pb2.ListDeploymentsResponse.FromString,
+                _registered_method=True)
 
 
 class GateServiceServicer:
@@ -53,6 +73,34 @@ class GateServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordDeployment(self, request, context):
+        """Records that a model runs somewhere. The gate is asked again, and it is recorded either way.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndDeployment(self, request, context):
+        """Records that it runs there no more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDeployment(self, request, context):
+        """One deployment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeployments(self, request, context):
+        """Deployments, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GateServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +108,26 @@ def add_GateServiceServicer_to_server(servicer, server):
                     servicer.CheckRelease,
                     request_deserializer=interlock_dot_v1_dot_gate__pb2.CheckReleaseRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_gate__pb2.CheckReleaseResponse.SerializeToString,
+            ),
+            'RecordDeployment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordDeployment,
+                    request_deserializer=interlock_dot_v1_dot_gate__pb2.RecordDeploymentRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_gate__pb2.Deployment.SerializeToString,
+            ),
+            'EndDeployment': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndDeployment,
+                    request_deserializer=interlock_dot_v1_dot_gate__pb2.EndDeploymentRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_gate__pb2.Deployment.SerializeToString,
+            ),
+            'GetDeployment': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDeployment,
+                    request_deserializer=interlock_dot_v1_dot_gate__pb2.GetDeploymentRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_gate__pb2.Deployment.SerializeToString,
+            ),
+            'ListDeployments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeployments,
+                    request_deserializer=interlock_dot_v1_dot_gate__pb2.ListDeploymentsRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_gate__pb2.ListDeploymentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +158,114 @@ class GateService:
             '/interlock.v1.GateService/CheckRelease',
             interlock_dot_v1_dot_gate__pb2.CheckReleaseRequest.SerializeToString,
             interlock_dot_v1_dot_gate__pb2.CheckReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordDeployment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.GateService/RecordDeployment',
+            interlock_dot_v1_dot_gate__pb2.RecordDeploymentRequest.SerializeToString,
+            interlock_dot_v1_dot_gate__pb2.Deployment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndDeployment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.GateService/EndDeployment',
+            interlock_dot_v1_dot_gate__pb2.EndDeploymentRequest.SerializeToString,
+            interlock_dot_v1_dot_gate__pb2.Deployment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDeployment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.GateService/GetDeployment',
+            interlock_dot_v1_dot_gate__pb2.GetDeploymentRequest.SerializeToString,
+            interlock_dot_v1_dot_gate__pb2.Deployment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeployments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.GateService/ListDeployments',
+            interlock_dot_v1_dot_gate__pb2.ListDeploymentsRequest.SerializeToString,
+            interlock_dot_v1_dot_gate__pb2.ListDeploymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

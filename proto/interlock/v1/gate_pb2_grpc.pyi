@@ -35,6 +35,14 @@ class GateServiceStub:
     def __new__(cls, channel: _aio.Channel) -> GateServiceAsyncStub: ...
     CheckRelease: _grpc.UnaryUnaryMultiCallable[_gate_pb2.CheckReleaseRequest, _gate_pb2.CheckReleaseResponse]
     """Answers at the head of the log, with every reason."""
+    RecordDeployment: _grpc.UnaryUnaryMultiCallable[_gate_pb2.RecordDeploymentRequest, _gate_pb2.Deployment]
+    """Records that a model runs somewhere. The gate is asked again, and it is recorded either way."""
+    EndDeployment: _grpc.UnaryUnaryMultiCallable[_gate_pb2.EndDeploymentRequest, _gate_pb2.Deployment]
+    """Records that it runs there no more."""
+    GetDeployment: _grpc.UnaryUnaryMultiCallable[_gate_pb2.GetDeploymentRequest, _gate_pb2.Deployment]
+    """One deployment."""
+    ListDeployments: _grpc.UnaryUnaryMultiCallable[_gate_pb2.ListDeploymentsRequest, _gate_pb2.ListDeploymentsResponse]
+    """Deployments, newest first."""
 
 @_typing.type_check_only
 class GateServiceAsyncStub(GateServiceStub):
@@ -43,6 +51,14 @@ class GateServiceAsyncStub(GateServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CheckRelease: _aio.UnaryUnaryMultiCallable[_gate_pb2.CheckReleaseRequest, _gate_pb2.CheckReleaseResponse]  # type: ignore[assignment]
     """Answers at the head of the log, with every reason."""
+    RecordDeployment: _aio.UnaryUnaryMultiCallable[_gate_pb2.RecordDeploymentRequest, _gate_pb2.Deployment]  # type: ignore[assignment]
+    """Records that a model runs somewhere. The gate is asked again, and it is recorded either way."""
+    EndDeployment: _aio.UnaryUnaryMultiCallable[_gate_pb2.EndDeploymentRequest, _gate_pb2.Deployment]  # type: ignore[assignment]
+    """Records that it runs there no more."""
+    GetDeployment: _aio.UnaryUnaryMultiCallable[_gate_pb2.GetDeploymentRequest, _gate_pb2.Deployment]  # type: ignore[assignment]
+    """One deployment."""
+    ListDeployments: _aio.UnaryUnaryMultiCallable[_gate_pb2.ListDeploymentsRequest, _gate_pb2.ListDeploymentsResponse]  # type: ignore[assignment]
+    """Deployments, newest first."""
 
 class GateServiceServicer(metaclass=_abc_1.ABCMeta):
     """The gate that release tooling asks."""
@@ -54,5 +70,37 @@ class GateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gate_pb2.CheckReleaseResponse, _abc.Awaitable[_gate_pb2.CheckReleaseResponse]]:
         """Answers at the head of the log, with every reason."""
+
+    @_abc_1.abstractmethod
+    def RecordDeployment(
+        self,
+        request: _gate_pb2.RecordDeploymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gate_pb2.Deployment, _abc.Awaitable[_gate_pb2.Deployment]]:
+        """Records that a model runs somewhere. The gate is asked again, and it is recorded either way."""
+
+    @_abc_1.abstractmethod
+    def EndDeployment(
+        self,
+        request: _gate_pb2.EndDeploymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gate_pb2.Deployment, _abc.Awaitable[_gate_pb2.Deployment]]:
+        """Records that it runs there no more."""
+
+    @_abc_1.abstractmethod
+    def GetDeployment(
+        self,
+        request: _gate_pb2.GetDeploymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gate_pb2.Deployment, _abc.Awaitable[_gate_pb2.Deployment]]:
+        """One deployment."""
+
+    @_abc_1.abstractmethod
+    def ListDeployments(
+        self,
+        request: _gate_pb2.ListDeploymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gate_pb2.ListDeploymentsResponse, _abc.Awaitable[_gate_pb2.ListDeploymentsResponse]]:
+        """Deployments, newest first."""
 
 def add_GateServiceServicer_to_server(servicer: GateServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -166,7 +166,9 @@ class Facts(_message.Message):
 
     @_builtins.property
     def serving(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What could be relied on when a verdict was given, for an entry that holds one: `clock`, `ledger`, `policy`, `rules`."""
+        """What could be relied on when a verdict was given: `clock`, `ledger`, `policy`, `rules`. All of them for a decision, the
+        record of a deployment, and a sign-off on or application of a change that records one; empty for everything else.
+        """
 
     def __init__(
         self,

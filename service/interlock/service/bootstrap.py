@@ -26,7 +26,7 @@ from interlock.service.ledger.policies import Policies
 from interlock.service.ledger.startup import EmptyLogError, LogUnreadableError, open_log
 from interlock.service.listening import ListenError, listening
 from interlock.service.lock import DataDirectoryInUseError, DataLock
-from interlock.service.metrics import Metrics, serve_metrics
+from interlock.service.metrics import Deployed, Metrics, serve_metrics
 from interlock.service.storage import StorageError, Store
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ async def _open(
     decision_key = _load_decision_key(config, passphrase, opened.head.view.state.log.decision_key)
     committer = Committer(store, opened, clock=clock, policies=policies, mark=mark, signer=signer, log=log)
     committer.start()
+    metrics.registry.register(Deployed(lambda: committer.view, committer.instant))
     stack.push_async_callback(committer.close)
     with store.reading() as connection:
         saved = load_sessions(connection, clock.now_us())

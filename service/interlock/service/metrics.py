@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counter_
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from interlock.statemachine.compliance import Compliance, live_deployments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from interlock.service.ledger.view import View
 
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -34,6 +42,52 @@ class Metrics:
             "interlock_refused_attempts", "Refused attempts, by what became of them in the log.", ("fate",),
             registry=self.registry,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Deployments that are live and those of them that are out of compliance, by context; good until an instant."""
+
+    view: View
+    until: int | None
+    live: Counter_[str]
+    denied: Counter_[str]
+
+
+class Deployed(Collector):
+    """Counts deployments when they are scraped: at the newest view and that very moment, so never stale.
+
+    Scraped from the metrics' own threads. While neither the view moves nor an ALLOW ends, the last count stands.
+    """
+
+    def __init__(self, view: Callable[[], View], instant: Callable[[], int]) -> None:
+        self._view = view
+        self._instant = instant
+        self._counts: _Counts | None = None
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Give both gauges, with a sample for every context of the policy and of any live deployment."""
+        counts = self._counted()
+        contexts = sorted({context.id for context in counts.view.policy.contexts} | set(counts.live))
+        live = GaugeMetricFamily("interlock_deployments_live", "Deployments that are live.", labels=("context",))
+        denied = GaugeMetricFamily(
+            "interlock_deployments_out_of_compliance", "Live deployments that the gate denies now.", labels=("context",)
+        )
+        for context in contexts:
+            live.add_metric((context,), counts.live[context])
+            denied.add_metric((context,), counts.denied[context])
+        return (live, denied)
+
+    def _counted(self) -> _Counts:
+        view, instant, last = self._view(), self._instant(), self._counts
+        if last is not None and last.view is view and (last.until is None or instant < last.until):
+            return last
+        gate, live, denied = Compliance(view.policy, view.state, instant), Counter_[str](), Counter_[str]()
+        for deployment in live_deployments(view.state):
+            live[deployment.context] += 1
+            denied[deployment.context] += gate.denied(deployment) is not None
+        self._counts = _Counts(view, gate.valid_until, live, denied)
+        return self._counts
 
 
 def serve_metrics(metrics: Metrics, host: str, port: int) -> Callable[[], None]:

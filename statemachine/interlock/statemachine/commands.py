@@ -240,6 +240,26 @@ class HoldLift:
     hold: str
 
 
+@dataclass(frozen=True, slots=True)
+class DeploymentRecord:
+    """``deployment.record``; ``artifact`` and ``decision`` are empty for none. The verdict is judged, never told."""
+
+    trigger: ClassVar[Trigger] = Trigger.DEPLOYMENT_RECORD
+    model: str
+    context: str
+    artifact: str
+    location: str
+    decision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentEnd:
+    """``deployment.end``."""
+
+    trigger: ClassVar[Trigger] = Trigger.DEPLOYMENT_END
+    deployment: str
+
+
 Firing = (
     ModelRegister
     | ModelRetire
@@ -267,6 +287,8 @@ Firing = (
     | SafeguardReplan
     | HoldPlace
     | HoldLift
+    | DeploymentRecord
+    | DeploymentEnd
 )
 """Any trigger with its arguments."""
 

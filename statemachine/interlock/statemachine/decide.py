@@ -52,7 +52,11 @@ def decide(  # everything that a decision depends on, by name
 ) -> Accepted | Refused:
     """Return the entry that a command makes at the head ``state``, or everything that stands against it."""
     turn = Turn(rules, policy, actor, facts)
-    no = _check_order(state, command, facts) or _check_facts(command, facts) or _check_actor(state, command, actor)
+    no = (
+        _check_order(state, command, facts)
+        or _check_facts(state, command, facts)
+        or _check_actor(state, command, actor)
+    )
     if no is not None:
         return no
     no = _check_rights(turn, state, command)
@@ -90,9 +94,9 @@ def _check_order(state: State, command: c.Command, facts: c.Facts) -> Refused | 
     return None
 
 
-def _check_facts(command: c.Command, facts: c.Facts) -> Refused | None:
+def _check_facts(state: State, command: c.Command, facts: c.Facts) -> Refused | None:
     """Refuse facts that the command does not use, and a verdict without what it was served under: all were checked."""
-    serving = verdicts.SERVING if isinstance(command, c.RecordDecision) else ()
+    serving = verdicts.serving_for(state, command)
     if facts.serving != serving:
         wish, actual = ", ".join(serving) or "no serving condition", ", ".join(facts.serving)[:200] or "none"
         return refused(RefusalKind.INVALID, Code.SERVING, wish, actual, "log")

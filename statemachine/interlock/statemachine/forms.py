@@ -39,6 +39,9 @@ SCOPE: Final = _form(r"[a-z0-9._*?-]{1,64}")
 COMPUTE: Final = _form(r"[0-9]{1,64}(?:\.[0-9]{1,64})?(?:[eE]\+?[0-9]{1,2})?")
 """A decimal number, such as 6.1e25; bounded, so that arithmetic on it is exact and small."""
 
+LOCATION: Final = _form(r"[a-z0-9][a-z0-9._/:-]{0,126}")
+"""Where a deployment runs, as the release tooling calls it: an id without blanks, so nobody's name and no free text."""
+
 _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
         "model": MODEL,
@@ -55,11 +58,17 @@ _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "safeguard": _form(f"(?:models/{_ID}/)?safeguards/{_ID}"),
         "target": _form(f"-|models/{_ID}"),
         "hold": _form(f"holds/{_NUMBER}"),
+        "context": ID,
+        "location": LOCATION,
+        "decision": _form(f"decisions/{_NUMBER}"),
+        "deployment": _form(f"deployments/{_NUMBER}"),
     }
 )
 """The form of each argument of a trigger, or of each item where it is a list."""
 
-_MAY_BE_EMPTY: Final = frozenset({("determination.report", "assessment")})
+_MAY_BE_EMPTY: Final = frozenset(
+    {("determination.report", "assessment"), ("deployment.record", "artifact"), ("deployment.record", "decision")}
+)
 _AT_LEAST_ONE: Final = frozenset({("assessment.open", "thresholds")})
 
 

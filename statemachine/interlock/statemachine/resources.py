@@ -269,6 +269,27 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Deployment:
+    """``deployments/{n}``: a model that runs somewhere. Whether it is out of compliance is derived, never stored.
+
+    ``allowed`` is the gate's verdict at the log before the entry that recorded it; ``ended_at`` is None while live.
+    """
+
+    name: str
+    model: str
+    context: str
+    artifact: str
+    location: str
+    decision: str
+    allowed: bool
+    state: str = "live"
+    recorded_at: int = 0
+    recorder: str = ""
+    ended_at: int | None = None
+    ender: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyVersion:
     """``policies/{id}/versions/{v}``: a version that was adopted at some time."""
 
@@ -294,4 +315,5 @@ Resource = (
     | Log
     | PolicyVersion
     | Decision
+    | Deployment
 )

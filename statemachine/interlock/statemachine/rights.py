@@ -46,6 +46,7 @@ GROUPS: Mapping[str, frozenset[str]] = MappingProxyType(
             }
         ),
         "gate": frozenset({GATE_CHECK}),
+        "deployments": frozenset({Trigger.DEPLOYMENT_RECORD.value, Trigger.DEPLOYMENT_END.value}),
     }
 )
 """Short words that a pack's ``may:`` list can use for several rights."""
@@ -75,7 +76,7 @@ BUILT_IN_ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
             EVIDENCE_UPLOAD,
         },
         "admin": READ_SET | {HOLD_EVERYTHING, Trigger.HOLD_PLACE.value, Trigger.SAFEGUARD_REPLAN.value},
-        "release-tool": frozenset({GATE_CHECK, WHOAMI}),
+        "release-tool": GROUPS["gate"] | GROUPS["deployments"] | {WHOAMI},
         "monitor": frozenset({Trigger.SAFEGUARD_DEGRADE.value, Trigger.SAFEGUARD_SUSPEND.value, GATE_CHECK, WHOAMI}),
         "auditor": READ_SET,
     }

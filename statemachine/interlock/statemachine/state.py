@@ -26,7 +26,7 @@ class State:
 
     ``positions`` holds for each resource the position of the last entry that wrote it; ``counters`` the next number of
     each kind that numbers itself densely; ``writes`` what the entry that is being made has written so far. The other
-    maps are indexes over ``items``.
+    maps are indexes over ``items``; ``live`` holds for each deployment that runs its model.
     """
 
     size: int = 0
@@ -40,6 +40,7 @@ class State:
     first_uploads: Map[str, int] = field(default_factory=Map)
     envelopes: Map[bytes, int] = field(default_factory=Map)
     key_owner: Map[str, str] = field(default_factory=Map)
+    live: Map[str, str] = field(default_factory=Map)
     policy: r.PolicyVersion | None = None
     writes: tuple[str, ...] = ()
 
@@ -145,6 +146,10 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
             for credential in item.credentials:
                 owners = owners.set(credential.fingerprint, item.name)
             return {"key_owner": owners}
+        case r.Deployment():
+            if item.state == "live":
+                return {"live": state.live.set(item.name, item.model)}
+            return {"live": state.live.delete(item.name)} if item.name in state.live else {}
         case r.PolicyVersion():
             return {"policy": item} if item.state == "adopted" else {}
         case _:

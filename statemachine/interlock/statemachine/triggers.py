@@ -52,6 +52,8 @@ class Trigger(StrEnum):
     SAFEGUARD_REPLAN = "safeguard.replan"
     HOLD_PLACE = "hold.place"
     HOLD_LIFT = "hold.lift"
+    DEPLOYMENT_RECORD = "deployment.record"
+    DEPLOYMENT_END = "deployment.end"
 
 
 _LOOSENS, _TIGHTENS, _NEUTRAL = Direction.LOOSENS, Direction.TIGHTENS, Direction.NEUTRAL
@@ -84,6 +86,8 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.SAFEGUARD_REPLAN: _NEUTRAL,
         Trigger.HOLD_PLACE: _TIGHTENS,
         Trigger.HOLD_LIFT: _LOOSENS,
+        Trigger.DEPLOYMENT_RECORD: _NEUTRAL,
+        Trigger.DEPLOYMENT_END: _NEUTRAL,
     }
 )
 

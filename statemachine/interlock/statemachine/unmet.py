@@ -85,6 +85,7 @@ class Code(StrEnum):
     WITHDRAWN = "WITHDRAWN"
     # decisions
     DECISION_DIFFERS = "DECISION_DIFFERS"
+    DECISION_OF_ANOTHER = "DECISION_OF_ANOTHER"
     SERVING = "SERVING"
     # authority and the log
     RIGHT_MISSING = "RIGHT_MISSING"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
+from interlock.statemachine import changes, forms
 from interlock.statemachine import commands as c
-from interlock.statemachine import forms
 from interlock.statemachine import resources as r
 from interlock.statemachine.decision import Decision, build_decision
 from interlock.statemachine.entry import Transition
@@ -26,6 +26,24 @@ if TYPE_CHECKING:
 
 SERVING: Final = ("clock", "ledger", "policy", "rules")
 """The conditions of rule 1 that only a server can vouch for; an entry that holds a verdict records all of them."""
+
+
+def serving_for(state: State, command: c.Command) -> tuple[str, ...]:
+    """Return the serving conditions that an entry of this command records: all of them where a verdict may be in it.
+
+    That is a decision, the record of a deployment, and a sign-off on or application of a change that records one.
+    """
+    match command:
+        case c.RecordDecision():
+            return SERVING
+        case c.Fire():
+            return SERVING if isinstance(command.firing, c.DeploymentRecord) else ()
+        case c.SignOffChange() | c.ApplyApprovedChange():
+            change = state.find(command.change, r.Change)
+            triggers = changes.content_of(change.content).triggers if change is not None else ()
+            return SERVING if any(isinstance(firing, c.DeploymentRecord) for firing in triggers) else ()
+        case _:
+            return ()
 
 
 def judge(policy: Policy, state: State, model: str, context: str, artifact: str, instant: int) -> Decision:

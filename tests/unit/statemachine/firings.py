@@ -41,6 +41,8 @@ _ALL: Final[tuple[c.Firing, ...]] = (
     c.SafeguardReplan(_SAFEGUARD, _REASON),
     c.HoldPlace(_MODEL, _REASON),
     c.HoldLift("holds/1"),
+    c.DeploymentRecord(_MODEL, "external", _SHA256, "cluster-a/eu-west:1", "decisions/1"),
+    c.DeploymentEnd("deployments/1"),
 )
 
 EXAMPLES: Final[dict[type[c.Firing], c.Firing]] = {type(firing): firing for firing in _ALL}

@@ -145,6 +145,7 @@ WIDE_CAST: Final = (
     Member("engineer-of-aurora", (("engineer", "aurora-*"),)),
     Member("evaluator", (("evaluator", "*"),)),
     Member("engineer", (("engineer", "*"),)),
+    Member("release-bot", (("release-tool", "*"),), kind="service"),
     Member("two-hats", (("owner", "*"), ("reviewer", "*"))),
     Member("owner-a-again", (("reviewer", "*"),), person="owner-a"),
     Member("evaluator-again", (("reviewer", "*"),), person="evaluator"),

@@ -34,7 +34,7 @@ MAY = {
     "requester": {"model.register", "safeguard.start", "safeguard.verify"} | ASSESSMENT,
     "admin": {"hold.place", "safeguard.replan", "hold.everything"},
     "monitor": {"safeguard.degrade", "safeguard.suspend"},
-    "release-tool": set(),
+    "release-tool": {"deployment.record", "deployment.end"},
     "auditor": set(),
     "evaluator": {"model.register", "determination.report"} | ASSESSMENT,
     "engineer": {"safeguard.start", "safeguard.verify"},

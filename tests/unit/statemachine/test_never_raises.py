@@ -41,6 +41,9 @@ def busy() -> World:
         ("engineer", c.SafeguardStart("safeguards/classifier")),
         ("owner-a", c.HoldPlace(MODEL)),
         ("admin", c.HoldPlace(EVERYTHING)),
+        ("release-bot", c.DeploymentRecord(MODEL, "internal", "0a" * 32, "cluster-a")),
+        ("release-bot", c.DeploymentRecord("models/aurora-1", "internal", "", "cluster-b")),
+        ("release-bot", c.DeploymentEnd("deployments/2")),
     ]
     for who, firing in fires:
         assert isinstance(world.fire(who, firing), Accepted)
@@ -69,7 +72,7 @@ def names() -> st.SearchStrategy[str]:
     existing = [*sorted(busy().state.items), EVERYTHING, "", *_IDS]
     segments = st.lists(st.sampled_from(["models", "levels", "determinations", "safeguards", *_IDS, ""]), max_size=5)
     numbers = st.sampled_from(["1", "2", "3", "01", "-1", "\u0661", "1_0", " 1", "9" * 40, "x", ""])
-    kinds = st.sampled_from(["evidence", "holds", "changes", "assessments", "entries", "grants"])
+    kinds = st.sampled_from(["evidence", "holds", "changes", "assessments", "entries", "grants", "deployments"])
     return st.one_of(
         st.sampled_from(existing),
         segments.map("/".join),
@@ -126,6 +129,7 @@ def good_firings() -> st.SearchStrategy[c.Firing]:
         ),
         st.sampled_from([c.HoldLift("holds/1"), c.HoldLift("holds/9"), c.HoldPlace(MODEL), c.HoldPlace(EVERYTHING)]),
         st.just(c.ModelRecordRun(MODEL, "evidence/4")),
+        st.sampled_from([c.DeploymentRecord(MODEL, "internal", "", "x"), c.DeploymentEnd("deployments/1")]),
     )
 
 

@@ -55,6 +55,7 @@ ARROWS = {
     "safeguard.start": "=", "safeguard.verify": "=", "safeguard.activate": "↑", "safeguard.reattest": "↑",
     "safeguard.degrade": "↓", "safeguard.restore": "↑", "safeguard.suspend": "↓", "safeguard.resume": "↑",
     "safeguard.retire": "↓", "safeguard.replan": "=", "hold.place": "↓", "hold.lift": "↑",
+    "deployment.record": "=", "deployment.end": "=",
 }  # fmt: skip
 MEANING = {"↑": Direction.LOOSENS, "↓": Direction.TIGHTENS, "=": Direction.NEUTRAL}
 

@@ -62,8 +62,9 @@ class _Issue:
         made = verdicts.judge(view.policy, view.state, asked.model, asked.context, asked.artifact_digest, instant)
         self.payload = decision.build_decision(made)
         self.reply.CopyFrom(self.answer(view, instant))
-        return Prepared(verdicts.command_for(made), serving=verdicts.SERVING)
+        return Prepared(verdicts.command_for(made))
 
-    def render(self, _after: View, _accepted: Accepted) -> gate_pb2.CheckReleaseResponse:
+    def render(self, _after: View, accepted: Accepted) -> gate_pb2.CheckReleaseResponse:
+        self.reply.decision_name = accepted.entry.transitions[0].resource
         self.reply.decision = dsse.sign(dsse.IN_TOTO_TYPE, self.payload, self.key).to_json()
         return self.reply

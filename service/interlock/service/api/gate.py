@@ -19,6 +19,7 @@ from interlock.v1 import gate_pb2, gate_pb2_grpc
 
 if TYPE_CHECKING:
     from interlock.service.api.decisions import Decisions
+    from interlock.service.api.deployments import Deployments
     from interlock.service.clock import Clock
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.view import View
@@ -42,10 +43,11 @@ class _Kept:
 class GateService(gate_pb2_grpc.GateServiceServicer):
     """May this model go to this context, now?"""
 
-    def __init__(self, committer: Committer, clock: Clock, decisions: Decisions) -> None:
+    def __init__(self, committer: Committer, clock: Clock, decisions: Decisions, deployments: Deployments) -> None:
         self._committer = committer
         self._clock = clock
         self._decisions = decisions
+        self._deployments = deployments
         self._view: View | None = None
         self._kept: dict[_Question, _Kept] = {}
 
@@ -66,6 +68,26 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
         if no:
             _deny(answer, no)
         return answer
+
+    async def RecordDeployment(
+        self, request: gate_pb2.RecordDeploymentRequest, context: Context
+    ) -> gate_pb2.Deployment:
+        """Record that a model runs somewhere, whatever the gate says of it."""
+        return await self._deployments.record(request)
+
+    async def EndDeployment(self, request: gate_pb2.EndDeploymentRequest, context: Context) -> gate_pb2.Deployment:
+        """Record that it runs there no more."""
+        return await self._deployments.end(request)
+
+    async def GetDeployment(self, request: gate_pb2.GetDeploymentRequest, context: Context) -> gate_pb2.Deployment:
+        """Return one deployment."""
+        return self._deployments.get(request)
+
+    async def ListDeployments(
+        self, request: gate_pb2.ListDeploymentsRequest, context: Context
+    ) -> gate_pb2.ListDeploymentsResponse:
+        """Return deployments, newest first."""
+        return await self._deployments.list(request)
 
     def _verdict(self, view: View, question: _Question, instant: int) -> _Kept:
         if view is not self._view or len(self._kept) >= MAX_KEPT:

@@ -9,6 +9,7 @@ from interlock.service.api.audit import AuditService
 from interlock.service.api.calls import Writer
 from interlock.service.api.change import ChangeService
 from interlock.service.api.decisions import Decisions
+from interlock.service.api.deployments import Deployments
 from interlock.service.api.evidence import EvidenceService
 from interlock.service.api.gate import GateService
 from interlock.service.api.hold import HoldService
@@ -54,7 +55,7 @@ def register(  # each by name at its one call
     """Register every servicer of this package with a server."""
     reader, writer, texts = Reader(committer, clock), Writer(committer, rng), Texts(store)
     evidence = EvidenceService(reader, writer, texts, blobs, max_bytes=max_evidence_bytes)
-    gate = GateService(committer, clock, Decisions(writer, decision_key))
+    gate = GateService(committer, clock, Decisions(writer, decision_key), Deployments(reader, writer))
     change = ChangeService(reader, writer, texts, committer, store)
     assessment_pb2_grpc.add_AssessmentServiceServicer_to_server(AssessmentService(reader, writer, texts), server)
     audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(reader, committer, store), server)

@@ -104,6 +104,11 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
             },
             "GateService": {
                 "CheckRelease": _GATE,
+                "RecordDeployment": _fires(Trigger.DEPLOYMENT_RECORD),
+                "EndDeployment": _fires(Trigger.DEPLOYMENT_END),
+                # Whoever may ask the gate may see what runs in spite of it.
+                "GetDeployment": _GATE,
+                "ListDeployments": _GATE,
             },
             "HoldService": {
                 "PlaceHold": _fires(Trigger.HOLD_PLACE),

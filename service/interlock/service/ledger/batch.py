@@ -28,6 +28,7 @@ from interlock.statemachine import commands as c
 from interlock.statemachine.decide import decide
 from interlock.statemachine.triggers import DIRECTIONS, Direction
 from interlock.statemachine.unmet import Refused
+from interlock.statemachine.verdicts import serving_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -214,7 +215,9 @@ class Batch:
             raise Refusal(prepared)
         if is_behind(now, view.state) and not tightens(prepared.command):
             raise ClockBehind
-        facts = c.Facts(instant, prepared.envelopes, prepared.serving)
+        # What a verdict leans on holds here: nothing is decided without a sound ledger, nor such a command without a
+        # sane clock.
+        facts = c.Facts(instant, prepared.envelopes, serving_for(view.state, prepared.command))
         decided = decide(view.rules, view.policy, view.state, prepared.command, facts, call.actor, call.request_id)
         if isinstance(decided, Refused):
             raise Refusal(decided)

@@ -24,8 +24,7 @@ class Prepared:
     """A command as it is decided, with what is stored beside the log if it is accepted.
 
     ``objects`` are content bytes, kept under their SHA-256 (those in the command itself are kept anyway); ``packs`` are
-    encoded policy packs, kept under their pack digest; ``texts`` can be erased later. ``serving`` is
-    what a verdict in the command leans on: the committer decides nothing without a sound ledger and a sane clock.
+    encoded policy packs, kept under their pack digest; ``texts`` can be erased later.
     """
 
     command: Command
@@ -33,7 +32,6 @@ class Prepared:
     objects: tuple[bytes, ...] = ()
     packs: tuple[bytes, ...] = ()
     texts: tuple[Text, ...] = ()
-    serving: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

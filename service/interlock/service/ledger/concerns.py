@@ -48,8 +48,8 @@ def rows_of(accepted: Accepted, data: bytes) -> EntryRows:
 def models_concerned(state: State, written: tuple[str, ...]) -> tuple[str, ...]:
     """Return the models that an entry concerns which wrote these resources, each once, sorted.
 
-    That is a model or anything of one, a hold on it, an assessment of it, a decision on it, and a change with a trigger
-    on any of these.
+    That is a model or anything of one, a hold on it, an assessment of it, a decision on it, a deployment of it, and a
+    change with a trigger on any of these.
     Holds on everything and shared safeguards are no one model's.
     """
     return tuple(sorted({model for name in written for model in _models_of(state, name)}))
@@ -57,7 +57,12 @@ def models_concerned(state: State, written: tuple[str, ...]) -> tuple[str, ...]:
 
 def _models_of(state: State, name: str) -> set[str]:
     match state.items.get(name):
-        case r.Hold(target=subject) | r.Assessment(model=subject) | r.Decision(model=subject):
+        case (
+            r.Hold(target=subject)
+            | r.Assessment(model=subject)
+            | r.Decision(model=subject)
+            | r.Deployment(model=subject)
+        ):
             found = {names.model_of(subject)}
         case r.Change(content=content):
             firings = changes.content_of(content).triggers

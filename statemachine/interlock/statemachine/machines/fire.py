@@ -8,7 +8,7 @@ from interlock.statemachine import commands as c
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
 from interlock.statemachine.forms import malformed
-from interlock.statemachine.machines import assessment, determination, hold, level, model, safeguard
+from interlock.statemachine.machines import assessment, deployment, determination, hold, level, model, safeguard
 from interlock.statemachine.state import EVERYTHING, State
 from interlock.statemachine.unmet import RefusalKind, Refused
 
@@ -47,6 +47,10 @@ def fire(moment: Moment, state: State, firing: c.Firing) -> Moved | Refused:  # 
             return hold.place(moment, state, firing)
         case c.HoldLift():
             return hold.lift(moment, state, firing)
+        case c.DeploymentRecord():
+            return deployment.record(moment, state, firing)
+        case c.DeploymentEnd():
+            return deployment.end(moment, state, firing)
         case _:
             return safeguard.fire(moment, state, firing)
 
@@ -56,7 +60,14 @@ def subject_of(firing: c.Firing) -> str:
     match firing:
         case c.DeterminationReport() | c.DeterminationConfirm() | c.DeterminationRuleOut():
             return firing.determination
-        case c.ModelRegister() | c.ModelRetire() | c.ModelAddArtifact() | c.ModelRecordRun() | c.AssessmentOpen():
+        case (
+            c.ModelRegister()
+            | c.ModelRetire()
+            | c.ModelAddArtifact()
+            | c.ModelRecordRun()
+            | c.AssessmentOpen()
+            | c.DeploymentRecord()
+        ):
             return firing.model
         case c.AssessmentConclude() | c.AssessmentAbandon():
             return firing.assessment
@@ -66,6 +77,8 @@ def subject_of(firing: c.Firing) -> str:
             return firing.target
         case c.HoldLift():
             return firing.hold
+        case c.DeploymentEnd():
+            return firing.deployment
         case (
             c.SafeguardStart()
             | c.SafeguardVerify()
@@ -93,6 +106,9 @@ def model_concerned(state: State, firing: c.Firing) -> str | None:
         case c.AssessmentConclude() | c.AssessmentAbandon():
             assessed = state.find(subject, r.Assessment)
             subject = assessed.model if assessed is not None else subject
+        case c.DeploymentEnd():
+            deployed = state.find(subject, r.Deployment)
+            subject = deployed.model if deployed is not None else subject
         case _:
             pass
     return None if subject == EVERYTHING else names.model_of(subject)
@@ -137,6 +153,8 @@ def touched(policy: Policy, state: State, firing: c.Firing) -> frozenset[str]:
             }
         case c.DeterminationReport():
             found |= {firing.assessment} - {""}
+        case c.DeploymentRecord():
+            found |= {firing.decision} - {""}
         case c.SafeguardRetire():
             spec = policy.safeguards.get(names.leaf_of(subject))
             for leaning in [concerned] if concerned else [m.name for m in state.all_of(r.Model)]:

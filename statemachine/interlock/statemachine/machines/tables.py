@@ -147,6 +147,11 @@ def _hold_edges() -> Iterable[Edge]:
     yield "placed", "hold.lift", "lifted"
 
 
+def _deployment_edges() -> Iterable[Edge]:
+    yield ABSENT, "deployment.record", "live"
+    yield "live", "deployment.end", "ended"
+
+
 def _change_edges() -> Iterable[Edge]:
     yield ABSENT, "change.propose", "in_review"
     yield ABSENT, "change.propose[draft]", "draft"
@@ -188,8 +193,9 @@ DETERMINATION: Final = compile_table("determination", _determination_edges())
 ASSESSMENT: Final = compile_table("assessment", _assessment_edges())
 SAFEGUARD: Final = compile_table("safeguard", _safeguard_edges())
 HOLD: Final = compile_table("hold", _hold_edges())
+DEPLOYMENT: Final = compile_table("deployment", _deployment_edges())
 CHANGE: Final = compile_table("change", _change_edges())
-FIXED: Final = (MODEL, DETERMINATION, ASSESSMENT, SAFEGUARD, HOLD, CHANGE)
+FIXED: Final = (MODEL, DETERMINATION, ASSESSMENT, SAFEGUARD, HOLD, DEPLOYMENT, CHANGE)
 
 
 @lru_cache(maxsize=64)

@@ -26,6 +26,7 @@ EDGES = {
         "open": {"assessment.conclude": "concluded", "assessment.abandon": "abandoned"},
     },
     "hold": {"absent": {"hold.place": "placed"}, "placed": {"hold.lift": "lifted"}},
+    "deployment": {"absent": {"deployment.record": "live"}, "live": {"deployment.end": "ended"}},
     "change": {
         "absent": {"change.propose": "in_review", "change.propose[draft]": "draft"},
         "draft": {

@@ -1,22 +1,28 @@
-"""Holds, assessments, evidence records and policy versions as messages."""
+"""Holds, assessments, evidence records, deployments and policy versions as messages."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from interlock.service.api.status import unmet_message
 from interlock.service.api.times import from_microseconds
-from interlock.v1 import assessment_pb2, evidence_pb2, hold_pb2, policy_pb2
+from interlock.v1 import assessment_pb2, evidence_pb2, gate_pb2, hold_pb2, policy_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from interlock.service.ledger.view import View
     from interlock.statemachine import resources as r
+    from interlock.statemachine.compliance import Compliance
 
 _ASSESSMENT_STATES: Final[Mapping[str, assessment_pb2.AssessmentState.ValueType]] = {
     "open": assessment_pb2.ASSESSMENT_STATE_OPEN,
     "concluded": assessment_pb2.ASSESSMENT_STATE_CONCLUDED,
     "abandoned": assessment_pb2.ASSESSMENT_STATE_ABANDONED,
+}
+_DEPLOYMENT_STATES: Final[Mapping[str, gate_pb2.DeploymentState.ValueType]] = {
+    "live": gate_pb2.DEPLOYMENT_STATE_LIVE,
+    "ended": gate_pb2.DEPLOYMENT_STATE_ENDED,
 }
 CLASSIFICATIONS: Final[Mapping[str, evidence_pb2.Classification.ValueType]] = {
     "public": evidence_pb2.CLASSIFICATION_PUBLIC,
@@ -70,6 +76,30 @@ def evidence_message(view: View, evidence: r.Evidence) -> evidence_pb2.Evidence:
     )
     if evidence.valid_until:
         message.valid_until_time.CopyFrom(from_microseconds(evidence.valid_until))
+    return message
+
+
+def deployment_message(view: View, deployment: r.Deployment, gate: Compliance) -> gate_pb2.Deployment:
+    """Return a deployment with what the gate says of it at ``view`` and the instant that ``gate`` is of."""
+    denied = gate.denied(deployment)
+    message = gate_pb2.Deployment(
+        name=deployment.name,
+        model=deployment.model,
+        context=deployment.context,
+        artifact_digest=deployment.artifact,
+        location=deployment.location,
+        decision=deployment.decision,
+        state=_DEPLOYMENT_STATES[deployment.state],
+        verdict_at_record=gate_pb2.VERDICT_ALLOW if deployment.allowed else gate_pb2.VERDICT_DENY,
+        out_of_compliance=denied is not None,
+        reasons=map(unmet_message, denied.reasons if denied is not None else ()),
+        recorder=deployment.recorder,
+        record_time=from_microseconds(deployment.recorded_at),
+        position=view.state.position(deployment.name),
+        ender=deployment.ender,
+    )
+    if deployment.ended_at is not None:
+        message.end_time.CopyFrom(from_microseconds(deployment.ended_at))
     return message
 
 
