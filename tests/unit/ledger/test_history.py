@@ -156,7 +156,14 @@ def test_waiting_for_a_position(place: Place) -> None:
         (EntryFilter(trigger="hold.*"), ["hold.place", "hold.place", "change.sign"]),
         (EntryFilter(trigger="hold*", descending=True), ["change.sign", "hold.place", "hold.place"]),
         (EntryFilter(resource="holds/1"), ["hold.place"]),
-        (EntryFilter(model=N), ["model.register", "change.propose", "change.submit", "change.withdraw"]),
+        (
+            EntryFilter(model=N),
+            [
+                "model.register", "change.propose", "change.submit", "change.withdraw", "deployment.record",
+                "deployment.end",
+            ],
+        ),
+        (EntryFilter(resource="deployments/1"), ["deployment.record"]),
         (
             EntryFilter(model=M, trigger="safeguard.*"),
             ["safeguard.start", "safeguard.verify", "change.sign", "safeguard.suspend"],

@@ -74,7 +74,16 @@ def _model_touched(state: State, name: str) -> str:
             return target
         case r.PolicyVersion():
             return EVERYTHING
-        case r.Assessment() | r.Evidence() | r.Change() | r.Principal() | r.Grant() | r.Log() | r.Decision():
+        case (
+            r.Assessment()
+            | r.Evidence()
+            | r.Change()
+            | r.Principal()
+            | r.Grant()
+            | r.Log()
+            | r.Decision()
+            | r.Deployment()
+        ):
             return ""
         case _:
             assert_never(found)
