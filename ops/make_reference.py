@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from typer.main import get_command
 
 from interlock.cli.exits import ExitCode
+from interlock.cli.help import real_commands
 from interlock.cli.main import build
 from interlock.service.config import ENVIRONMENT_PREFIX, KEYS, Config
 
@@ -74,13 +75,11 @@ line. The file is flat TOML; an unknown key is refused. Relative paths in it are
 
 def _commands() -> Iterator[tuple[str, Any]]:
     """Yield every command by its words, in the order of the help; the server's own come last."""
-    root: Any = get_command(build())
-    for name, command in root.commands.items():
-        inner = getattr(command, "commands", None)
-        if inner is None:
-            yield name, command
+    for name, command in real_commands(get_command(build())):
+        if hasattr(command, "commands"):
+            yield from ((f"{name} {word}", sub) for word, sub in real_commands(command))
         else:
-            yield from ((f"{name} {word}", sub) for word, sub in inner.items())
+            yield name, command
     for point in sorted(entry_points(group="interlock.commands"), key=lambda point: point.name):
         yield point.name, get_command(point.load())
 
@@ -115,7 +114,7 @@ def _must(parameter: Any) -> str:  # noqa: ANN401  # as above
 
 
 def _section(name: str, command: Any) -> str:  # noqa: ANN401  # as above
-    text, _, example = command.help.replace("\\[", "[").partition("Example: ")
+    text, _, example = command.help.replace("\b", "").partition("Example: ")
     arguments = [row for row in command.params if _is_argument(row)]
     options = [
         row for row in command.params if not _is_argument(row) and getattr(row, "rich_help_panel", None) != _COMMON

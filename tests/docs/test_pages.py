@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.main import get_command
 
+from interlock.cli.help import real_commands
 from interlock.cli.main import build
 from interlock.service.commands import init_app, serve_app
 from ops import make_diagrams, make_reference
@@ -78,7 +79,7 @@ def _declared(words: list[str]) -> bool:
         if word in joined and hasattr(command, "commands"):
             command = get_command(joined[word])
         elif hasattr(command, "commands") and word in command.commands:
-            command = command.commands[word]
+            command = dict(real_commands(command))[word]
         options |= _options(command)
     given = {word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word)}
     return not hasattr(command, "commands") and given <= options | {"--help"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from interlock.cli.exits import ExitCode
@@ -60,11 +61,20 @@ def show_fault(terminal: Terminal, message: str) -> None:
         terminal.note(("failed: ", "bold red"), message)
 
 
-def show_usage(error: typer.TyperException) -> int:
-    """Tell what is wrong with the command line."""
-    from typer import rich_utils
-
-    rich_utils.rich_format_error(error)  # type: ignore[arg-type]  # every exception of a command line is of its kind
+def show_usage(terminal: Terminal, error: typer.TyperException) -> int:
+    """Tell what is wrong with the command line; a group without a command has shown its help by then."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if terminal.as_json:
+        terminal.error_json({"error": error_value(errors.InvalidRequestError(message, reason="USAGE"))})
+        return ExitCode.USAGE
+    if context is not None and message == context.get_help():
+        print(message, file=sys.stderr)  # noqa: T201  # our own text
+        return ExitCode.USAGE
+    if context is not None:
+        terminal.note(context.get_usage())
+        terminal.note((f"`{context.command_path} {context.help_option_names[0]}` tells more", "dim"))
+    terminal.note(("error: ", "bold red"), message)
     return ExitCode.USAGE
 
 

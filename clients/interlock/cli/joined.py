@@ -6,13 +6,15 @@ without the `server` extra says what is missing. An entry point names a `typer.T
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as command_of
+
+from interlock.cli.commands import listed_commands
+from interlock.cli.help import Group, LaterCommand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,52 +31,51 @@ SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
 """What `--help` says of the commands that ship; others are listed with where they come from."""
 
 
-class JoinedCommand(TyperCommand):
-    """A command that becomes the real one when it is called."""
-
-    def __init__(self, point: EntryPoint) -> None:
-        """Stand for the command that ``point`` names."""
-        summary = SUMMARIES.get(point.name, f"A command of {point.module}.")
-        super().__init__(point.name, callback=lambda: None, params=[], help=summary, add_help_option=False)
-        self._point = point
-
-    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:  # noqa: ANN401  # typer's own, vendored types
-        """Load the real command and let it read the arguments; Group.invoke then runs what this context names."""
-        return self._load().make_context(info_name, args, parent=parent, **extra)
-
-    def _load(self) -> Any:  # noqa: ANN401  # as above
-        try:
-            app = self._point.load()
-        except ModuleNotFoundError as missing:
-            raise typer.BadParameter(
-                f"`interlock {self._point.name}` needs {missing.name}, which is not installed: "
-                "pip install 'interlock[server]'",
-                param_hint=self._point.name,
-            ) from missing
-        return command_of(app)
+def joined_command(point: EntryPoint) -> LaterCommand:
+    """Return the command that an entry point names, not loaded."""
+    return LaterCommand(point.name, SUMMARIES.get(point.name, f"A command of {point.module}."), lambda: _load(point))
 
 
-class RootGroup(TyperGroup):
-    """The `interlock` command itself: its own groups, then whatever has joined."""
+def _load(point: EntryPoint) -> Any:  # noqa: ANN401  # typer's own, vendored types
+    try:
+        app = point.load()
+    except ModuleNotFoundError as missing:
+        raise typer.BadParameter(
+            f"`interlock {point.name}` needs {missing.name}, which is not installed: pip install 'interlock[server]'",
+            param_hint=point.name,
+        ) from missing
+    return command_of(app)
+
+
+class RootGroup(Group):
+    """The `interlock` command itself: its own commands, then whatever has joined."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401  # as above
+        """Begin with our own commands."""
+        super().__init__(**attributes)
+        self.commands.update(listed_commands())
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401  # typer's own, vendored types
         """Name every command; joined ones come last."""
-        return [*super().list_commands(ctx), *(name for name in _points() if name not in self.commands)]
+        return [*super().list_commands(ctx), *(name for name in self._points if name not in self.commands)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401  # as above
         """Return a command; the server's are known by name even where no part has brought them."""
         own = super().get_command(ctx, cmd_name)
         if own is not None:
             return own
-        point = _points().get(cmd_name)
+        point = self._points.get(cmd_name)
         if point is not None:
-            return JoinedCommand(point)
+            return joined_command(point)
         if cmd_name in SUMMARIES:
             raise typer.BadParameter(
                 f"`interlock {cmd_name}` comes with the server: pip install 'interlock[server]'", param_hint=cmd_name
             )
         return None
 
+    @cached_property
+    def _points(self) -> dict[str, EntryPoint]:
+        """Every entry point of the group by name; to find them, every installed package is looked at, once."""
+        from importlib.metadata import entry_points
 
-def _points() -> dict[str, EntryPoint]:
-    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+        return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}

@@ -14,24 +14,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from typer.main import get_command
 
-from interlock.cli import (
-    assessments,
-    audit,
-    changes,
-    evidence,
-    gate,
-    holds,
-    keys,
-    models,
-    policy,
-    principals,
-    safeguards,
-    session,
-    signing,
-    status,
-)
 from interlock.cli.exits import ExitCode, exit_code_of
 from interlock.cli.failures import show_error, show_fault, show_usage
+from interlock.cli.help import WIDEST
 from interlock.cli.joined import RootGroup
 from interlock.cli.run import Common, JsonOption, PassphraseOption, ProfileOption, TimeoutOption
 from interlock.cli.terminal import Terminal
@@ -48,25 +33,11 @@ def build() -> typer.Typer:
         cls=RootGroup,
         help="Ties a model's release to the safeguards that its safety level requires.",
         no_args_is_help=True,
-        rich_markup_mode="rich",
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["--help", "-h"]},
+        context_settings={"help_option_names": ["--help", "-h"], "max_content_width": WIDEST},
     )
     app.callback()(_root)
-    session.add_to(app)
-    app.add_typer(models.app, name="models")
-    app.add_typer(assessments.app, name="assessments")
-    app.add_typer(safeguards.app, name="safeguards")
-    app.add_typer(changes.app, name="changes")
-    signing.add_to(app)
-    app.add_typer(evidence.app, name="evidence")
-    app.add_typer(holds.app, name="hold")
-    app.add_typer(gate.app, name="gate")
-    app.add_typer(audit.app, name="audit")
-    app.add_typer(policy.app, name="policy")
-    app.add_typer(keys.app, name="keys")
-    app.add_typer(principals.app, name="principals")
-    status.add_to(app)
     return app
 
 
@@ -111,7 +82,7 @@ def run(words: list[str]) -> int:
     try:
         outcome = get_command(build()).main(args=words, prog_name="interlock", standalone_mode=False)
     except typer.TyperException as error:
-        return show_usage(error)
+        return show_usage(terminal, error)
     except typer.Abort:
         terminal.note("interrupted; nothing more was sent")
         return ExitCode.INTERRUPTED

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
+from interlock.cli.help import COMMON_PANEL, Command, Group
 from interlock.cli.terminal import Terminal
 from interlock.client.errors import ProfileError
 from interlock.client.profile import profile_names
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 Body = TypeVar("Body", bound="Callable[..., int | None]")
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
-_PANEL: Final = "Common options"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Common:
         )
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.", rich_help_panel=_PANEL)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.", rich_help_panel=COMMON_PANEL)]
 ProfileOption = Annotated[
     str | None,
     typer.Option(
@@ -98,7 +98,7 @@ ProfileOption = Annotated[
         "-p",
         metavar="NAME|PATH",
         help="Who you are, at which server; else INTERLOCK_PROFILE.",
-        rich_help_panel=_PANEL,
+        rich_help_panel=COMMON_PANEL,
         autocompletion=_complete_profile,
     ),
 ]
@@ -109,7 +109,7 @@ TimeoutOption = Annotated[
         min=0.1,
         metavar="SECONDS",
         help=f"Give up on a call after this long; else {DEFAULT_TIMEOUT_SECONDS:g}.",
-        rich_help_panel=_PANEL,
+        rich_help_panel=COMMON_PANEL,
     ),
 ]
 PassphraseOption = Annotated[
@@ -118,7 +118,7 @@ PassphraseOption = Annotated[
         "--passphrase-file",
         metavar="FILE",
         help="Passphrase of your keys; else INTERLOCK_PASSPHRASE_FILE, else asked.",
-        rich_help_panel=_PANEL,
+        rich_help_panel=COMMON_PANEL,
     ),
 ]
 _COMMON: Final[tuple[tuple[str, Any, Any], ...]] = (
@@ -132,7 +132,7 @@ _COMMON: Final[tuple[tuple[str, Any, Any], ...]] = (
 
 def group(summary: str) -> typer.Typer:
     """Return an empty group of commands."""
-    return typer.Typer(help=summary, no_args_is_help=True, rich_markup_mode="rich")
+    return typer.Typer(cls=Group, help=summary, no_args_is_help=True, rich_markup_mode=None)
 
 
 def command(app: typer.Typer, name: str, *, example: str) -> Callable[[Body], Body]:
@@ -162,13 +162,9 @@ def command(app: typer.Typer, name: str, *, example: str) -> Callable[[Body], Bo
         vars(start)["__signature__"] = inspect.Signature(parameters, return_annotation=int | None)
         start.__annotations__ = {item.name: item.annotation for item in parameters}
         vars(start).pop("__wrapped__", None)
-        help_text = f"{inspect.cleandoc(body.__doc__ or '')}\n\nExample: {_literal(example)}"
-        app.command(name, help=help_text)(start)
+        # The mark before the example keeps it on one line, to be copied.
+        help_text = f"{inspect.cleandoc(body.__doc__ or '')}\n\n\b\nExample: {example}"
+        app.command(name, cls=Command, help=help_text)(start)
         return body
 
     return declare
-
-
-def _literal(text: str) -> str:
-    """Escape what rich would take for markup in help texts."""
-    return text.replace("[", "\\[")

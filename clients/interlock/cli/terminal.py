@@ -2,7 +2,7 @@
 
 Text of others reaches a screen only through `Terminal`, which spells out control and bidi characters. Colour is for
 terminals (and never with NO_COLOR), progress bars for a terminal on stderr, results for stdout, everything else for
-stderr.
+stderr. rich is imported with the first line that is printed.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
-
-from rich.cells import cell_len
-from rich.console import Console
-from rich.text import Text
 
 from interlock.client.text import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TextIO
+
+    from rich.console import Console
+    from rich.text import Text
 
 Piece: TypeAlias = "str | tuple[str, str]"
 """Text, or text with a style of rich."""
@@ -34,9 +34,8 @@ class Terminal:
     def __init__(self, *, as_json: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
         """Write to ``out`` and ``err``, by default the process's own."""
         self.as_json = as_json
+        self._out_file = out or sys.stdout
         self._err_file = err or sys.stderr
-        self._out = _console(out or sys.stdout)
-        self._err = _console(self._err_file)
 
     def line(self, *pieces: Piece, indent: int = 0) -> None:
         """Print one line of a result; nothing where the result is JSON."""
@@ -50,6 +49,9 @@ class Terminal:
 
     def rows(self, rows: Iterable[Sequence[Piece]], *, indent: int = 0, empty: str = "") -> None:
         """Print rows in aligned columns; ``empty`` goes to stderr where there are none."""
+        from rich.cells import cell_len
+        from rich.text import Text
+
         cells = [[_text((cell,)) for cell in row] for row in rows]
         if not cells:
             if empty:
@@ -70,8 +72,8 @@ class Terminal:
 
     def json(self, value: object) -> None:
         """Print a result as JSON, in ASCII, so that no character of it can act on a screen."""
-        self._out.file.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
-        self._out.file.flush()
+        self._out_file.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
+        self._out_file.flush()
 
     def note(self, *pieces: Piece) -> None:
         """Print one line to stderr: hints, warnings, what is under way."""
@@ -79,8 +81,8 @@ class Terminal:
 
     def error_json(self, value: object) -> None:
         """Print an error as JSON to stderr."""
-        self._err.file.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
-        self._err.file.flush()
+        self._err_file.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
+        self._err_file.flush()
 
     def for_asking(self) -> Terminal:
         """Return where to show what somebody is to be asked about: stderr, where stdout is kept for JSON."""
@@ -108,6 +110,14 @@ class Terminal:
         with self._err.status(escape(what).replace("[", "\\[")):
             yield
 
+    @cached_property
+    def _out(self) -> Console:
+        return _console(self._out_file)
+
+    @cached_property
+    def _err(self) -> Console:
+        return _console(self._err_file)
+
     @property
     def interactive(self) -> bool:
         """Whether somebody can be asked."""
@@ -115,6 +125,8 @@ class Terminal:
 
 
 def _text(pieces: Iterable[Piece]) -> Text:
+    from rich.text import Text
+
     text = Text(no_wrap=True)
     for piece in pieces:
         words, style = (piece, "") if isinstance(piece, str) else piece
@@ -123,5 +135,7 @@ def _text(pieces: Iterable[Piece]) -> Text:
 
 
 def _console(file: TextIO) -> Console:
+    from rich.console import Console
+
     options: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
     return Console(file=file, **options)

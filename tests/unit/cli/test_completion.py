@@ -32,6 +32,11 @@ def _completed(line: str, home: Path) -> list[str]:
     [
         ("interlock mod", ["models"]),
         ("interlock gate ch", ["check"]),
+        ("interlock audit ver", ["verify"]),
+        ("interlock wi", ["withdraw-sign-off"]),
+        ("interlock sign 1 --comm", ["--comment"]),
+        ("interlock ser", ["serve"]),
+        ("interlock serve --ready", ["--ready-file"]),
         ("interlock assessments report m t can", ["cannot_rule_out"]),
         ("interlock gate check m --profile r", ["release-bot", "rso"]),
     ],

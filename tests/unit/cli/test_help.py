@@ -11,16 +11,18 @@ import pytest
 from typer.main import get_command
 
 from interlock.cli import main
+from interlock.cli.commands import ALONE, GROUPS
+from interlock.cli.help import real_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEAVY = {"grpc", "cryptography", "google", "ruamel", "transitions", "immutables"}
+HEAVY = {"grpc", "cryptography", "google", "ruamel", "transitions", "immutables", "rich"}
 
 
 def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:  # noqa: ANN401  # typer's own
     """Yield every command that does something, with its words."""
-    for name, child in getattr(command, "commands", {}).items():
+    for name, child in real_commands(command):
         if hasattr(child, "commands"):
             yield from _commands(child, (*path, name))
         else:
@@ -48,6 +50,49 @@ def _imported(*words: str) -> set[str]:
 def test_help_imports_neither_grpc_nor_cryptography(words: tuple[str, ...]) -> None:
     """Whoever only looks something up does not pay for the wire."""
     assert _imported(*words) == set()
+
+
+@pytest.mark.parametrize(("name", "module"), [("gate", "audit"), ("sign", "gate")])
+def test_a_command_imports_only_its_own_module(name: str, module: str) -> None:
+    """Whoever asks the gate does not wait for the audit's commands."""
+    script = (
+        "import sys\n"
+        "from interlock.cli import main\n"
+        f"main.run([{name!r}, '--help'])\n"
+        f"print('interlock.cli.{module}' in sys.modules, file=sys.stderr)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+
+    assert done.stderr.split() == ["False"]
+
+
+@pytest.mark.parametrize("name", [*ALONE, *GROUPS])
+def test_the_list_says_what_the_command_says(name: str) -> None:
+    """A summary in the table is the first line of the real command's help."""
+    stand_in = dict(get_command(main.build()).commands)[name]  # type: ignore[attr-defined]  # typer's own, vendored types
+
+    [said, *_] = stand_in.load().help.split("\n")
+
+    assert stand_in.help == said
+    assert stand_in.load().name == name
+
+
+def test_help_keeps_an_example_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is to be copied is not wrapped, however long it is."""
+    main.run(["gate", "check", "--help"])
+
+    assert re.search(r"Example: interlock gate check .* --decision \S+$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_help_has_the_common_options_in_a_section_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """First what the command takes, then what all of them take."""
+    main.run(["gate", "check", "--help"])
+
+    own, _, common = capsys.readouterr().out.partition("Common options:")
+    assert "--artifact" in own
+    assert "--profile" in common
+    assert "--profile" not in own
 
 
 def test_every_command_of_the_design_is_there() -> None:

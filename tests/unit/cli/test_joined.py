@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _join(monkeypatch: pytest.MonkeyPatch, *points: tuple[str, str]) -> None:
     found = EntryPoints(EntryPoint(name, value, joined.GROUP) for name, value in points)
-    monkeypatch.setattr(joined, "entry_points", found.select)
+    monkeypatch.setattr("importlib.metadata.entry_points", found.select)
 
 
 @pytest.fixture

@@ -10,46 +10,63 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 _HELP = """Make a log: its keys, its certificate, its first policy, and everyone who may act.
 
 `--dev` makes an account for each role of a policy pack, with all keys in one folder: to try things out.
 `--genesis FILE` takes a file that people have reviewed, with everyone's public keys: for real use.
 
+\b
 Example: interlock init ./demo --dev --pack minimal
 """
 
 
 @app.command(help=_HELP)
 def init(  # each option is a parameter
-    data: Annotated[Path | None, typer.Argument(help="Folder to make. [default: interlock-data]")] = None,
-    data_option: Annotated[Path | None, typer.Option("--data", help="The same, as an option.")] = None,
+    data: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="Folder to make. [default: interlock-data]")
+    ] = None,
+    data_option: Annotated[
+        Path | None, typer.Option("--data", metavar="FOLDER", help="The same, as an option.")
+    ] = None,
     dev: Annotated[
         bool, typer.Option("--dev", help="Make everyone's keys here; the genesis says `development`.")
     ] = False,
     pack: Annotated[
-        str | None, typer.Option(help="With --dev: a shipped policy pack, or a folder. [default: minimal]")
+        str | None,
+        typer.Option(metavar="NAME|FOLDER", help="With --dev: a shipped policy pack, or a folder. [default: minimal]"),
     ] = None,
     genesis: Annotated[
-        Path | None, typer.Option(help="The reviewed file: principals, roles, public keys, policy pack, recovery.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The reviewed file: principals, roles, public keys, policy pack, recovery."),
     ] = None,
     countersign: Annotated[
         list[str] | None,
-        typer.Option(help="With --genesis: ID=KEYFILE of an approver at hand, who countersigns; repeat it for each."),
+        typer.Option(
+            metavar="ID=FILE",
+            help="With --genesis: ID=KEYFILE of an approver at hand, who countersigns; repeat it for each.",
+        ),
     ] = None,
-    listen: Annotated[str, typer.Option(help="HOST:PORT that the server will listen on.")] = "127.0.0.1:7443",
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Address that the server will listen on.")
+    ] = "127.0.0.1:7443",
     server_name: Annotated[
-        str, typer.Option(help="The server's name, in its certificate and every login.")
+        str, typer.Option(metavar="NAME", help="The server's name, in its certificate and every login.")
     ] = "interlock",
     host: Annotated[
-        list[str] | None, typer.Option(help="A further host name or address for the certificate; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A further host name or address for the certificate; may be repeated."),
     ] = None,
-    highwater: Annotated[Path | None, typer.Option(help="File of the high-water mark, best on another volume.")] = None,
+    highwater: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File of the high-water mark, best on another volume.")
+    ] = None,
     passphrase_file: Annotated[
         Path | None,
         typer.Option(
-            envvar="INTERLOCK_PASSPHRASE_FILE", help="Encrypt the server's own keys with the passphrase in this file."
+            metavar="FILE",
+            envvar="INTERLOCK_PASSPHRASE_FILE",
+            help="Encrypt the server's own keys with the passphrase in this file.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

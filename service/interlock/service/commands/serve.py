@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 _HELP = """Run the server until it is told to stop (SIGTERM or Ctrl-C); running calls may finish first.
 
 Each setting comes from its default, then `interlock.toml`, then INTERLOCK_* variables, then these options.
 
+\b
 Example: interlock serve --data ./demo
 """
 
@@ -22,21 +23,26 @@ Example: interlock serve --data ./demo
 @app.command(help=_HELP)
 def serve(  # each option is a parameter
     data: Annotated[
-        Path | None, typer.Option(help="Folder that `interlock init` made. [default: interlock-data]")
+        Path | None, typer.Option(metavar="FOLDER", help="Folder that `interlock init` made. [default: interlock-data]")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Configuration file. [default: interlock.toml in the data folder]")
+        Path | None,
+        typer.Option(metavar="FILE", help="Configuration file. [default: interlock.toml in the data folder]"),
     ] = None,
     listen: Annotated[
-        str | None, typer.Option(help="HOST:PORT (port 0: any free one), or unix:/PATH with --insecure.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="HOST:PORT (port 0: any free one), or unix:/PATH with --insecure."),
     ] = None,
     insecure: Annotated[bool | None, typer.Option("--insecure", help="No TLS; for a unix socket only.")] = None,
-    passphrase_file: Annotated[Path | None, typer.Option(help="File with the passphrase of the server's keys.")] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    log_format: Annotated[str | None, typer.Option(help="json or console.")] = None,
-    metrics_listen: Annotated[str | None, typer.Option(help="HOST:PORT for Prometheus.")] = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File with the passphrase of the server's keys.")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")] = None,
+    log_format: Annotated[str | None, typer.Option(metavar="FORMAT", help="json or console.")] = None,
+    metrics_listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Address for Prometheus.")] = None,
     ready_file: Annotated[
-        Path | None, typer.Option(help="Write the ready line to this file too, as JSON, once the server answers.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the ready line to this file too, as JSON, once the server answers."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the ready line as JSON.")] = False,
 ) -> None:
