@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interlock.client.profile import load_profile
+from interlock.client.verify import STEPS
 from interlock.proofs import note
 from tests.integration.cli_runner import Cli, command_line
 
@@ -36,9 +37,8 @@ def test_the_whole_log_is_verified(cli: Cli) -> None:
     head = cli.must("auditor", "audit", "checkpoint", "--json").json
 
     assert told[0].startswith("development")
-    assert [line.split()[:3] for line in told[1:7]] == [
-        [f"{number}.", name, "ok"]
-        for number, name in enumerate(("checkpoint", "genesis", "tree", "history", "replay", "sign-offs"), start=1)
+    assert [line.split()[:3] for line in told[1:9]] == [
+        [f"{number}.", name, "ok"] for number, name in enumerate(STEPS, start=1)
     ]
     assert told[-1] == f"verified: {head['size']} entries, root {head['root']}"
 
@@ -51,7 +51,7 @@ def test_a_verification_in_json_has_every_step(cli: Cli) -> None:
     assert report["findings"] == []
     assert report["development"]
     assert report["sign_offs"] == 2
-    assert len(report["steps"]) == 6
+    assert [row["name"] for row in report["steps"]] == list(STEPS)
 
 
 def test_a_head_that_this_log_never_had_is_a_finding(cli: Cli) -> None:

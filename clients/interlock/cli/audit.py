@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlock.cli import verification
 from interlock.cli.arguments import AsOfOption, moment, moment_or_position
-from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.entry import entry_json, show_entry, show_entry_line
 from interlock.cli.views.past import show_state, state_json
 
 if TYPE_CHECKING:
     from interlock.client.errors import InterlockError
-    from interlock.client.verify import VerifyReport
 
 app = group("The audit trail: read it, follow it, verify it here from its first byte.")
 
@@ -127,50 +126,8 @@ def checkpoint(run: Run) -> None:
     run.terminal.lines(head.note.removesuffix("\n"))
 
 
-@command(app, "verify", example="interlock audit verify")
-def verify(run: Run) -> int:
-    """Verify the whole log here: hashes, signatures, and every entry decided again. Exit 1 with findings.
-
-    Nothing of the server is believed but what the pinned log key signed and the pinned genesis founded.
-    """
-    with run.client() as client, run.terminal.progress("verifying") as progress:
-        report = client.verify(progress)
-    if run.as_json:
-        run.terminal.json(_report_json(report))
-    else:
-        _show_report(run, report)
-    return ExitCode.DONE if report.verified else ExitCode.NO
-
-
-def _show_report(run: Run, report: VerifyReport) -> None:
-    terminal = run.terminal
-    if report.development:
-        terminal.line(
-            ("development", "bold yellow"), " genesis: one person made everybody's keys and could sign for all"
-        )
-    for step in report.steps:
-        mark = ("ok", "green") if step.passed else ("FAILED", "bold red")
-        terminal.line(f"{step.number}. {step.name:<11} ", mark, f"  {step.detail}" if step.detail else "")
-    for finding in report.findings:
-        where = f"entry {finding.position}" if finding.position >= 0 else "the log"
-        terminal.line((f"{where}: ", "bold red"), (finding.code, "bold"), f" ({finding.step}): {finding.detail}")
-    terminal.line((report.last_line, "bold green" if report.verified else "bold red"))
-
-
-def _report_json(report: VerifyReport) -> dict[str, object]:
-    return {
-        "verified": report.verified,
-        "entries": report.entries,
-        "root": report.root.hex(),
-        "development": report.development,
-        "genesis_digest": report.genesis_digest.hex(),
-        "countersigned_by": list(report.countersigned),
-        "sign_offs": report.sign_offs,
-        "steps": [
-            {"number": row.number, "name": row.name, "passed": row.passed, "detail": row.detail} for row in report.steps
-        ],
-        "findings": [
-            {"step": row.step, "position": row.position, "code": row.code, "detail": row.detail}
-            for row in report.findings
-        ],
-    }
+command(app, "export", example="interlock audit export --out q2.ilbundle --with-evidence")(verification.export)
+command(app, "key", example="interlock audit key > log.pub")(verification.key)
+command(app, "verify", example="interlock audit verify q2.ilbundle --key log.pub --since-checkpoint april.txt")(
+    verification.verify
+)

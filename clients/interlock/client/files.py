@@ -11,7 +11,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +31,20 @@ def unless_read_only() -> Iterator[None]:
 
 def write_private(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data`` in one step, mode 0600; a crash leaves the old file or the new one."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file, mode 0600, that takes the place of ``path`` when the block ends well, and is removed otherwise.
+
+    It is synced first, so that a crash leaves the old file or the whole new one.
+    """
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600 from the start
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)

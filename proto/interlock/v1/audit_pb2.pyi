@@ -337,3 +337,55 @@ class GetStateAtResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStateAtResponse: _TypeAlias = GetStateAtResponse  # noqa: Y015
+
+@_typing.final
+class ExportBundleRequest(_message.Message):
+    """What to export beside the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WITH_EVIDENCE_FIELD_NUMBER: _builtins.int
+    with_evidence: _builtins.bool
+    """True for the bytes of all documents that the caller may read; opening a restricted one leaves an entry."""
+    def __init__(
+        self,
+        *,
+        with_evidence: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["with_evidence", b"with_evidence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportBundleRequest: _TypeAlias = ExportBundleRequest  # noqa: Y015
+
+@_typing.final
+class ExportBundleChunk(_message.Message):
+    """The next part of a bundle file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """Bytes of the file, to be written one after the other."""
+    entries: _builtins.int
+    """How many entries are in what was sent so far."""
+    total: _builtins.int
+    """How many the bundle will have."""
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+        entries: _builtins.int = ...,
+        total: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "entries", b"entries", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportBundleChunk: _TypeAlias = ExportBundleChunk  # noqa: Y015

@@ -60,6 +60,11 @@ class AuditServiceStub:
                 request_serializer=interlock_dot_v1_dot_audit__pb2.GetStateAtRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_audit__pb2.GetStateAtResponse.FromString,
                 _registered_method=True)
+        self.ExportBundle = channel.unary_stream(
+                '/interlock.v1.AuditService/ExportBundle',
+                request_serializer=interlock_dot_v1_dot_audit__pb2.ExportBundleRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_audit__pb2.ExportBundleChunk.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -101,6 +106,13 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportBundle(self, request, context):
+        """The whole log at one head, as a file that is verified with no server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +140,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.GetStateAt,
                     request_deserializer=interlock_dot_v1_dot_audit__pb2.GetStateAtRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_audit__pb2.GetStateAtResponse.SerializeToString,
+            ),
+            'ExportBundle': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportBundle,
+                    request_deserializer=interlock_dot_v1_dot_audit__pb2.ExportBundleRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_audit__pb2.ExportBundleChunk.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +283,33 @@ class AuditService:
             '/interlock.v1.AuditService/GetStateAt',
             interlock_dot_v1_dot_audit__pb2.GetStateAtRequest.SerializeToString,
             interlock_dot_v1_dot_audit__pb2.GetStateAtResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportBundle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/interlock.v1.AuditService/ExportBundle',
+            interlock_dot_v1_dot_audit__pb2.ExportBundleRequest.SerializeToString,
+            interlock_dot_v1_dot_audit__pb2.ExportBundleChunk.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class AuditServiceStub:
     """The newest signed checkpoint, at or past every acknowledged entry."""
     GetStateAt: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetStateAtRequest, _audit_pb2.GetStateAtResponse]
     """Every resource, or those of a name, as the log had left them at a position or a moment."""
+    ExportBundle: _grpc.UnaryStreamMultiCallable[_audit_pb2.ExportBundleRequest, _audit_pb2.ExportBundleChunk]
+    """The whole log at one head, as a file that is verified with no server."""
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
@@ -59,6 +61,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """The newest signed checkpoint, at or past every acknowledged entry."""
     GetStateAt: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetStateAtRequest, _audit_pb2.GetStateAtResponse]  # type: ignore[assignment]
     """Every resource, or those of a name, as the log had left them at a position or a moment."""
+    ExportBundle: _aio.UnaryStreamMultiCallable[_audit_pb2.ExportBundleRequest, _audit_pb2.ExportBundleChunk]  # type: ignore[assignment]
+    """The whole log at one head, as a file that is verified with no server."""
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """The audit trail."""
@@ -102,5 +106,13 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.GetStateAtResponse, _abc.Awaitable[_audit_pb2.GetStateAtResponse]]:
         """Every resource, or those of a name, as the log had left them at a position or a moment."""
+
+    @_abc_1.abstractmethod
+    def ExportBundle(
+        self,
+        request: _audit_pb2.ExportBundleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audit_pb2.ExportBundleChunk], _abc.AsyncIterator[_audit_pb2.ExportBundleChunk]]:
+        """The whole log at one head, as a file that is verified with no server."""
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

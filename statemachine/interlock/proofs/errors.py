@@ -64,6 +64,14 @@ class Fault(StrEnum):
     ENVELOPE_SIGNATURE_COUNT = "ENVELOPE_SIGNATURE_COUNT"
     PAYLOAD_TYPE = "PAYLOAD_TYPE"
 
+    # bundle
+    BUNDLE_MAGIC = "BUNDLE_MAGIC"
+    BUNDLE_VERSION = "BUNDLE_VERSION"
+    BUNDLE_TRUNCATED = "BUNDLE_TRUNCATED"
+    BUNDLE_SEGMENT = "BUNDLE_SEGMENT"
+    BUNDLE_DIGEST = "BUNDLE_DIGEST"
+    BUNDLE_TRAILING = "BUNDLE_TRAILING"
+
 
 class RefusedError(Exception):
     """Bytes that do not prove what they claim; the base of every error of this package.
@@ -108,3 +116,7 @@ class JsonError(RefusedError):
 
 class EnvelopeError(RefusedError):
     """A DSSE envelope is refused."""
+
+
+class BundleError(RefusedError):
+    """A bundle file is damaged, is none, or is of a format that is not known here."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Resolve = Callable[[bytes], bytes]
+
+
+M = TypeVar("M", bound=Message)
 
 
 class CodecError(ValueError):
@@ -261,8 +264,9 @@ def _refuse_unknown(message: Message, what: str) -> None:
             _refuse_unknown(part, what)
 
 
-def _parse_strict(kind: type[Message], data: bytes, what: str) -> Any:  # noqa: ANN401  # a message of ``kind``
-    message = _parse(kind, data, what)
+def parse_strict(kind: type[M], data: bytes, what: str) -> M:
+    """Return the message that ``data`` is. Raises CodecError unless it is in its one form, without unknown fields."""
+    message: M = _parse(kind, data, what)
     _refuse_unknown(message, what)
     if message.SerializeToString(deterministic=True) != data:
         msg = f"{what} is not in its one serialized form"
@@ -308,7 +312,7 @@ def content_digests(data: bytes) -> tuple[bytes, ...]:
 
 def decode_content(data: bytes) -> e.Content:
     """Return what content bytes say. Raises CodecError unless they are in their one form, without unknown fields."""
-    message = _parse_strict(change_pb2.ChangeContent, data, "the change's content")
+    message = parse_strict(change_pb2.ChangeContent, data, "the change's content")
     return e.Content(
         log_id=message.log_id,
         change=message.change,
@@ -326,7 +330,7 @@ def decode_content(data: bytes) -> e.Content:
 
 def decode_genesis(data: bytes) -> e.GenesisDocument:
     """Return what a founding document says. Raises CodecError unless it is in its one form."""
-    message = _parse_strict(ledger_pb2.GenesisDocument, data, "the founding document")
+    message = parse_strict(ledger_pb2.GenesisDocument, data, "the founding document")
     return e.GenesisDocument(
         log_id=message.log_id,
         log_key=message.log_key,
@@ -342,7 +346,7 @@ def decode_genesis(data: bytes) -> e.GenesisDocument:
 
 def decode_pack(data: bytes) -> dict[str, bytes]:
     """Return a pack's files by path. Raises CodecError unless the object is in its one form, paths unique."""
-    message = _parse_strict(policy_pb2.PolicyPack, data, "the policy pack")
+    message = parse_strict(policy_pb2.PolicyPack, data, "the policy pack")
     files = {row.path: row.content for row in message.files}
     if len(files) != len(message.files):
         msg = "the policy pack names a path twice"

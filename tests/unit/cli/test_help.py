@@ -110,6 +110,7 @@ def test_every_command_of_the_design_is_there() -> None:
         hold place | hold list | hold show | hold lift | gate check | gate verify
         keys create | policy list | policy show | principals list | principals show
         audit log | audit show | audit state | audit tail | audit checkpoint | audit verify
+        audit export | audit key
     """
     words = {tuple(item.split()) for item in re.split(r"[|\n]", wanted) if item.strip()}
 

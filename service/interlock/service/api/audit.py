@@ -17,6 +17,7 @@ from interlock.v1 import audit_pb2, audit_pb2_grpc
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from interlock.service.api.export import Exporter
     from interlock.service.api.reads import Reader
     from interlock.service.ledger.committer import Committer
     from interlock.service.server import Context
@@ -30,10 +31,11 @@ _BEGUN: Final = re.compile(r"(\d{1,18})@(-?\d{1,18}) (.*)", re.ASCII | re.DOTALL
 class AuditService(audit_pb2_grpc.AuditServiceServicer):
     """The trail."""
 
-    def __init__(self, reader: Reader, committer: Committer, store: Store) -> None:
+    def __init__(self, reader: Reader, committer: Committer, store: Store, exporter: Exporter) -> None:
         self._reader = reader
         self._committer = committer
         self._store = store
+        self._exporter = exporter
 
     async def ListEntries(
         self, request: audit_pb2.ListEntriesRequest, context: Context
@@ -124,6 +126,13 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
             instant=from_microseconds(instant),
             policy=view.policy.name,
         )
+
+    async def ExportBundle(
+        self, request: audit_pb2.ExportBundleRequest, context: Context
+    ) -> AsyncIterator[audit_pb2.ExportBundleChunk]:
+        """Yield the whole log at one head, as a file."""
+        async for chunk in self._exporter.chunks(request):
+            yield chunk
 
     async def _record(self, row: StoredEntry) -> audit_pb2.EntryRecord:
         """Return an entry with the content bytes and packs that it names."""

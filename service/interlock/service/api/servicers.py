@@ -11,6 +11,7 @@ from interlock.service.api.change import ChangeService
 from interlock.service.api.decisions import Decisions
 from interlock.service.api.deployments import Deployments
 from interlock.service.api.evidence import EvidenceService
+from interlock.service.api.export import Exporter
 from interlock.service.api.gate import GateService
 from interlock.service.api.hold import HoldService
 from interlock.service.api.model import ModelService
@@ -58,7 +59,8 @@ def register(  # each by name at its one call
     gate = GateService(committer, clock, Decisions(writer, decision_key), Deployments(reader, writer))
     change = ChangeService(reader, writer, texts, committer, store)
     assessment_pb2_grpc.add_AssessmentServiceServicer_to_server(AssessmentService(reader, writer, texts), server)
-    audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(reader, committer, store), server)
+    exporter = Exporter(committer, store, reader, writer, blobs)
+    audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(reader, committer, store, exporter), server)
     change_pb2_grpc.add_ChangeServiceServicer_to_server(change, server)
     evidence_pb2_grpc.add_EvidenceServiceServicer_to_server(evidence, server)
     gate_pb2_grpc.add_GateServiceServicer_to_server(gate, server)

@@ -78,6 +78,7 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 "TailEntries": _AUDIT,
                 "GetCheckpoint": _AUDIT,
                 "GetStateAt": _AUDIT,
+                "ExportBundle": _AUDIT,
             },
             "ChangeService": {
                 "ProposeChange": _PROPOSE,

@@ -221,6 +221,13 @@ def checkpoints(connection: Connection) -> Iterator[tuple[int, str]]:
         yield row.size, row.note
 
 
+def checkpoints_between(connection: Connection, first: int, last: int) -> tuple[tuple[int, str], ...]:
+    """Return the checkpoints of sizes from ``first`` up to and with ``last`` that were shown, (size, note), by size."""
+    t = s.CHECKPOINTS.c
+    wanted = select(t.size, t.note).where(t.size.between(first, last)).order_by(t.size)
+    return tuple((row.size, row.note) for row in connection.execute(wanted))
+
+
 def checkpoint(connection: Connection, size: int) -> str | None:
     """Return the checkpoint of a size, if one was shown."""
     found: str | None = connection.execute(select(s.CHECKPOINTS.c.note).where(s.CHECKPOINTS.c.size == size)).scalar()

@@ -1,0 +1,213 @@
+"""`interlock audit verify`, `export` and `key`: what takes a log to a machine that trusts nobody, and judges it there.
+
+Nothing here imports grpc unless a server is asked: a bundle is verified with neither server nor network.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from interlock.cli.exits import ExitCode
+from interlock.cli.run import Run  # noqa: TC001  # typer evaluates it
+
+if TYPE_CHECKING:
+    from interlock.client.verify import Trust, VerifyReport
+    from interlock.proofs.note import Checkpoint
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+MAX_TEXT_BYTES: Final = 1 << 20
+
+
+def verify(
+    run: Run,
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="BUNDLE", help="What `audit export` wrote; without it, the server's log.")
+    ] = None,
+    key: Annotated[
+        str, typer.Option("--key", metavar="FILE|KEY", help="The log's public key, as `audit key` prints it.")
+    ] = "",
+    genesis: Annotated[
+        str, typer.Option("--genesis", metavar="SHA256", help="Digest of the founding document; else the profile's.")
+    ] = "",
+    since_checkpoint: Annotated[
+        Path | None,
+        typer.Option("--since-checkpoint", metavar="FILE", help="A checkpoint kept from before, to be in the log."),
+    ] = None,
+    accept_asserted: Annotated[
+        bool, typer.Option("--accept-asserted", help="Take the server's word where nobody signed.")
+    ] = False,
+    live: Annotated[bool, typer.Option("--live", help="The server's log, as without BUNDLE.")] = False,
+) -> int:
+    """Verify a whole log here: hashes, signatures, and every entry decided again. Exit 1 with findings.
+
+    A BUNDLE is verified with no server and no network, against --key; without it the key and the founding that the
+    profile pins. Nothing else of the server or of the file is believed.
+    """
+    if bundle is not None and live:
+        raise typer.BadParameter("give a BUNDLE or --live, not both")
+    report = _verify_live(run, key, genesis, since_checkpoint, accept=accept_asserted) if bundle is None else None
+    if bundle is not None:
+        trust = _trust_of(run, key, genesis, since_checkpoint, accept=accept_asserted)
+        report = _verify_file(run, bundle, trust)
+    assert report is not None  # noqa: S101  # one of the two
+    if run.as_json:
+        run.terminal.json(_report_json(report))
+    else:
+        _show_report(run, report)
+    return ExitCode.DONE if report.verified else ExitCode.NO
+
+
+def export(
+    run: Run,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write it, such as `q2.ilbundle`.")],
+    with_evidence: Annotated[
+        bool, typer.Option("--with-evidence", help="With the bytes of every document that you may read.")
+    ] = False,
+) -> None:
+    """Export the log into one file, to be verified anywhere with `audit verify FILE --key log.pub`.
+
+    The file holds every entry up to one signed checkpoint, the checkpoints before, policy packs, change contents, texts
+    and, where asked for, documents. It appears when it is whole. Opening a restricted document leaves an entry.
+    """
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"{out} can't be a file: give its name in a folder that is there")
+    with run.client() as client, run.terminal.progress("exporting") as progress:
+        entries = client.export(out, with_evidence=with_evidence, progress=progress)
+    size = out.stat().st_size
+    if run.as_json:
+        run.terminal.json({"file": str(out), "entries": entries, "bytes": size})
+        return
+    run.terminal.line(f"{entries} entries in {out}, {size} bytes")
+
+
+def key(run: Run) -> None:
+    """Print the log's public key: one line, a C2SP verifier key, as the profile pins it. Asks no server.
+
+    Whoever verifies a bundle needs it, and should have it from elsewhere than the bundle.
+    """
+    from interlock.client.profile import find_profile, load_profile
+
+    profile = load_profile(find_profile(run.profile, run.environment))
+    if run.as_json:
+        value = {"log_key": profile.log_key, "log_id": profile.log_id.hex(), "genesis": profile.genesis_digest.hex()}
+        run.terminal.json(value)
+        return
+    run.terminal.line(profile.log_key)
+
+
+def _verify_live(run: Run, key: str, genesis: str, since: Path | None, *, accept: bool) -> VerifyReport:
+    with run.client() as client, run.terminal.progress("verifying") as progress:
+        trust = replace(client.trust(), accept_asserted=accept)
+        if key:
+            trust = replace(trust, log_key=_key_of(key))
+        return client.verify(progress, _also(trust, genesis, since))
+
+
+def _verify_file(run: Run, bundle: Path, trust: Trust) -> VerifyReport:
+    from interlock.client.verify import verify_bundle
+
+    try:
+        with bundle.open("rb") as file, run.terminal.progress("verifying") as progress:
+            return verify_bundle(file.read, trust, progress)
+    except OSError as error:
+        raise typer.BadParameter(f"{bundle} can't be read: {error.strerror}") from error
+
+
+def _trust_of(run: Run, key: str, genesis: str, since: Path | None, *, accept: bool) -> Trust:
+    """Return what a bundle is held to: the given key, or else all that the profile pins."""
+    from interlock.client.profile import find_profile, load_profile
+    from interlock.client.verify import Trust
+
+    if key:
+        return _also(Trust(_key_of(key), accept_asserted=accept), genesis, since)
+    profile = load_profile(find_profile(run.profile, run.environment))
+    return _also(Trust(profile.log_key, profile.log_id, profile.genesis_digest, accept_asserted=accept), genesis, since)
+
+
+def _also(trust: Trust, genesis: str, since: Path | None) -> Trust:
+    """Add what the command line pins."""
+    if genesis:
+        if not _DIGEST.fullmatch(genesis):
+            raise typer.BadParameter("--genesis takes a SHA-256 in 64 lower-case hexadecimal digits")
+        trust = replace(trust, genesis_digest=bytes.fromhex(genesis))
+    if since is not None:
+        seen = _checkpoint(since, trust.log_key)
+        heads = (*trust.heads, (seen.size, seen.root))
+        trust = replace(trust, heads=heads, least_size=max(trust.least_size, seen.size))
+    return trust
+
+
+def _key_of(text: str) -> str:
+    """Return the verifier key that was given, or that a file holds."""
+    from interlock.proofs.errors import RefusedError
+    from interlock.proofs.note import NoteVerifier
+
+    line = text if "+" in text and not Path(text).is_file() else _text(Path(text), "--key").strip()
+    try:
+        NoteVerifier.from_vkey(line)
+    except RefusedError as error:
+        raise typer.BadParameter(f"--key: no verifier key: {error}") from error
+    return line
+
+
+def _checkpoint(file: Path, log_key: str) -> Checkpoint:
+    """Return a checkpoint that was kept, its signature checked."""
+    from interlock.proofs import note
+    from interlock.proofs.errors import RefusedError
+
+    try:
+        return note.open_checkpoint(_text(file, "--since-checkpoint"), note.NoteVerifier.from_vkey(log_key))
+    except RefusedError as error:
+        raise typer.BadParameter(f"{file} is no checkpoint signed by this log's key: {error}") from error
+
+
+def _text(file: Path, option: str) -> str:
+    try:
+        with file.open("rb") as source:
+            return source.read(MAX_TEXT_BYTES).decode()
+    except OSError as error:
+        raise typer.BadParameter(f"{option}: {file} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{option}: {file} is no text") from error
+
+
+def _show_report(run: Run, report: VerifyReport) -> None:
+    terminal = run.terminal
+    if report.development:
+        terminal.line(
+            ("development", "bold yellow"), " genesis: one person made everybody's keys and could sign for all"
+        )
+    for step in report.steps:
+        mark = ("ok", "green") if step.passed else ("FAILED", "bold red")
+        terminal.line(f"{step.number}. {step.name:<11} ", mark, f"  {step.detail}" if step.detail else "")
+    for finding in report.findings:
+        where = f"entry {finding.position}" if finding.position >= 0 else "the log"
+        terminal.line((f"{where}: ", "bold red"), (finding.code, "bold"), f" ({finding.step}): {finding.detail}")
+    terminal.line((report.last_line, "bold green" if report.verified else "bold red"))
+
+
+def _report_json(report: VerifyReport) -> dict[str, object]:
+    return {
+        "verified": report.verified,
+        "entries": report.entries,
+        "root": report.root.hex(),
+        "development": report.development,
+        "genesis_digest": report.genesis_digest.hex(),
+        "genesis_pinned": report.genesis_pinned,
+        "countersigned_by": list(report.countersigned),
+        "sign_offs": report.sign_offs,
+        "signed": report.signed,
+        "asserted": report.asserted,
+        "steps": [
+            {"number": row.number, "name": row.name, "passed": row.passed, "detail": row.detail} for row in report.steps
+        ],
+        "findings": [
+            {"step": row.step, "position": row.position, "code": row.code, "detail": row.detail}
+            for row in report.findings
+        ],
+    }

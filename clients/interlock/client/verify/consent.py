@@ -1,0 +1,61 @@
+"""Whose word a loosening step rests on: *signed* or *asserted by the server* (ledger design, "Offline verification").
+
+Signed: the sign-offs that fill the slots of its rule were verified (replay did that) against keys of a founding that
+somebody countersigned, or of changes that were signed themselves. Asserted: everything else that loosens. Commands
+that tighten or loosen nothing, uploads and the instant are the server's word by nature and are not counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from interlock.statemachine import commands as c
+from interlock.statemachine import resources as r
+from interlock.statemachine.triggers import Direction, direction_of
+
+if TYPE_CHECKING:
+    from interlock.statemachine.decide import Accepted
+
+_APPLIED = "change.apply"
+
+
+@dataclass(slots=True)
+class Consent:
+    """Counts as the entries come. ``first_asserted`` is the position of the first such entry, -1 for none."""
+
+    signed: int = 0
+    asserted: int = 0
+    first_asserted: int = -1
+
+    def take(self, accepted: Accepted) -> None:
+        """Label what an accepted entry loosened. The founding has a step of its own."""
+        entry = accepted.entry
+        if isinstance(entry.command, c.Genesis | c.CloseGenesis):
+            return
+        loosened = [row for row in entry.transitions if _loosens(row.trigger)]
+        if not loosened:
+            return
+        filled = _filled(accepted) if accepted.state.log.countersigned else frozenset()
+        for row in loosened:
+            if row.trigger in filled:
+                self.signed += 1
+                continue
+            self.asserted += 1
+            if self.first_asserted < 0:
+                self.first_asserted = entry.seq
+
+
+def _loosens(trigger: str) -> bool:
+    return direction_of(trigger) is Direction.LOOSENS
+
+
+def _filled(accepted: Accepted) -> frozenset[str]:
+    """Return the triggers of the change that was applied whose every slot is filled by somebody who signed for it."""
+    applied = next((row.resource for row in accepted.entry.transitions if row.trigger == _APPLIED), "")
+    change = accepted.state.find(applied, r.Change)
+    if change is None:
+        return frozenset()
+    signers = {row.signer for row in change.sign_offs if row.decision == "approve" and row.envelope_digest}
+    open_ = {trigger for trigger, _, _, holder in change.applied_slots if holder not in signers}
+    return frozenset(trigger for trigger, _, _, _ in change.applied_slots) - open_

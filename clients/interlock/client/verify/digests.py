@@ -1,0 +1,143 @@
+"""What entries name by digest: contents, packs, texts, documents.
+
+Each that is given is what its digest says, and nothing is given that no entry names. What is not given is counted as
+held by its digest only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from interlock.statemachine import codec
+from interlock.statemachine import commands as c
+from interlock.statemachine import resources as r
+from interlock.statemachine.named import texts_of
+from interlock.statemachine.policy.files import pack_digest
+from interlock.statemachine.policy.findings import PackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from interlock.statemachine.entry import Entry
+    from interlock.statemachine.state import State
+
+    Find = Callable[[int, str, str], None]
+
+
+class Text(Protocol):
+    """A text with its salt (`interlock.v1.BundleText`)."""
+
+    @property
+    def salt(self) -> bytes:
+        """Random bytes."""
+
+    @property
+    def text(self) -> str:
+        """The text."""
+
+
+@dataclass(slots=True)
+class Objects:
+    """The objects that come with the entry being judged, and which of them it asked for."""
+
+    found: dict[bytes, bytes] = field(default_factory=dict)
+    asked: set[bytes] = field(default_factory=set)
+    used: int = 0
+    given: int = 0
+
+    def load(self, objects: Sequence[bytes]) -> None:
+        """Take the objects of the next entry. A pack is named by the digest of its files, not of what carries them."""
+        self.asked = set()
+        self.given = len(objects)
+        self.found = {}
+        for item in objects:
+            self.found[hashlib.sha256(item).digest()] = item
+            try:
+                self.found[pack_digest(codec.decode_pack(item))] = item
+            except (codec.CodecError, PackError):
+                continue
+
+    def resolve(self, digest: bytes) -> bytes:
+        """Return an object by its digest. Raises LookupError."""
+        try:
+            item = self.found[digest]
+        except KeyError:
+            raise LookupError(f"the object {digest.hex()} is not there, or has another digest") from None
+        self.asked.add(digest)
+        return item
+
+    def settle(self) -> bool:
+        """Count what the entry used; say whether that is all that came with it."""
+        self.used += len(self.asked)
+        return len(self.asked) == self.given
+
+
+@dataclass(slots=True)
+class Texts:
+    """The texts that were given, and how many are known by digest only."""
+
+    given: int = 0
+    withheld: int = 0
+
+    def take(self, entry: Entry, texts: Sequence[Text], find: Find) -> None:
+        """Compare the texts that come with an entry with those that it names."""
+        named = texts_of(entry)
+        seen = {hashlib.sha256(row.salt + row.text.encode()).digest() for row in texts}
+        if len(seen) < len(texts):
+            find(entry.seq, "TEXT_TWICE", "a text comes twice")
+        for digest in seen - named.keys():
+            find(entry.seq, "TEXT_DIFFERS", f"a text with the digest {digest.hex()}, which it does not name")
+        good = len(seen & named.keys())
+        self.given += good
+        self.withheld += len(named) - good
+
+
+@dataclass(slots=True)
+class Documents:
+    """The documents that entries recorded, and those whose bytes are here."""
+
+    recorded: int = 0
+    given: int = 0
+    _seen: set[str] = field(default_factory=set)
+    _records: dict[str, list[r.Evidence]] = field(default_factory=dict)
+    _open: tuple[str, int] | None = None
+    _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _size: int = 0
+
+    def count(self, entry: Entry) -> None:
+        """Count what an entry records."""
+        self.recorded += isinstance(entry.command, c.RecordEvidence)
+
+    def begin(self, state: State, sha256: str, size: int, find: Find) -> None:
+        """Start with the bytes of a document, once every entry was judged."""
+        self.end(state, find)
+        self._open, self._hash, self._size = (sha256, size), hashlib.sha256(), 0
+
+    def chunk(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._hash.update(data)
+        self._size += len(data)
+
+    def end(self, state: State, find: Find) -> None:
+        """Judge the document whose bytes have come."""
+        if self._open is None:
+            return
+        if not self._records:
+            for item in state.all_of(r.Evidence):
+                self._records.setdefault(item.sha256, []).append(item)
+        sha256, size = self._open
+        self._open = None
+        records = self._records.get(sha256, [])
+        known = min(records, key=lambda item: item.recorded_at, default=None)
+        if known is None:
+            find(-1, "EVIDENCE_UNKNOWN", f"a document {sha256} that no entry recorded")
+        elif sha256 in self._seen:
+            find(-1, "EVIDENCE_TWICE", f"{known.name} comes twice")
+        elif (self._hash.hexdigest(), self._size, size) != (sha256, known.size, known.size):
+            detail = f"{known.name} has {self._size} bytes with the SHA-256 {self._hash.hexdigest()}"
+            find(-1, "EVIDENCE_DIFFERS", f"{detail}; recorded are {known.size} with {sha256}")
+        else:
+            self.given += len(records)
+        self._seen.add(sha256)

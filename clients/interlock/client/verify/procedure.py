@@ -1,0 +1,268 @@
+"""The procedure, step by step; the same for a live log and for a bundle.
+
+ 1. checkpoint   the tree head is signed by the pinned log key, and no smaller than what was seen before
+ 2. genesis      the founding document is the pinned one, of the pinned log and key
+ 3. tree         leaf hashes of the stored bytes give the checkpoint's root, in size and value
+ 4. history      every checkpoint seen before, or given along, is a head of this same tree
+ 5. replay       each entry is decided again by these rules: transitions, sign-offs, keys, rights, quorums
+ 6. sign-offs    each statement names a tree head that this log really had before it
+ 7. consent      each loosening step was signed for, and rests not on the server's word
+ 8. digests      contents, packs, texts and documents that are given are what entries name, and nothing else is given
+ 9. file         of a bundle alone: it is whole, and undamaged
+
+Bytes come as a stream and are dropped as they are judged; what grows with the log is the fold, and 32 bytes an entry in
+a temporary file. Lives here: the procedure. Not here: where records come from, printing. Not checked: that the log is
+the only one (witnesses), and that the clock was right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol, Self
+
+from interlock.client.verify.consent import Consent
+from interlock.client.verify.digests import Documents, Objects, Texts
+from interlock.client.verify.report import LOG, STEPS, Finding, Step, VerifyReport
+from interlock.client.verify.roots import Roots
+from interlock.proofs import dsse, merkle, note
+from interlock.proofs.errors import RefusedError
+from interlock.statemachine import commands as c
+from interlock.statemachine import signoff
+from interlock.statemachine.replay import Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import TracebackType
+
+    from interlock.client.verify.digests import Text
+    from interlock.client.verify.report import Progress, Trust
+    from interlock.statemachine.decide import Accepted
+    from interlock.statemachine.entry import Entry
+
+MAX_FINDINGS: Final = 1000
+"""How many findings are kept: what is wrong is plain long before."""
+
+
+class Record(Protocol):
+    """An entry's stored bytes, and the objects that it names (`interlock.v1.EntryRecord`)."""
+
+    @property
+    def entry(self) -> bytes:
+        """The stored bytes."""
+
+    @property
+    def objects(self) -> Sequence[bytes]:
+        """The objects' bytes."""
+
+
+def verify_log(
+    records: Iterable[Record], checkpoint_note: str, trust: Trust, progress: Progress | None = None
+) -> VerifyReport:
+    """Verify a log from its records in order and its signed checkpoint. Bad data gives findings, never an exception.
+
+    Records past the checkpoint are not looked at: nothing vouches for them yet.
+    """
+    with Procedure(trust) as procedure:
+        procedure.open_head(checkpoint_note)
+        for record in records:
+            if procedure.frontier.size == procedure.size:
+                break
+            procedure.take(record.entry, record.objects)
+            if progress is not None:
+                progress(procedure.frontier.size, procedure.size)
+        procedure.close()
+        return procedure.report(STEPS)
+
+
+@dataclass(slots=True)
+class Procedure:
+    """One verification: `open_head`, `take` each entry, `close`, `report`. Use it as a context manager."""
+
+    trust: Trust
+    findings: list[Finding] = field(default_factory=list)
+    frontier: merkle.Frontier = field(default_factory=merkle.Frontier)
+    head: note.Checkpoint | None = None
+    checkpoints: int = 0
+    genesis: bytes = b""
+    sign_offs: int = 0
+    objects: Objects = field(default_factory=Objects)
+    texts: Texts = field(default_factory=Texts)
+    documents: Documents = field(default_factory=Documents)
+    consent: Consent = field(default_factory=Consent)
+    replay: Replay = field(init=False)
+    roots: Roots = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.replay = Replay(self.objects.resolve)
+        self.roots = Roots()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the temporary file back."""
+        self.roots.close()
+
+    @property
+    def size(self) -> int:
+        """How many entries the checkpoint covers; 0 where there is none to believe."""
+        return self.head.size if self.head is not None else 0
+
+    def find(self, step: str, position: int, code: str, detail: str) -> None:
+        """Note a finding."""
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(Finding(step, position, code, detail))
+
+    def open_head(self, text: str) -> None:
+        """Step 1."""
+        try:
+            self.head = note.open_checkpoint(text, note.NoteVerifier.from_vkey(self.trust.log_key))
+        except RefusedError as refused:
+            self.find("checkpoint", LOG, refused.fault, refused.detail)
+            return
+        if self.head.size < self.trust.least_size:
+            detail = f"{self.head.size} entries, but {self.trust.least_size} were seen before"
+            self.find("checkpoint", LOG, "LOG_ROLLED_BACK", detail)
+
+    def take(self, data: bytes, objects: Sequence[bytes], texts: Sequence[Text] = ()) -> None:
+        """Steps 2 to 8 for one entry, in the order of the log."""
+        position = self.frontier.size
+        self.frontier = self.frontier.append(merkle.leaf_hash(data))
+        self.roots.append(self.frontier.root())
+        if self.replay.findings:
+            return  # what follows an entry that should not be there has no meaning
+        self.objects.load(objects)
+        accepted = self.replay.feed(data)
+        if accepted is None:
+            found = self.replay.findings[-1]
+            self.find("replay", position, found.code, found.detail)
+            return
+        if position == 0:
+            self._check_genesis(accepted)
+        self._check_heads(accepted.entry)
+        self.consent.take(accepted)
+        if not self.objects.settle():
+            self._find_digest(
+                position, "OBJECT_UNNAMED", "an object comes with it that it does not name, or comes twice"
+            )
+        self.texts.take(accepted.entry, texts, self._find_digest)
+        self.documents.count(accepted.entry)
+
+    def take_checkpoint(self, text: str) -> None:
+        """Step 4, for a checkpoint that was signed when the log had as many entries as were taken by now."""
+        self.checkpoints += 1
+        try:
+            seen = note.open_checkpoint(text, note.NoteVerifier.from_vkey(self.trust.log_key))
+        except RefusedError as refused:
+            self.find("history", LOG, refused.fault, refused.detail)
+            return
+        if (seen.size, seen.root) != (self.frontier.size, self.frontier.root()):
+            self._find_fork(seen.size)
+
+    def begin_document(self, sha256: str, size: int) -> None:
+        """Step 8, for the bytes of a document, which come by `documents.chunk`."""
+        self.documents.begin(self.replay.state, sha256, size, self._find_digest)
+
+    def close(self) -> None:
+        """Steps 3, 4, 7 and 8, once everything has come; and step 2 for a log in which nothing was ever founded."""
+        size, head = self.frontier.size, self.head
+        self.documents.end(self.replay.state, self._find_digest)
+        if head is not None and not self.genesis and not self.findings:
+            self.find("genesis", LOG, "NO_GENESIS", "nothing was founded: there is no log to verify")
+        if head is not None and size < head.size:
+            self.find("tree", LOG, "TRUNCATED", f"{size} entries came, the checkpoint covers {head.size}")
+        elif head is not None and size > head.size:
+            self.find("tree", LOG, "SURPLUS", f"{size} entries came, the checkpoint covers {head.size}")
+        elif head is not None and self.frontier.root() != head.root:
+            gives = f"the entries give the root {self.frontier.root().hex()}"
+            self.find("tree", LOG, "ROOT_MISMATCH", f"{gives}, the checkpoint says {head.root.hex()}")
+        for seen_size, seen_root in self.trust.heads:
+            if seen_size <= size and self.roots.at(seen_size) != seen_root:
+                self._find_fork(seen_size)
+        if self.consent.asserted and not self.trust.accept_asserted:
+            detail = (
+                f"{self.consent.asserted} loosening steps, this the first, rest on the server's word: nobody signed"
+            )
+            self.find("consent", self.consent.first_asserted, "ASSERTED", detail)
+
+    def report(self, steps: Sequence[str]) -> VerifyReport:
+        """Put together what was found."""
+        log = self.replay.state.log if self.replay.state.size else None
+        failed = {finding.step for finding in self.findings}
+        said = self._said()
+        return VerifyReport(
+            entries=self.frontier.size,
+            root=self.frontier.root(),
+            development=log.development if log else False,
+            genesis_digest=self.genesis,
+            genesis_pinned=bool(self.trust.genesis_digest),
+            countersigned=log.countersigned if log else (),
+            sign_offs=self.sign_offs,
+            signed=self.consent.signed,
+            asserted=self.consent.asserted,
+            steps=tuple(
+                Step(number, name, name not in failed, said[name] if name not in failed else "")
+                for number, name in enumerate(steps, start=1)
+            ),
+            findings=tuple(self.findings),
+        )
+
+    def _find_digest(self, position: int, code: str, detail: str) -> None:
+        self.find("digests", position, code, detail)
+
+    def _find_fork(self, size: int) -> None:
+        self.find(
+            "history", LOG, "LOG_FORKED", f"the head of {size} entries that was signed before is none of this log"
+        )
+
+    def _check_genesis(self, accepted: Accepted) -> None:
+        """Step 2."""
+        log, trust = accepted.state.log, self.trust
+        self.genesis = log.genesis_digest
+        if trust.genesis_digest not in {b"", log.genesis_digest}:
+            detail = f"its digest is {log.genesis_digest.hex()}, pinned is {trust.genesis_digest.hex()}"
+            self.find("genesis", 0, "GENESIS_DIFFERS", detail)
+        if trust.log_id not in {b"", log.log_id}:
+            self.find("genesis", 0, "OTHER_LOG", f"it founds the log {log.log_id.hex()}")
+        if log.log_key != note.NoteVerifier.from_vkey(trust.log_key).public_key:
+            self.find("genesis", 0, "OTHER_LOG_KEY", "it names another log key than the pinned one")
+
+    def _check_heads(self, entry: Entry) -> None:
+        """Step 6: replay has checked the signature, not that the tree head which it names is one of this log."""
+        if not isinstance(entry.command, c.SignOffChange | c.WithdrawSignOffOfChange):
+            return
+        for envelope in entry.facts.envelopes:
+            try:
+                statement = signoff.parse_statement(dsse.RawEnvelope.from_json(envelope).payload)
+            except (RefusedError, signoff.StatementError) as error:
+                self.find("sign-offs", entry.seq, "SIGN_OFF_FORMAT", str(error))
+                continue
+            self.sign_offs += 1
+            if statement.checkpoint_size > entry.seq:
+                self.find("sign-offs", entry.seq, "SIGN_OFF_CHECKPOINT", "it names a tree head of its own future")
+            elif self.roots.at(statement.checkpoint_size).hex() != statement.checkpoint_root:
+                said = f"{statement.signer} had seen another log"
+                detail = f"{said}: its head of {statement.checkpoint_size} entries differs"
+                self.find("sign-offs", entry.seq, "SIGN_OFF_CHECKPOINT", detail)
+
+    def _said(self) -> dict[str, str]:
+        """Return what each step has to say where it finds nothing wrong."""
+        log = self.replay.state.log if self.replay.state.size else None
+        pinned = "as pinned" if self.trust.genesis_digest else "not pinned"
+        texts, documents = self.texts, self.documents
+        given = f"{self.objects.used} contents and packs, {texts.given} texts, {documents.given} documents"
+        held = f"{texts.withheld} texts and {documents.recorded - documents.given} documents by digest only"
+        return {
+            "checkpoint": f"signed by {self.trust.log_key.partition('+')[0]}, {self.size} entries",
+            "genesis": f"{self.genesis.hex()}, {pinned}, countersigned by {len(log.countersigned) if log else 0}",
+            "tree": f"{self.frontier.size} leaves give the root {self.frontier.root().hex()}",
+            "history": f"{len(self.trust.heads) + self.checkpoints} heads signed before are in it",
+            "replay": f"{self.replay.state.size} entries decided again, alike",
+            "sign-offs": f"{self.sign_offs} statements name heads that this log had",
+            "consent": f"{self.consent.signed} loosening steps signed, {self.consent.asserted} asserted by the server",
+            "digests": f"{given}; {held}",
+            "file": "whole, and its own digest holds",
+        }

@@ -1,0 +1,94 @@
+"""What the verifier is told beforehand, and what it says in the end: values only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from interlock.proofs import note
+
+LOG: Final = -1
+"""Position of a finding that is about the log as a whole."""
+
+STEPS: Final = ("checkpoint", "genesis", "tree", "history", "replay", "sign-offs", "consent", "digests")
+"""The steps of every verification, in order."""
+
+BUNDLE_STEPS: Final = (*STEPS, "file")
+"""The steps of a bundle's."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Hears of (entries done, entries in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the verifier believes beforehand.
+
+    ``log_key`` is the log's verifier key. Without ``genesis_digest`` and ``log_id`` (empty) any founding by this key
+    is taken, and the report says that it was not pinned. ``heads`` are tree heads seen earlier, as (size, root).
+    ``accept_asserted`` takes the server's word where nobody signed.
+    """
+
+    log_key: str
+    log_id: bytes = b""
+    genesis_digest: bytes = b""
+    heads: tuple[tuple[int, bytes], ...] = ()
+    least_size: int = 0
+    accept_asserted: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a key that is none: raises `NoteError`."""
+        note.NoteVerifier.from_vkey(self.log_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong, and where: ``position`` is that of an entry, or -1 for the log as a whole."""
+
+    step: str
+    position: int
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One numbered step of the procedure, and what it found good."""
+
+    number: int
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """The outcome. ``root`` is the recomputed one over ``entries``; only without findings is the log verified.
+
+    ``signed`` and ``asserted`` count the loosening transitions: those whose sign-offs were verified against keys of a
+    countersigned founding, and those that rest on the server's word.
+    """
+
+    entries: int
+    root: bytes
+    development: bool
+    genesis_digest: bytes
+    genesis_pinned: bool
+    countersigned: tuple[str, ...]
+    sign_offs: int
+    signed: int
+    asserted: int
+    steps: tuple[Step, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def verified(self) -> bool:
+        """Whether everything holds."""
+        return not self.findings
+
+    @property
+    def last_line(self) -> str:
+        """The line that scripts look for; it begins with `verified:` only where everything holds."""
+        verdict = "verified" if self.verified else "NOT VERIFIED"
+        return f"{verdict}: {self.entries} entries, root {self.root.hex()}"
