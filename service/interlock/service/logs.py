@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
 import structlog
 
@@ -20,8 +19,7 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("json", "console")
 
 
-@dataclass(frozen=True, slots=True)
-class RequestInfo:
+class RequestInfo(NamedTuple):
     """What every line of a request says of it; ``request_id`` is the caller's ``x-request-id`` or one of ours."""
 
     method: str

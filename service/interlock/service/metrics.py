@@ -1,23 +1,85 @@
-"""What the process counts, for Prometheus; one registry a server, nothing global."""
+"""What the process counts, for Prometheus; one registry a server, nothing global.
+
+Calls are counted in plain numbers that a collector reads: every call counts itself, and the library's locked values
+took longer than the verdict of a gate check.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter as Counter_
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from interlock.statemachine.compliance import Compliance, live_deployments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from prometheus_client.core import Metric
 
     from interlock.service.ledger.view import View
 
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Timing:
+    """How long the answered calls of one method took. Written by the event loop alone, one call at a time."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(_SECONDS) + 1)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count a call."""
+        self.counts[bisect_left(_SECONDS, seconds)] += 1
+        self.total += seconds
+
+
+class Calls(Collector):
+    """Calls by method and status code, and the time that answered unary ones took.
+
+    Counted on the event loop, read by the thread that serves the metrics, which may see a call half counted.
+    """
+
+    def __init__(self) -> None:
+        self._timings: dict[str, Timing] = {}
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def timing(self, method: str) -> Timing:
+        """Return where a unary method's answered calls are counted."""
+        return self._timings.setdefault(method, Timing())
+
+    def count(self, method: str, code: str) -> None:
+        """Count any other call: a stream, or one that was not answered with OK."""
+        self._counts[method, code] = self._counts.get((method, code), 0) + 1
+
+    def collect(self) -> Iterator[Metric]:
+        """Give both metrics as they are now."""
+        calls = CounterMetricFamily(
+            "interlock_calls", "Calls answered, by method and status code.", labels=("method", "code")
+        )
+        seconds = HistogramMetricFamily(
+            "interlock_call_seconds", "Time from request to answer of unary calls, by method.", labels=("method",)
+        )
+        for (method, code), count in list(self._counts.items()):
+            calls.add_metric((method, code), count)
+        for method, timing in list(self._timings.items()):
+            sums = list(accumulate(timing.counts))
+            if sums[-1]:
+                calls.add_metric((method, "OK"), sums[-1])
+                bounds = [*map(floatToGoString, _SECONDS), "+Inf"]
+                seconds.add_metric((method,), list(zip(bounds, sums, strict=True)), timing.total)
+        yield calls
+        yield seconds
 
 
 class Metrics:
@@ -25,14 +87,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.calls = Counter(
-            "interlock_calls", "Calls answered, by method and status code.", ("method", "code"),
-            registry=self.registry,
-        )  # fmt: skip
-        self.seconds = Histogram(
-            "interlock_call_seconds", "Time from request to answer of unary calls, by method.", ("method",),
-            buckets=_SECONDS, registry=self.registry,
-        )  # fmt: skip
+        self.calls = Calls()
+        self.registry.register(self.calls)
         self.streams = Gauge("interlock_open_streams", "Streams that are open.", registry=self.registry)
         self.internal_errors = Counter(
             "interlock_internal_errors", "Faults of the server that a caller met as INTERNAL.",

@@ -35,6 +35,7 @@ from interlock.service.wire import RequestReader
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
+    from google.protobuf.message import Message
     from google.rpc import status_pb2
     from protovalidate import Validator
     from structlog.typing import FilteringBoundLogger
@@ -135,7 +136,7 @@ class Pipeline:
     def _wrap(self, name: str, handler: Handler, permission: Permission) -> Handler:
         reader = RequestReader(_request_type(name), self._validator, remembers=not permission.mutates)
         method = Method(name, permission, reader)
-        serializer = handler.response_serializer
+        serializer = _bytes_of
         if handler.unary_unary is not None:
             call = self._unary(method, handler.unary_unary)
             return grpc.unary_unary_rpc_method_handler(call, None, serializer)
@@ -149,16 +150,17 @@ class Pipeline:
 
     def _unary(self, method: Method, handler: Any) -> Any:  # noqa: ANN401  # gRPC's handlers, untyped in its stubs
         admit, read = self._admit, method.reader.read
-        answered = self._metrics.calls.labels(method.name, "OK").inc
-        took = self._metrics.seconds.labels(method.name).observe
-        log, mutates = self._log, method.permission.mutates
+        require, permission = self._admission.require, method.permission
+        answered = self._metrics.calls.timing(method.name).add
+        log, mutates = self._log, permission.mutates
 
         async def call(data: bytes, context: Context) -> Any:  # noqa: ANN401  # a message of the contract
             started = time.perf_counter()
             caller = None
             try:
                 caller = admit(method, context)
-                self._require(method, caller)
+                if caller is not None:
+                    require(permission, caller)
                 request = read(data)
                 if context.time_remaining() is None:
                     async with asyncio.timeout(self._limits.deadline_seconds):
@@ -174,8 +176,7 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001  # the outermost handler; see the module's list, 5
                 await self._fail(method, context, error)
             else:
-                answered()
-                took(time.perf_counter() - started)
+                answered(time.perf_counter() - started)
                 if mutates:
                     log.info("done", principal=caller.principal if caller else "")
                 return reply
@@ -209,7 +210,7 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001  # the outermost handler
                 await self._fail(method, context, error)
             else:
-                self._metrics.calls.labels(method.name, "OK").inc()
+                self._metrics.calls.count(method.name, "OK")
 
         return stream
 
@@ -237,7 +238,7 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001  # the outermost handler
                 await self._fail(method, context, error)
             else:
-                self._metrics.calls.labels(method.name, "OK").inc()
+                self._metrics.calls.count(method.name, "OK")
                 self._log.info("done", principal=caller.principal if caller else "")
                 return reply
             finally:
@@ -291,7 +292,7 @@ class Pipeline:
 
     async def _abort(self, method: Method, context: Context, answer: status_pb2.Status) -> None:
         code = _CODES[answer.code]
-        self._metrics.calls.labels(method.name, code.name).inc()
+        self._metrics.calls.count(method.name, code.name)
         await context.abort(code, answer.message, ((STATUS_TRAILER, answer.SerializeToString()),))
 
 
@@ -312,6 +313,11 @@ class _FirstPart:
     async def close(self) -> None:
         """Read no further: what is left to the garbage collector is reported as forgotten."""
         await self._parts.aclose()
+
+
+def _bytes_of(reply: Message | bytes) -> bytes:
+    """Return a reply's bytes, which a servicer that keeps answers may give itself."""
+    return reply if isinstance(reply, bytes) else reply.SerializeToString()
 
 
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}

@@ -51,6 +51,11 @@ def with_ledger(folder: Path, story: Callable[[Running, gate.GateService], Await
     asyncio.run(run())
 
 
+async def check(service: gate.GateService, asked: gate_pb2.CheckReleaseRequest = ASK) -> gate_pb2.CheckReleaseResponse:
+    """Ask as the server does, and read the bytes of the answer."""
+    return gate_pb2.CheckReleaseResponse.FromString(await service.CheckRelease(asked, NOBODY))
+
+
 def codes(answer: gate_pb2.CheckReleaseResponse) -> list[str]:
     """Return the codes of a DENY."""
     assert answer.verdict == gate_pb2.VERDICT_DENY
@@ -63,7 +68,7 @@ def test_a_clock_behind_the_log_denies(tmp_path: Path, behind_us: int, denied: b
 
     async def story(ledger: Running, service: gate.GateService) -> None:
         ledger.clock.now = ledger.committer.view.state.time - behind_us
-        answer = await service.CheckRelease(ASK, NOBODY)
+        answer = await check(service)
 
         assert (codes(answer)[0] == "CLOCK") == denied
         assert answer.reasons[0].rule == (1 if denied else 4)
@@ -79,7 +84,7 @@ def test_no_answer_is_judged_before_the_last_entry(tmp_path: Path) -> None:
         last = ledger.committer.view.state.time
         ledger.clock.now = last - SECOND_US
 
-        answer = await service.CheckRelease(ASK, NOBODY)
+        answer = await check(service)
 
         assert to_microseconds(answer.instant, "instant") == last
 
@@ -91,9 +96,9 @@ def test_a_clock_that_recovers_is_believed_again(tmp_path: Path) -> None:
 
     async def story(ledger: Running, service: gate.GateService) -> None:
         ledger.clock.move(-10)
-        first = codes(await service.CheckRelease(ASK, NOBODY))
+        first = codes(await check(service))
         ledger.clock.move(20)
-        second = codes(await service.CheckRelease(ASK, NOBODY))
+        second = codes(await check(service))
 
         assert ("CLOCK" in first, "CLOCK" in second) == (True, False)
 
@@ -109,7 +114,7 @@ def test_nothing_is_signed_by_a_clock_behind_the_log(tmp_path: Path) -> None:
         asked = gate_pb2.CheckReleaseRequest(
             model="models/m", context="internal", artifact_digest="01" * 32, want_decision=True
         )
-        answer = await service.CheckRelease(asked, NOBODY)
+        answer = await check(service, asked)
 
         assert codes(answer)[0] == "CLOCK"
         assert answer.decision == b""
@@ -129,7 +134,7 @@ def test_a_log_that_was_rolled_back_denies_everything(tmp_path: Path) -> None:
             await ledger.do("evaluator", c.Fire(c.ModelRegister("models/m")))
         place.database.write_bytes(saved)
         async with place.running() as ledger:
-            answer = await service_of(ledger).CheckRelease(ASK, NOBODY)
+            answer = await check(service_of(ledger))
 
         assert codes(answer)[0] == "LOG_ROLLED_BACK"
 
@@ -156,7 +161,7 @@ def test_an_answer_ends_by_time_alone(tmp_path: Path) -> None:
     service = gate.GateService(head, clock, NOBODY, NOBODY)
 
     async def ask() -> gate_pb2.CheckReleaseResponse:
-        return await service.CheckRelease(ASK, NOBODY)
+        return await check(service)
 
     first = asyncio.run(ask())
     end = to_microseconds(first.valid_until_time, "valid_until_time")

@@ -1,7 +1,8 @@
 """GateService: the verdict out of memory, at the head of the log.
 
 A verdict depends on (position, instant) only, so it is kept for each question while the view stays the same and no
-moment passes at which time alone could change it; then only the instant in the answer differs. Serving conditions
+moment passes at which time alone could change it; then only the instant in the answer differs. What is kept is the
+answer's bytes: the instant's are put behind them, since a message's fields may come in any order. Serving conditions
 (rule 1: clock, ledger) are judged every time and never kept.
 """
 
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from interlock.service.api.serving import not_served
 from interlock.service.api.status import unmet_message
 from interlock.service.api.times import from_microseconds
+from interlock.service.clock import MICROSECONDS
 from interlock.service.errors import PositionNotReached
 from interlock.statemachine.explain import explain
 from interlock.v1 import gate_pb2, gate_pb2_grpc
@@ -36,8 +38,14 @@ _Question = tuple[str, str, str]
 class _Kept:
     """An answer but for its instant, good while instant < ``until`` (None: as long as the view)."""
 
-    answer: gate_pb2.CheckReleaseResponse
+    data: bytes
     until: int | None
+
+    def at(self, instant: int) -> gate_pb2.CheckReleaseResponse:
+        """Return the answer at an instant."""
+        answer = gate_pb2.CheckReleaseResponse.FromString(self.data)
+        answer.instant.CopyFrom(from_microseconds(instant))
+        return answer
 
 
 class GateService(gate_pb2_grpc.GateServiceServicer):
@@ -50,10 +58,11 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
         self._deployments = deployments
         self._view: View | None = None
         self._kept: dict[_Question, _Kept] = {}
+        self._instant = gate_pb2.CheckReleaseResponse()
 
-    async def CheckRelease(
+    async def CheckRelease(  # type: ignore[override]  # a reply's bytes do as well: `server.py`
         self, request: gate_pb2.CheckReleaseRequest, context: Context
-    ) -> gate_pb2.CheckReleaseResponse:
+    ) -> bytes:
         """Answer at the head of the log, with every reason."""
         view = self._committer.view
         if request.min_position > view.position:
@@ -63,11 +72,10 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
         question = (request.model, request.context, request.artifact_digest)
         no = not_served(self._committer.health, view, now)
         if request.want_decision and not no:
-            return await self._decisions.issue(request, lambda head, at: _at(_judge(head, question, at), at))
-        answer = _at(self._verdict(view, question, instant), instant)
-        if no:
-            _deny(answer, no)
-        return answer
+            signed = await self._decisions.issue(request, lambda head, at: _judge(head, question, at).at(at))
+            return signed.SerializeToString()
+        kept = self._verdict(view, question, instant)
+        return _denied(kept.at(instant), no).SerializeToString() if no else kept.data + self._instant_bytes(instant)
 
     async def RecordDeployment(
         self, request: gate_pb2.RecordDeploymentRequest, context: Context
@@ -97,22 +105,21 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
             kept = self._kept[question] = _judge(view, question, instant)
         return kept
 
-
-def _at(kept: _Kept, instant: int) -> gate_pb2.CheckReleaseResponse:
-    """Return the answer at an instant."""
-    answer = gate_pb2.CheckReleaseResponse()
-    answer.CopyFrom(kept.answer)
-    answer.instant.CopyFrom(from_microseconds(instant))
-    return answer
+    def _instant_bytes(self, instant: int) -> bytes:
+        """Return the bytes of an answer that says nothing but its instant."""
+        self._instant.instant.seconds, rest = divmod(instant, MICROSECONDS)
+        self._instant.instant.nanos = rest * 1000
+        return self._instant.SerializeToString()
 
 
-def _deny(answer: gate_pb2.CheckReleaseResponse, reasons: list[Unmet]) -> None:
-    """Turn an answer into DENY, with these reasons first."""
+def _denied(answer: gate_pb2.CheckReleaseResponse, reasons: list[Unmet]) -> gate_pb2.CheckReleaseResponse:
+    """Return an answer turned into DENY, with these reasons first."""
     rule_reasons = list(answer.reasons)
     del answer.reasons[:]
     answer.reasons.extend([*map(unmet_message, reasons), *rule_reasons])
     answer.verdict = gate_pb2.VERDICT_DENY
     answer.ClearField("valid_until_time")
+    return answer
 
 
 def _judge(view: View, question: _Question, instant: int) -> _Kept:
@@ -127,4 +134,4 @@ def _judge(view: View, question: _Question, instant: int) -> _Kept:
     )
     if verdict.valid_until is not None:
         answer.valid_until_time.CopyFrom(from_microseconds(verdict.valid_until))
-    return _Kept(answer, verdict.stable_until)
+    return _Kept(answer.SerializeToString(), verdict.stable_until)

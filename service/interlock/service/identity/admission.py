@@ -32,11 +32,15 @@ _NEVER: Final = (1 << 63) - 1
 
 def bearer_token(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
     """Return the token of a request; None when there is none, more than one, or nothing that could be one."""
-    values = [value for key, value in metadata if key == AUTHORIZATION]
-    if len(values) != 1 or not isinstance(values[0], str) or len(values[0]) > _LONGEST:
+    found: str | bytes | None = None
+    for key, value in metadata:
+        if key == AUTHORIZATION:
+            if found is not None:
+                return None
+            found = value
+    if not isinstance(found, str) or len(found) > _LONGEST or not found.startswith(_SCHEME):
         return None
-    scheme, token = values[0][: len(_SCHEME)], values[0][len(_SCHEME) :]
-    return token if scheme == _SCHEME and token else None
+    return found[len(_SCHEME) :] or None
 
 
 def stands(view: View, principal: str, credential: str) -> bool:
@@ -58,13 +62,19 @@ class _Rights:
 
 
 class Admission:
-    """Admits callers to methods."""
+    """Admits callers to methods.
+
+    What a view says of a session and of a principal's rights is kept for as long as that view is the newest one;
+    whether a session, or one of the grants, has ended is asked each time.
+    """
 
     def __init__(self, sessions: Sessions, view: Callable[[], View], clock: Clock) -> None:
         self._sessions = sessions
         self._view = view
         self._clock = clock
-        self._known: tuple[View | None, dict[str, _Rights]] = (None, {})
+        self._seen: View | None = None
+        self._standing: dict[bytes, Caller] = {}
+        self._rights: dict[str, _Rights] = {}
 
     def admit(self, permission: Permission, metadata: Iterable[tuple[str, str | bytes]]) -> Caller | None:
         """Return the caller; None where anyone may call.
@@ -76,15 +86,17 @@ class Admission:
         if permission.entrance is Entrance.ANYONE:
             return None
         # 2. The token names a session that has not ended.
-        view = self._view()
+        view = self._newest()
         now = max(self._clock.now_us(), view.state.time)
         token = bearer_token(metadata)
         session = self._sessions.find(token, now) if token is not None else None
         if session is None:
             raise Unauthenticated
         # 3. Its account and key still stand.
-        if not stands(view, session.principal, session.credential):
-            raise Unauthenticated
+        if self._standing.get(session.session_digest) is not session:
+            if not stands(view, session.principal, session.credential):
+                raise Unauthenticated
+            self._standing[session.session_digest] = session
         return session
 
     def require(self, permission: Permission, caller: Caller) -> None:
@@ -106,14 +118,20 @@ class Admission:
 
     def rights(self, principal: str) -> frozenset[str]:
         """Return everything that a principal's roles allow now, by whatever scope."""
-        view = self._view()
-        instant = max(self._clock.now_us(), view.state.time)
-        if self._known[0] is not view:
-            self._known = (view, {})
-        known = self._known[1].get(principal)
-        if known is None or not known.since <= instant < known.until:
-            known = self._known[1][principal] = _rights_of(view, principal, instant)
+        view = self._newest()
+        known = self._rights.get(principal)
+        if known is None or known.until != _NEVER:
+            instant = max(self._clock.now_us(), view.state.time)
+            if known is None or not known.since <= instant < known.until:
+                known = self._rights[principal] = _rights_of(view, principal, instant)
         return known.rights
+
+    def _newest(self) -> View:
+        """Return the newest view, having forgotten what was known of an older one."""
+        view = self._view()
+        if view is not self._seen:
+            self._seen, self._standing, self._rights = view, {}, {}
+        return view
 
 
 def _rights_of(view: View, principal: str, instant: int) -> _Rights:
