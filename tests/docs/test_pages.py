@@ -76,10 +76,10 @@ def _declared(words: list[str]) -> bool:
     for word in words:
         if word.startswith("-"):
             continue
-        if word in joined and hasattr(command, "commands"):
-            command = get_command(joined[word])
-        elif hasattr(command, "commands") and word in command.commands:
+        if hasattr(command, "commands") and word in command.commands:
             command = dict(real_commands(command))[word]
+        elif word in joined and hasattr(command, "commands"):
+            command = get_command(joined[word])
         options |= _options(command)
     given = {word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word)}
     return not hasattr(command, "commands") and given <= options | {"--help"}

@@ -44,6 +44,7 @@ STORY = {
     "ceo": ("ceo",),
     "safeguards-lead": ("safeguards-lead",),
     "security-lead": ("security-lead",),
+    "board": ("board",),
     "evals-lead": ("requester", "evaluator"),
     "safeguards-engineer": ("engineer",),
     "security-engineer": ("engineer",),
@@ -54,6 +55,9 @@ STORY = {
     "recovery-1": (),
     "recovery-2": (),
 }
+
+
+APPROVERS = ("rso", "ceo", "safeguards-lead", "security-lead", "board")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ def fold_of(data: Path) -> State:
 
 
 def test_the_story_has_exactly_its_principals(installations: Install) -> None:
-    """`--dev --pack rsp-2.2` makes the thirteen of the scenario, each with their roles."""
+    """`--dev --pack rsp-2.2` makes the scenario's and the board, who signs for policies, each with their roles."""
     state = fold_of(installations("rsp-2.2"))
 
     accounts = {account.name: account for account in state.all_of(r.Principal)}
@@ -115,7 +119,7 @@ def test_the_genesis_is_marked_and_countersigned(installations: Install) -> None
     log = fold_of(installations("rsp-2.2")).log
 
     assert (log.development, log.closed) == (True, True)
-    assert set(log.countersigned) == {f"principals/{who}" for who in ("rso", "ceo", "safeguards-lead", "security-lead")}
+    assert set(log.countersigned) == {f"principals/{who}" for who in APPROVERS}
 
 
 @pytest.mark.parametrize("pack", shipped_pack_names())
@@ -161,7 +165,7 @@ def test_every_key_is_another_one(installations: Install) -> None:
 
     public = [key.public_key for account in state.all_of(r.Principal) for key in account.credentials]
     public += [state.log.log_key, state.log.decision_key]
-    assert len(set(public)) == len(public) == 11 + 9 + 2 + 2
+    assert len(set(public)) == len(public) == 12 + 10 + 2 + 2
 
 
 def test_private_keys_of_people_are_encrypted(installations: Install) -> None:

@@ -47,6 +47,7 @@ _CASTS: Final[Mapping[str, tuple[DevelopmentPrincipal, ...]]] = MappingProxyType
             DevelopmentPrincipal("ceo", ("ceo",)),
             DevelopmentPrincipal("safeguards-lead", ("safeguards-lead",)),
             DevelopmentPrincipal("security-lead", ("security-lead",)),
+            DevelopmentPrincipal("board", ("board",)),
             DevelopmentPrincipal("evals-lead", ("requester", "evaluator")),
             DevelopmentPrincipal("safeguards-engineer", ("engineer",)),
             DevelopmentPrincipal("security-engineer", ("engineer",)),

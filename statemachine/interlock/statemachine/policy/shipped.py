@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-_SHIPPED: Final = ("minimal", "rsp-2.2")
+_SHIPPED: Final = ("fsf", "minimal", "preparedness", "rsp-2.2", "rsp-3")
 
 
 def shipped_pack_names() -> tuple[str, ...]:
