@@ -63,11 +63,12 @@ class Command(_Closed):
 
 
 class Step(_Closed):
-    """One row of the story."""
+    """One row of the story. ``offline`` ones come last, once the server has stopped: without a network, where we can."""
 
     number: int
     title: str
     folded: bool = False
+    offline: bool = False
     commands: tuple[Command, ...]
 
 
@@ -100,7 +101,19 @@ def environment(data: Path) -> dict[str, str]:
     return kept | {"INTERLOCK_HOME": str(data / "principals"), "COLUMNS": str(WIDTH)}
 
 
-def shown(arguments: list[str]) -> str:
+def without_network() -> tuple[str, ...]:
+    """Return what a command is run under to have no network at all; nothing where this system does not let us."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        return ()
+    for options in (("-rn",), ("-n",)):
+        alone = (unshare, *options)
+        if not subprocess.run([*alone, "true"], stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode:
+            return alone
+    return ()
+
+
+def shown(arguments: list[str], within: tuple[str, ...] = ()) -> str:
     """Return a command as one would type it, in lines that fit; an option stays with its value."""
     parts: list[str] = []
     for word in arguments:
@@ -109,7 +122,8 @@ def shown(arguments: list[str]) -> str:
             parts[-1] += f" {shlex.quote(word)}"
         else:
             parts.append(shlex.quote(word))
-    lines, line = [], "$ interlock"
+    before = " ".join((Path(within[0]).name, *within[1:], "")) if within else ""
+    lines, line = [], f"$ {before}interlock"
     for part in parts:
         if len(line) + len(part) + 3 > WIDTH:
             lines.append(f"{line} \\")
@@ -181,7 +195,7 @@ class Player:
 
     def play(self, steps: tuple[Step, ...]) -> None:
         """Play the whole story. Raises UnexpectedError at the first command that ends otherwise than it should."""
-        opening, server, rest = around_the_server(steps)
+        opening, server, rest = around_the_server(tuple(step for step in steps if not step.offline))
         print(_heading(steps[0]))
         for command in opening:
             self._do(command, folded=False)
@@ -193,15 +207,21 @@ class Player:
                     self.dense = False
                 for command in commands:
                     self._do(command, folded=step.folded or command.folded)
+        alone = without_network()
+        for step in steps:
+            if step.offline:
+                print(f"\n{_heading(step)}")
+                for command in step.commands:
+                    self._do(command, folded=False, within=alone)
 
-    def _do(self, command: Command, *, folded: bool) -> None:
+    def _do(self, command: Command, *, folded: bool, within: tuple[str, ...] = ()) -> None:
         arguments = command.arguments(self.words)
         if not (folded and self.dense):
             print()
         self.dense = folded
-        print(shown(arguments), flush=True)  # before it runs: whoever waits sees for what
+        print(shown(arguments, within), flush=True)  # before it runs: whoever waits sees for what
         done = subprocess.run(
-            [*interlock(), *arguments],
+            [*within, *interlock(), *arguments],
             cwd=ROOT,
             env=environment(self.data),
             stdin=subprocess.DEVNULL,

@@ -127,7 +127,7 @@ def checkpoint(run: Run) -> None:
 
 
 command(app, "export", example="interlock audit export --out q2.ilbundle --with-evidence")(verification.export)
-command(app, "key", example="interlock audit key > log.pub")(verification.key)
+command(app, "key", example="interlock audit key --out log.pub")(verification.key)
 command(app, "verify", example="interlock audit verify q2.ilbundle --key log.pub --since-checkpoint april.txt")(
     verification.verify
 )

@@ -85,7 +85,12 @@ def export(
     run.terminal.line(f"{entries} entries in {out}, {size} bytes")
 
 
-def key(run: Run) -> None:
+def key(
+    run: Run,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write it there, such as `log.pub`.")
+    ] = None,
+) -> None:
     """Print the log's public key: one line, a C2SP verifier key, as the profile pins it. Asks no server.
 
     Whoever verifies a bundle needs it, and should have it from elsewhere than the bundle.
@@ -93,11 +98,20 @@ def key(run: Run) -> None:
     from interlock.client.profile import find_profile, load_profile
 
     profile = load_profile(find_profile(run.profile, run.environment))
+    if out is not None:
+        _write(out, f"{profile.log_key}\n")
     if run.as_json:
         value = {"log_key": profile.log_key, "log_id": profile.log_id.hex(), "genesis": profile.genesis_digest.hex()}
         run.terminal.json(value)
         return
     run.terminal.line(profile.log_key)
+
+
+def _write(out: Path, text: str) -> None:
+    try:
+        out.write_text(text, "ascii")
+    except OSError as error:
+        raise typer.BadParameter(f"{out} can't be written: {error.strerror}") from error
 
 
 def _verify_live(run: Run, key: str, genesis: str, since: Path | None, *, accept: bool) -> VerifyReport:
