@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BEFORE: Final = 230
 """Entries of one model before anybody looks: more than one page of the client's."""
 
-KILLS: Final = 3
+KILLS: Final = 2
 """How often the server is killed under one tail."""
 
 

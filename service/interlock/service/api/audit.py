@@ -58,6 +58,7 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         answer = audit_pb2.ListEntriesResponse()
         size = 0
         for index, row in enumerate(rows):
+            self._committer.examine(row.seq, row)
             record = await self._record(row)
             size += record.ByteSize()
             if index == page.size or (index and size > MAX_BYTES):
@@ -71,6 +72,8 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         position = number_of(request.name)
         known = position <= self._committer.view.position
         row = await self._store.entry(position) if known else None
+        if known:
+            self._committer.examine(position, row)
         if row is None:
             raise NotFound(request.name)
         return await self._record(row)
@@ -142,6 +145,7 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
             # Damaged bytes are handed out as they are stored: whoever verifies must see them to say what is wrong.
             digests = ()
         found = await self._store.objects(digests) if digests else {}
+        self._committer.examine_objects(found)
         return audit_pb2.EntryRecord(entry=row.data, objects=[found[d] for d in digests if d in found])
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from interlock.service.clock import Clock
     from interlock.service.ledger.calls import Call, Prepared
+    from interlock.service.ledger.concerns import EntryRows
     from interlock.service.ledger.health import LedgerHealth
     from interlock.service.ledger.policies import Policies
     from interlock.service.ledger.steps import Step
@@ -116,6 +117,7 @@ class Batch:
         self._leaves: list[bytes] = []
         self._entries: list[bytes] = []
         self._steps: list[Step] = []
+        self._rows: list[tuple[EntryRows, bytes]] = []
         self._writes = Writes()
         self._answered: dict[RequestKey, StoredRequest] = {}
 
@@ -128,6 +130,11 @@ class Batch:
     def steps(self) -> tuple[Step, ...]:
         """What each of these entries leaves."""
         return tuple(self._steps)
+
+    @property
+    def rows(self) -> tuple[tuple[EntryRows, bytes], ...]:
+        """What each of these entries puts into the tables, with its leaf hash."""
+        return tuple(self._rows)
 
     def take(self, jobs: Sequence[Call[Any] | Side]) -> tuple[Outcome, ...]:
         """Do every job in order. Raises what the database raises: then the whole batch is void."""
@@ -194,6 +201,7 @@ class Batch:
         self._leaves.append(leaf)
         self._entries.append(data)
         self._steps.append(step)
+        self._rows.append((rows, leaf))
         self._writes.add_entry(rows.entry, resources=rows.resources, triggers=rows.triggers, models=rows.models)
         for row in rows.snapshots:
             self._writes.add_snapshot(row)

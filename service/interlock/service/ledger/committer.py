@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -22,14 +23,18 @@ from interlock.service.errors import (
 )
 from interlock.service.ledger import history
 from interlock.service.ledger.batch import Done, Failed, Side, is_behind
+from interlock.service.ledger.health import disagrees
 from interlock.service.ledger.highwater import Mark
+from interlock.service.ledger.history import ForgedError
+from interlock.service.ledger.policies import is_object_of
 from interlock.service.ledger.queue import MAX_WAITING, Queue, Waiting
 from interlock.service.ledger.steps import Steps
 from interlock.service.ledger.writer import Writer
 from interlock.service.storage import writes
+from interlock.statemachine.unmet import Code
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 
     from sqlalchemy import Connection
     from structlog.typing import FilteringBoundLogger
@@ -77,7 +82,8 @@ class Committer:
         self._mark = mark
         self._signer = signer
         self._log = log
-        self._writer = Writer(store, clock, policies, opened.head, opened.health)
+        self._writer = Writer(store, clock, policies, opened)
+        self._remembered = opened.remembered
         self._view = opened.head.view
         self._steps = Steps(self._view)
         self._listeners: list[Callable[[tuple[Step, ...]], None]] = []
@@ -163,6 +169,12 @@ class Committer:
             return note
         return self._newest_checkpoint[1]
 
+    def distrust(self, health: LedgerHealth) -> None:
+        """Stop to rely on the log until a restart has read it again: the gate denies, nothing is written or signed."""
+        if self.health.ok:
+            self._writer.distrust(health)
+            self._log.error("ledger_unhealthy", code=health.code, detail=health.detail)
+
     # Watching -----------------------------------------------------------------------------------------------------
 
     def listen(self, tell: Callable[[tuple[Step, ...]], None]) -> None:
@@ -179,16 +191,41 @@ class Committer:
         Ends when ``visit`` says so, at the head, or after a number of entries; returns the last position shown.
         Raises StoreUnavailable.
         """
-        return await history.replay(self._store, self._policies, self._view, after, visit)
+        with self._finding_forgeries():
+            return await history.replay(self._store, self._policies, self._remembered, self._view, after, visit)
 
     # Reading ------------------------------------------------------------------------------------------------------
 
     async def view_at(self, *, position: int | None = None, time: int | None = None) -> View:
         """Return the view after the entry at ``position``, or after the last one made by ``time`` (microseconds).
 
-        Raises PositionNotReached past the head, NotFound before the first entry, StoreUnavailable.
+        Raises PositionNotReached past the head, NotFound before the first entry, LedgerUnhealthy where the database
+        was edited, StoreUnavailable.
         """
-        return await history.view_at(self._store, self._policies, self._view, position=position, time=time)
+        with self._finding_forgeries():
+            return await history.view_at(
+                self._store, self._policies, self._remembered, self._view, position=position, time=time
+            )
+
+    def examine(self, position: int, stored: StoredEntry | None) -> None:
+        """Hold what the database has at a position against what was decided; where it differs, distrust the log."""
+        if fault := self._remembered.entry_fault(position, stored):
+            self.distrust(disagrees(fault))
+
+    def examine_objects(self, found: Mapping[bytes, bytes]) -> None:
+        """Hold objects of the database against the digests that they were asked for by."""
+        for digest, data in found.items():
+            if not is_object_of(digest, data):
+                self.distrust(disagrees(f"object {digest.hex()} is not what its digest says"))
+
+    @contextmanager
+    def _finding_forgeries(self) -> Iterator[None]:
+        """Answer with nothing at all where the past was edited, and distrust the log from then on."""
+        try:
+            yield
+        except ForgedError as error:
+            self.distrust(disagrees(str(error)))
+            raise LedgerUnhealthy(Code.LEDGER) from error
 
     async def wait_position(self, position: int, timeout_seconds: float) -> View:
         """Return a view that includes the entry at ``position``. Raises PositionNotReached when time is up."""
@@ -217,8 +254,10 @@ class Committer:
             while after < head:
                 page = await self._store.entries_after(after, until=head, limit=TAIL_PAGE)
                 if [entry.seq for entry in page] != list(range(after + 1, after + 1 + len(page))) or not page:
+                    self.examine(after + 1, None)
                     raise StoreUnavailable(f"the log has no entry {after + 1} any more")
                 for entry in page:
+                    self.examine(entry.seq, entry)
                     yield entry
                 after = page[-1].seq
             if not follow:

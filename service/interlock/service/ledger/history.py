@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from interlock.proofs.errors import TileError
 from interlock.proofs.merkle import root_at
 from interlock.proofs.tiles import TileReader
 from interlock.service.errors import NotFound, PositionNotReached, StoreUnavailable
@@ -19,8 +20,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from interlock.service.ledger.policies import Policies
+    from interlock.service.ledger.remembered import Remembered
     from interlock.service.storage.store import Store
     from interlock.statemachine import resources as r
+
+
+class ForgedError(RuntimeError):
+    """The database has other rows than this process wrote or found right at its start."""
+
 
 PAGE: Final = 200
 """Entries whose snapshots are read at a time."""
@@ -30,16 +37,23 @@ MOST: Final = 10_000
 
 
 async def view_at(
-    store: Store, policies: Policies, head: View, *, position: int | None = None, time: int | None = None
+    store: Store,
+    policies: Policies,
+    remembered: Remembered,
+    head: View,
+    *,
+    position: int | None = None,
+    time: int | None = None,
 ) -> View:
     """Return the view after the entry at ``position``, or else after the last one made by ``time``, up to ``head``.
 
-    Raises PositionNotReached, NotFound where there was no log yet, StoreUnavailable.
+    It is made of snapshots that are just those which this process wrote or found right. Raises PositionNotReached,
+    NotFound where there was no log yet, ForgedError, StoreUnavailable.
     """
     if position is None:
         if time is None or time >= head.state.time:
             return head
-        found = await store.read(lambda connection: queries.position_at(connection, time))
+        found = remembered.position_at(time)
     else:
         found = position
     if found > head.position:
@@ -48,34 +62,49 @@ async def view_at(
         raise NotFound("log")
     if found == head.position:
         return head
-    return await store.read(lambda connection: _load(connection, policies, head, found))
+    return await store.read(lambda connection: _load(connection, policies, remembered, head, found))
 
 
-def _load(connection: Connection, policies: Policies, head: View, position: int) -> View:
+def _load(connection: Connection, policies: Policies, remembered: Remembered, head: View, position: int) -> View:
     """Rebuild the fold after the entry at ``position``."""
-    entry = queries.entry(connection, position)
-    if entry is None:
-        raise PositionNotReached(position, head.position)
-    rows = [(row.resource, row.seq, snapshot.decode(row.data)) for row in queries.snapshots_at(connection, position)]
-    state = snapshot.rebuild(rows, size=position + 1, time=entry.time)
+    found = tuple(queries.snapshots_at(connection, position))
+    if fault := remembered.snapshots_fault(position, found):
+        raise ForgedError(fault)
+    rows = [(row.resource, row.seq, snapshot.decode(row.data)) for row in found]
+    state = snapshot.rebuild(rows, size=position + 1, time=remembered.time_of(position))
     digest = state.policy.digest if state.policy is not None else head.policy.digest
     policy = policies.load(digest, lambda wanted: queries.objects(connection, (wanted,)).get(wanted))
-    root = root_at(position + 1, TileReader(tile_reader(connection)).read_node)
+    try:
+        root = root_at(position + 1, TileReader(tile_reader(connection)).read_node)
+    except TileError as error:
+        raise ForgedError(str(error)) from error
     return View(state, policy, head.rules, root)
 
 
-async def replay(store: Store, policies: Policies, head: View, after: int, visit: Callable[[View, Step], bool]) -> int:
+async def replay(
+    store: Store,
+    policies: Policies,
+    remembered: Remembered,
+    head: View,
+    after: int,
+    visit: Callable[[View, Step], bool],
+) -> int:
     """Show ``visit`` each step past ``after`` and the view before it; return the last position shown.
 
     Ends when ``visit`` returns True, at ``head``, or after ``MOST`` entries. The views have no root: who watches
     proves nothing. Raises PositionNotReached, NotFound, StoreUnavailable.
     """
-    before = await view_at(store, policies, head, position=after)
-    return await store.read(lambda connection: _replay(connection, policies, before, head.position, visit))
+    before = await view_at(store, policies, remembered, head, position=after)
+    return await store.read(lambda connection: _replay(connection, policies, remembered, before, head.position, visit))
 
 
 def _replay(
-    connection: Connection, policies: Policies, before: View, last: int, visit: Callable[[View, Step], bool]
+    connection: Connection,
+    policies: Policies,
+    remembered: Remembered,
+    before: View,
+    last: int,
+    visit: Callable[[View, Step], bool],
 ) -> int:
     end = min(last, before.position + MOST)
     while before.position < end:
@@ -83,6 +112,8 @@ def _replay(
         entries = queries.entries_after(connection, before.position, until=until, limit=PAGE)
         written: dict[int, list[tuple[str, r.Resource]]] = {}
         for row in queries.snapshots_in(connection, before.position + 1, until):
+            if fault := remembered.step_fault(row):
+                raise ForgedError(fault)
             written.setdefault(row.seq, []).append((row.resource, snapshot.decode(row.data)))
         for entry in entries:
             rows = written.get(entry.seq, [])

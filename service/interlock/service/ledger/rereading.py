@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from interlock.proofs.merkle import EMPTY_ROOT, MAX_SIZE, Frontier, leaf_hash
 from interlock.service.ledger.concerns import EntryRows, rows_of
 from interlock.service.ledger.policies import is_object_of
+from interlock.service.ledger.remembered import Remembered
 from interlock.service.storage import queries
 from interlock.service.storage.writes import Writes, drop_snapshots
 from interlock.statemachine.replay import Replay
@@ -33,6 +34,7 @@ class Rereading:
         self._connection = connection
         self._sizes = frozenset(sizes)
         self.replay = Replay(self._resolve)
+        self.remembered = Remembered()
         self.frontier = Frontier()
         self.roots: dict[int, bytes] = {0: EMPTY_ROOT}
         self.finding = ""
@@ -48,7 +50,9 @@ class Rereading:
                     self.finding = f"entry {found.position}: {found.code}: {found.detail}"
                     return
                 rows.append(rows_of(accepted, stored.data))
-                yield self._append(stored.data)
+                leaf = self._append(stored.data)
+                self.remembered.add(rows[-1], leaf)
+                yield leaf
             self.finding = self._compare(page, rows)
             if self.finding:
                 return

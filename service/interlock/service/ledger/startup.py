@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from interlock.service.ledger.highwater import HighWaterMark, Mark
+    from interlock.service.ledger.remembered import Remembered
     from interlock.service.storage.store import Store
     from interlock.statemachine.policy import Policy
 
@@ -49,10 +50,14 @@ class LogUnreadableError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A log that was read from end to end: its head as far as it can be believed, and whether that is all of it."""
+    """A log that was read from end to end: its head as far as it can be believed, and whether that is all of it.
+
+    ``remembered`` is what was decided on the way.
+    """
 
     head: Head
     health: LedgerHealth
+    remembered: Remembered
 
 
 def open_log(
@@ -176,4 +181,4 @@ def _opened(
     size = rereading.frontier.size
     tree = Tree.load(size, tile_reader(connection)) if health.ok else Tree.empty()
     view = View(replay.state, policy, rulebook.current(), rereading.frontier.root())
-    return Opened(Head(view, tree), health)
+    return Opened(Head(view, tree), health, rereading.remembered)

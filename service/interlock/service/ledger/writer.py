@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from interlock.service.clock import Clock
     from interlock.service.ledger.batch import Head, Outcome, Side
     from interlock.service.ledger.calls import Call
+    from interlock.service.ledger.concerns import EntryRows
     from interlock.service.ledger.health import LedgerHealth
     from interlock.service.ledger.policies import Policies
+    from interlock.service.ledger.startup import Opened
     from interlock.service.ledger.steps import Step
     from interlock.service.storage.store import Store
 
@@ -54,17 +56,19 @@ class _Appended:
     head: Head
     entries: tuple[bytes, ...]
     steps: tuple[Step, ...]
+    rows: tuple[tuple[EntryRows, bytes], ...]
 
 
 class Writer:
     """Commits batches. Its methods run in one thread; ``head`` and ``health`` may be read from any."""
 
-    def __init__(self, store: Store, clock: Clock, policies: Policies, head: Head, health: LedgerHealth) -> None:
+    def __init__(self, store: Store, clock: Clock, policies: Policies, opened: Opened) -> None:
         self._store = store
         self._clock = clock
         self._policies = policies
-        self._head = head
-        self._health = health
+        self._head = opened.head
+        self._health = opened.health
+        self._remembered = opened.remembered
         self._doubtful: _Appended | None = None
         self._pruned_at = 0
         self._mark_noted = False
@@ -79,6 +83,11 @@ class Writer:
         """Whether the log can be relied on; once it can't, that stays until a restart."""
         return self._health
 
+    def distrust(self, health: LedgerHealth) -> None:
+        """Take it that the log can't be relied on, for a reason that was found elsewhere. Any thread may say so."""
+        if self._health.ok:
+            self._health = health
+
     def commit(self, jobs: Sequence[Call[Any] | Side]) -> Committed:
         """Do a batch of jobs in one transaction. Every outcome is final, and durable, when this returns."""
         appended: _Appended | None = None
@@ -89,13 +98,14 @@ class Writer:
                 batch = Batch(connection, self._head, self._clock, self._policies, self._health)
                 outcomes = batch.take(jobs)
                 head = batch.flush()
-                appended = _Appended(head, batch.entries, batch.steps)
+                appended = _Appended(head, batch.entries, batch.steps, batch.rows)
                 self._prune(connection, head)
         except SQLAlchemyError as error:
             self._doubtful = appended
             # One exception each: they are raised in different tasks.
             return Committed(self._head, recovered, tuple(Failed(StoreUnavailable(repr(error))) for _ in jobs))
         self._head, self._doubtful = head, None
+        self._remember(batch.rows)
         return Committed(head, recovered + batch.steps, outcomes)
 
     def note_mark(self) -> None:
@@ -110,9 +120,13 @@ class Writer:
 
         Returns the steps of a failed COMMIT that was durable after all: the head has moved by them.
         """
-        found = queries.head(connection)
+        last = queries.last_entry(connection)
+        found = queries.NEVER if last is None else last.seq
         if found == self._head.view.position:
             self._doubtful = None
+            fault = self._remembered.entry_fault(found, last) if last is not None else ""
+            if fault:
+                self.distrust(disagrees(fault))
             return ()
         if self._doubtful is not None:
             doubtful = self._doubtful
@@ -121,10 +135,14 @@ class Writer:
             if tuple(entry.data for entry in stored) == doubtful.entries:
                 # Nobody was told so: callers ask again, by request id.
                 self._head, self._doubtful = doubtful.head, None
+                self._remember(doubtful.rows)
                 return doubtful.steps
-        if self._health.ok:
-            self._health = disagrees(f"the log ends at {found}, this process wrote it up to {self._head.view.position}")
+        self.distrust(disagrees(f"the log ends at {found}, this process wrote it up to {self._head.view.position}"))
         return ()
+
+    def _remember(self, rows: tuple[tuple[EntryRows, bytes], ...]) -> None:
+        for row, leaf in rows:
+            self._remembered.add(row, leaf)
 
     def _prune(self, connection: Connection, head: Head) -> None:
         """Forget answers that are older than a day."""

@@ -54,6 +54,12 @@ def entry(connection: Connection, seq: int) -> StoredEntry | None:
     return None if row is None else StoredEntry(*row)
 
 
+def last_entry(connection: Connection) -> StoredEntry | None:
+    """Return the entry that the log ends with."""
+    row = connection.execute(select(*_ENTRY).order_by(s.ENTRIES.c.seq.desc()).limit(1)).one_or_none()
+    return None if row is None else StoredEntry(*row)
+
+
 def entries_after(
     connection: Connection, after: int, *, until: int | None = None, limit: int
 ) -> tuple[StoredEntry, ...]:
