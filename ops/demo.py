@@ -63,7 +63,7 @@ class Command(_Closed):
 
 
 class Step(_Closed):
-    """One row of the story. ``offline`` ones come last, once the server has stopped: without a network, where we can."""
+    """One row of the story. ``offline`` ones come last, the server stopped: without a network, where we can."""
 
     number: int
     title: str
