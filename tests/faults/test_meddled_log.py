@@ -20,6 +20,7 @@ def test_verify_names_an_entry_that_is_no_entry_any_more(data: Path) -> None:
     with ServerProcess(data) as server, People(server) as people:
         subject = people.new_model()
         held = people["owner"].holds.PlaceHold(hold_pb2.PlaceHoldRequest(target=subject.model))
+        people.new_model()  # were it the last entry, the server itself would know before it signed another checkpoint
         with sqlite3.connect(data / "interlock.db") as database:
             database.execute("UPDATE entries SET bytes = ? WHERE seq = ?", (b"\xff\xff\xff", held.position))
         database.close()
