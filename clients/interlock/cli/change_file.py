@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 1 << 20
 _KEYS: Final = ("title", "summary", "triggers", "evidence", "not_before", "apply_separately")
 _NOT_FOR_FILES: Final = frozenset({"reason_digest"})
-_MAY_BE_LEFT_OUT: Final = frozenset({"assessment"})
+_MAY_BE_LEFT_OUT: Final = frozenset({"assessment", "decision"})
 _ENUM: Final = 14  # FieldDescriptor.TYPE_ENUM
 
 

@@ -97,7 +97,7 @@ def verify(
         _check_digest("--policy", policy)
     trusted_key, trusted_log = _trusted(run, key, log_id)
     checked = verify_decision(
-        _read(file),
+        read_decision(file),
         key=trusted_key,
         log_id=trusted_log,
         context=context,
@@ -144,7 +144,8 @@ def _check_digest(option: str, text: str) -> None:
         raise typer.BadParameter(f"{option} takes a SHA-256 in 64 lower-case hexadecimal digits")
 
 
-def _read(file: Path) -> bytes:
+def read_decision(file: Path) -> bytes:
+    """Return the bytes of a decision's file. Raises BadParameter where it can't be read."""
     try:
         with file.open("rb") as source:
             return source.read(MAX_FILE_BYTES + 1)

@@ -115,6 +115,8 @@ def _show(run: Run, answer: CheckReleaseResponse, model: str, context: str, *, a
         f" {names.leaf(model)} {context}",
         (f"  at position {answer.log_position}, {when(answer.instant)}{end}", "dim"),
     )
+    if answer.decision_name:
+        run.terminal.line(f"  recorded as {answer.decision_name}")
     for line in unmet_lines(unmet_of(row) for row in answer.reasons):
         run.terminal.line(*line)
     for row in answer.advisories:

@@ -23,6 +23,11 @@ def hold(name: str) -> str:
     return _prefixed("holds/", name)
 
 
+def deployment(name: str) -> str:
+    """Return `deployments/{n}`."""
+    return _prefixed("deployments/", name)
+
+
 def evidence(name: str) -> str:
     """Return `evidence/{n}`."""
     return _prefixed("evidence/", name)

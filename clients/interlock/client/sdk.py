@@ -14,6 +14,7 @@ from interlock.client.groups import (
     Assessments,
     Audit,
     Changes,
+    Deployments,
     EvidenceGroup,
     Gate,
     Holds,
@@ -84,6 +85,7 @@ class Interlock:
         self.changes = Changes(transport)
         self.evidence = EvidenceGroup(transport, opened=self._opened)
         self.gate = Gate(transport)
+        self.deployments = Deployments(transport)
         self.audit = Audit(transport)
         self.policy = Policies(transport)
         self.identity = Identity(transport)

@@ -338,18 +338,30 @@ class GetDeploymentRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`deployments/{n}`."""
+    position: _builtins.int
+    """After the entry at this position, at its time."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """At this moment, after the last entry made by then."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        position: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "position", b"position", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "name", b"name", "position", b"position", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_as_of: _TypeAlias = _typing.Literal["position", "time"]  # noqa: Y015
+    _WhichOneofArgType_as_of: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_as_of) -> _WhichOneofReturnType_as_of | None: ...
 
 Global___GetDeploymentRequest: _TypeAlias = GetDeploymentRequest  # noqa: Y015
 
@@ -365,6 +377,8 @@ class ListDeploymentsRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     OUT_OF_COMPLIANCE_FIELD_NUMBER: _builtins.int
     SHOW_ENDED_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most, up to 1,000; 0 for the default of 100."""
     page_token: _builtins.str
@@ -377,6 +391,12 @@ class ListDeploymentsRequest(_message.Message):
     """Only those that are out of compliance now; these are live."""
     show_ended: _builtins.bool
     """True for ended ones too."""
+    position: _builtins.int
+    """After the entry at this position, at its time."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """At this moment, after the last entry made by then."""
+
     def __init__(
         self,
         *,
@@ -386,12 +406,16 @@ class ListDeploymentsRequest(_message.Message):
         context: _builtins.str = ...,
         out_of_compliance: _builtins.bool = ...,
         show_ended: _builtins.bool = ...,
+        position: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "position", b"position", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "model", b"model", "out_of_compliance", b"out_of_compliance", "page_size", b"page_size", "page_token", b"page_token", "show_ended", b"show_ended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "context", b"context", "model", b"model", "out_of_compliance", b"out_of_compliance", "page_size", b"page_size", "page_token", b"page_token", "position", b"position", "show_ended", b"show_ended", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_as_of: _TypeAlias = _typing.Literal["position", "time"]  # noqa: Y015
+    _WhichOneofArgType_as_of: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_as_of) -> _WhichOneofReturnType_as_of | None: ...
 
 Global___ListDeploymentsRequest: _TypeAlias = ListDeploymentsRequest  # noqa: Y015
 

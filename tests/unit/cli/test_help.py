@@ -108,6 +108,7 @@ def test_every_command_of_the_design_is_there() -> None:
         changes detach | changes rebase | changes submit | changes apply | changes withdraw
         evidence upload | evidence list | evidence show | evidence download | evidence grant-access
         hold place | hold list | hold show | hold lift | gate check | gate verify
+        deployments record | deployments end | deployments list | deployments show
         keys create | policy list | policy show | principals list | principals show
         audit log | audit show | audit state | audit tail | audit checkpoint | audit verify
         audit export | audit key

@@ -3,6 +3,7 @@
 from interlock.client.groups.assessments import Assessments
 from interlock.client.groups.audit import Audit
 from interlock.client.groups.changes import Changes
+from interlock.client.groups.deployments import Deployments
 from interlock.client.groups.evidence import EvidenceGroup
 from interlock.client.groups.gate import Gate
 from interlock.client.groups.holds import Holds
@@ -15,6 +16,7 @@ __all__ = [
     "Assessments",
     "Audit",
     "Changes",
+    "Deployments",
     "EvidenceGroup",
     "Gate",
     "Holds",

@@ -37,11 +37,18 @@ class Group:
             self._transport.repeated.add(given)
         return given or self._make_id()
 
-    def _pages(self, method: Callable[..., Any], request: Any, rows: str) -> Iterator[Any]:  # noqa: ANN401  # any list
-        """Yield the rows of every page."""
+    def _pages(
+        self,
+        method: Callable[..., Any],
+        request: Any,  # noqa: ANN401  # of any listing
+        rows: str,
+        *,
+        remember: bool = True,
+    ) -> Iterator[Any]:
+        """Yield the rows of every page; ``remember`` False where their position says nothing about the log's head."""
         request.page_size = request.page_size or PAGE
         while True:
-            page = self._transport.call(method, request)
+            page = self._transport.call(method, request, remember=remember)
             yield from getattr(page, rows)
             if not page.next_page_token:
                 return

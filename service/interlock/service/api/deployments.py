@@ -58,9 +58,9 @@ class Deployments:
         firing = c.DeploymentEnd(request.name)
         return await self._writer.fire(f"{_SERVICE}/EndDeployment", request, firing, _written, gate_pb2.Deployment)
 
-    def get(self, request: gate_pb2.GetDeploymentRequest) -> gate_pb2.Deployment:
+    async def get(self, request: gate_pb2.GetDeploymentRequest) -> gate_pb2.Deployment:
         """Return one deployment. Raises NotFound."""
-        view, instant = self._reader.now()
+        view, instant = await self._reader.as_of(request)
         deployment = view.state.find(request.name, r.Deployment)
         if deployment is None:
             raise NotFound(request.name)
@@ -69,7 +69,7 @@ class Deployments:
     async def list(self, request: gate_pb2.ListDeploymentsRequest) -> gate_pb2.ListDeploymentsResponse:
         """Return a page, newest first, judged at one position and instant."""
         page = page_of(request)
-        view, instant = self._reader.now()
+        view, instant = await self._reader.as_of(request)
         return await asyncio.to_thread(_listed(request, page, page.number_after(), view, instant))
 
 

@@ -88,8 +88,8 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
         return await self._deployments.end(request)
 
     async def GetDeployment(self, request: gate_pb2.GetDeploymentRequest, context: Context) -> gate_pb2.Deployment:
-        """Return one deployment."""
-        return self._deployments.get(request)
+        """Return one deployment, now or as of a time or position."""
+        return await self._deployments.get(request)
 
     async def ListDeployments(
         self, request: gate_pb2.ListDeploymentsRequest, context: Context
