@@ -26,7 +26,7 @@ ALLOW_RULE = (
     "7 no blocking incident, finding or overdue obligation",
     "8 no fact that rules 2-7 read comes from a tainted change",
 )
-"""The ALLOW rule in short (domain design); ``explain.py`` holds it whole."""
+"""The ALLOW rule in short (domain design); ``leaves.py`` holds it whole."""
 
 
 @dataclass(frozen=True, slots=True)

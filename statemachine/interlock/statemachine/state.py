@@ -26,7 +26,8 @@ class State:
 
     ``positions`` holds for each resource the position of the last entry that wrote it; ``counters`` the next number of
     each kind that numbers itself densely; ``writes`` what the entry that is being made has written so far. The other
-    maps are indexes over ``items``; ``live`` holds for each deployment that runs its model.
+    maps are indexes over ``items``; ``live`` holds for each deployment that runs its model, ``applied`` for each
+    position at which a change was applied that change.
     """
 
     size: int = 0
@@ -41,6 +42,7 @@ class State:
     envelopes: Map[bytes, int] = field(default_factory=Map)
     key_owner: Map[str, str] = field(default_factory=Map)
     live: Map[str, str] = field(default_factory=Map)
+    applied: Map[int, str] = field(default_factory=Map)
     policy: r.PolicyVersion | None = None
     writes: tuple[str, ...] = ()
 
@@ -150,6 +152,10 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
             if item.state == "live":
                 return {"live": state.live.set(item.name, item.model)}
             return {"live": state.live.delete(item.name)} if item.name in state.live else {}
+        case r.Change():
+            if item.applied_position == r.NEVER:
+                return {}
+            return {"applied": state.applied.set(item.applied_position, item.name)}
         case r.PolicyVersion():
             return {"policy": item} if item.state == "adopted" else {}
         case _:

@@ -1,0 +1,163 @@
+"""The ALLOW rule taken apart: one leaf for every thing that a verdict asks for (domain design, "The ALLOW rule").
+
+The one source of verdict and requirement tree: ``explain.py`` sums the leaves up, ``tree.py`` shows where each comes
+from. A leaf says what is asked, which fact it read, and whether that is met; words for what is met are the tree's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from interlock.statemachine import moments
+from interlock.statemachine import resources as r
+from interlock.statemachine.levels import listed_safeguards, required_level
+from interlock.statemachine.unmet import Code, Unmet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from interlock.statemachine.policy.model import Context, Policy
+    from interlock.statemachine.state import State
+
+Kind: TypeAlias = Literal[
+    "context",
+    "model",
+    "artifact",
+    "hold",
+    "determination",
+    "level",
+    "safeguard",
+    "attestation",
+]
+
+
+class Leaf(NamedTuple):
+    """One thing that is asked for. A named tuple, since the gate makes dozens for each verdict that it works out.
+
+    ``rule`` is the number of the ALLOW rule; ``name`` the resource to look at (for the context its id); ``until`` the
+    first instant (microseconds) at which time alone leaves it unmet, None for never or where it is unmet already.
+    """
+
+    rule: int
+    kind: Kind
+    requirement: str
+    name: str
+    unmet: Unmet | None = None
+    until: int | None = None
+    blocking: bool = True
+
+
+def find_leaves(policy: Policy, state: State, model: str, context: str, artifact: str, instant: int) -> Iterator[Leaf]:
+    """Yield everything that a release of ``model`` (with ``artifact``, hex SHA-256 or empty) to ``context`` asks for.
+
+    In the order of the rules. For an unknown context or model rules 4 to 6 have nothing to speak of, rule 3 has.
+    """
+    place = policy.context(context)
+    found = state.find(model, r.Model)
+    yield _context(policy, place, context)
+    yield from _model(place, found, model, artifact)
+    yield from _holds(state, model)
+    if place is None or found is None:
+        return
+    yield from _determinations(state, model, place, instant)
+    yield from _levels(policy, state, model, place)
+    yield from _safeguards(policy, state, model, place, instant)
+    # Rule 7: these rules have no incidents or findings, and refuse packs with blocking obligations.
+    # Rule 8: these rules have no trigger that taints an applied change.
+
+
+def _context(policy: Policy, place: Context | None, context: str) -> Leaf:
+    """Rule 1."""
+    if place is not None:
+        return Leaf(1, "context", "a context of the policy", context)
+    known = ", ".join(entry.id for entry in policy.contexts)
+    wish = f"a context of the policy: {known}"
+    return Leaf(1, "context", wish, context, Unmet(Code.CONTEXT_UNKNOWN, wish, f"{context!r} is none", rule=1))
+
+
+def _model(place: Context | None, model: r.Model | None, name: str, artifact: str) -> Iterator[Leaf]:
+    """Rule 2."""
+    wish = "a registered model"
+    if model is None:
+        yield Leaf(2, "model", wish, name, Unmet(Code.MODEL_UNKNOWN, wish, "no such model", name, rule=2))
+        return
+    retired = Unmet(Code.MODEL_RETIRED, wish, model.state, name, rule=2) if model.state != "registered" else None
+    yield Leaf(2, "model", wish, name, retired)
+    if artifact:
+        wish, resource = f"an artifact of {name}", f"{name}/artifacts/{artifact}"
+        unknown = None
+        if artifact not in {own.sha256 for own in model.artifacts}:
+            unknown = Unmet(Code.ARTIFACT_UNKNOWN, wish, "not one of its own", resource, rule=2)
+        yield Leaf(2, "artifact", wish, resource, unknown)
+    elif place is not None and place.artifact_required:
+        wish = f"an artifact digest: context {place.id} asks for one"
+        yield Leaf(2, "artifact", wish, name, Unmet(Code.ARTIFACT_REQUIRED, wish, "none named", name, rule=2))
+
+
+def _holds(state: State, model: str) -> Iterator[Leaf]:
+    """Rule 3: a leaf for every hold that is placed, or one that says that none is."""
+    wish = "no hold on it or on everything"
+    placed = state.holds_on(model)
+    if not placed:
+        yield Leaf(3, "hold", wish, model)
+    for name in placed:
+        hold = state.need(name, r.Hold)
+        what = "everything" if hold.target != model else model
+        actual = f"placed on {what} since {moments.to_text(hold.placed_at)} by {hold.placed_actor}"
+        yield Leaf(3, "hold", wish, name, Unmet(Code.HOLD_PLACED, wish, actual, name, rule=3))
+
+
+def _determinations(state: State, model: str, place: Context, instant: int) -> Iterator[Leaf]:
+    """Rule 4: in the context's order."""
+    for threshold in place.thresholds:
+        known = state.determination(model, threshold)
+        wish = f"{threshold} determined, confirmed and not lapsed"
+        unmet = None
+        if known.conclusion == "undetermined":
+            unmet = Unmet(Code.DETERMINATION_MISSING, wish, "undetermined", known.name, rule=4)
+        elif not known.confirmed:
+            actual = f"{known.conclusion}, reported and not confirmed"
+            unmet = Unmet(Code.DETERMINATION_UNCONFIRMED, wish, actual, known.name, rule=4)
+        elif known.lapsed_at(instant):
+            actual = f"{known.conclusion}, lapsed at {moments.to_text(known.lapses_at or 0)}"
+            unmet = Unmet(Code.DETERMINATION_LAPSED, wish, actual, known.name, rule=4)
+        yield Leaf(4, "determination", wish, known.name, unmet, None if unmet else known.lapses_at)
+
+
+def _levels(policy: Policy, state: State, model: str, place: Context) -> Iterator[Leaf]:
+    """Rule 5: a level id that this policy does not know counts as unassigned."""
+    for standard in policy.standards.values():
+        if place.id not in standard.applies_in:
+            continue
+        level = state.level(model, standard.id)
+        required = required_level(policy, state, model, standard.id)
+        wish = f"{standard.id} level {required} or above"
+        assigned = policy.level(level.assigned) if level.assigned else None
+        unmet = None
+        if assigned is None:
+            unmet = Unmet(Code.LEVEL_UNASSIGNED, wish, "unassigned", level.name, rule=5)
+        elif assigned.index < policy.level_index(required):
+            actual = f"{level.assigned} ({level.kind}), below {required}"
+            unmet = Unmet(Code.LEVEL_TOO_LOW, wish, actual, level.name, rule=5)
+        yield Leaf(5, "level", wish, level.name, unmet)
+
+
+def _safeguards(policy: Policy, state: State, model: str, place: Context, instant: int) -> Iterator[Leaf]:
+    """Rule 6: that it is active, and where it is or was, that its attestation lasts. Recommendations never block."""
+    for spec, name in listed_safeguards(policy, state, model, place.id):
+        known = state.safeguard(name)
+        blocking = spec.track == "commitment"
+        wish = f"{spec.id} active and attested ({spec.standard} {spec.level})"
+        unmet = None
+        if known.stage != "active":
+            since = f" since {moments.to_text(known.since)} by {known.since_actor}" if known.since_actor else ""
+            unmet = Unmet(Code.SAFEGUARD_NOT_ACTIVE, wish, f"{known.state}{since}", name, rule=6)
+        yield Leaf(6, "safeguard", wish, name, unmet, None, blocking)
+        if known.stage in {"active", "degraded"}:
+            until = known.attested_until
+            if until is None or instant >= until:
+                actual = f"attestation ended at {moments.to_text(until or 0)}"
+                unmet = Unmet(Code.ATTESTATION_ENDED, wish, actual, name, rule=6)
+                yield Leaf(6, "attestation", wish, name, unmet, None, blocking)
+            else:
+                yield Leaf(6, "attestation", wish, name, None, until, blocking)
