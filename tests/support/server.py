@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from interlock.service.clock import Clock
+
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 30
 CALL_SECONDS: Final = 30
@@ -241,9 +243,12 @@ class ServerProcess(RunningServer):
 class ServerThread(RunningServer):
     """The same server in a thread of this process, for tests that need many."""
 
-    def __init__(self, data: Path, *, may_fail: bool = False, **settings: str | float) -> None:
+    def __init__(
+        self, data: Path, *, may_fail: bool = False, clock: Clock | None = None, **settings: str | float
+    ) -> None:
         super().__init__(data)
         self._may_fail = may_fail
+        self._clock = clock
         self._settings: dict[str, Any] = {"data": str(data), "listen": FREE_PORT, **settings}
         self._written = io.StringIO()
         self._started = threading.Event()
@@ -283,7 +288,7 @@ class ServerThread(RunningServer):
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         config = load_config(self._settings, {})
-        async with running(config, make_logger("info", "json", self._written)) as ready:
+        async with running(config, make_logger("info", "json", self._written), clock=self._clock) as ready:
             self.ready = {"address": ready.address, "checkpoint": ready.checkpoint, "log_key": ready.log_key}
             self._started.set()
             await self._stop.wait()

@@ -456,3 +456,67 @@ class ListDeploymentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListDeploymentsResponse: _TypeAlias = ListDeploymentsResponse  # noqa: Y015
+
+@_typing.final
+class WatchReleaseRequest(_message.Message):
+    """What is watched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """`models/{id}`."""
+    context: _builtins.str
+    """Id of the context, from the policy."""
+    artifact_digest: _builtins.str
+    """SHA-256 of the weights manifest, lower-case hex; empty for none."""
+    resume_token: _builtins.str
+    """From the message that was last received, to go on after it without gap or duplicate; empty to begin. One of another
+    question or another log is INVALID_ARGUMENT; one from ahead of the log or its clock is UNAVAILABLE.
+    """
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        context: _builtins.str = ...,
+        artifact_digest: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "context", b"context", "model", b"model", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchReleaseRequest: _TypeAlias = WatchReleaseRequest  # noqa: Y015
+
+@_typing.final
+class WatchReleaseResponse(_message.Message):
+    """The verdict at one moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """For `resume_token`, should the stream end."""
+    @_builtins.property
+    def answer(self) -> Global___CheckReleaseResponse:
+        """The answer: first the one that holds now (unless the watcher resumes and has it), then one at every flip."""
+
+    def __init__(
+        self,
+        *,
+        answer: Global___CheckReleaseResponse = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchReleaseResponse: _TypeAlias = WatchReleaseResponse  # noqa: Y015

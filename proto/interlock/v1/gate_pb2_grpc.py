@@ -40,6 +40,11 @@ class GateServiceStub:
                 request_serializer=interlock_dot_v1_dot_gate__pb2.CheckReleaseRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_gate__pb2.CheckReleaseResponse.FromString,
                 _registered_method=True)
+        self.WatchRelease = channel.unary_stream(
+                '/interlock.v1.GateService/WatchRelease',
+                request_serializer=interlock_dot_v1_dot_gate__pb2.WatchReleaseRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_gate__pb2.WatchReleaseResponse.FromString,
+                _registered_method=True)
         self.RecordDeployment = channel.unary_unary(
                 '/interlock.v1.GateService/RecordDeployment',
                 request_serializer=interlock_dot_v1_dot_gate__pb2.RecordDeploymentRequest.SerializeToString,
@@ -68,6 +73,14 @@ class GateServiceServicer:
 
     def CheckRelease(self, request, context):
         """Answers at the head of the log, with every reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchRelease(self, request, context):
+        """The verdict now and at every flip, in order, also those that time alone makes. Ends with ABORTED (SLOW_CONSUMER) for
+        whoever does not read, UNAUTHENTICATED with the session; `resume_token` goes on without gap or duplicate.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,6 +121,11 @@ def add_GateServiceServicer_to_server(servicer, server):
                     servicer.CheckRelease,
                     request_deserializer=interlock_dot_v1_dot_gate__pb2.CheckReleaseRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_gate__pb2.CheckReleaseResponse.SerializeToString,
+            ),
+            'WatchRelease': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRelease,
+                    request_deserializer=interlock_dot_v1_dot_gate__pb2.WatchReleaseRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_gate__pb2.WatchReleaseResponse.SerializeToString,
             ),
             'RecordDeployment': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordDeployment,
@@ -158,6 +176,33 @@ class GateService:
             '/interlock.v1.GateService/CheckRelease',
             interlock_dot_v1_dot_gate__pb2.CheckReleaseRequest.SerializeToString,
             interlock_dot_v1_dot_gate__pb2.CheckReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRelease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/interlock.v1.GateService/WatchRelease',
+            interlock_dot_v1_dot_gate__pb2.WatchReleaseRequest.SerializeToString,
+            interlock_dot_v1_dot_gate__pb2.WatchReleaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,10 @@ class GateServiceStub:
     def __new__(cls, channel: _aio.Channel) -> GateServiceAsyncStub: ...
     CheckRelease: _grpc.UnaryUnaryMultiCallable[_gate_pb2.CheckReleaseRequest, _gate_pb2.CheckReleaseResponse]
     """Answers at the head of the log, with every reason."""
+    WatchRelease: _grpc.UnaryStreamMultiCallable[_gate_pb2.WatchReleaseRequest, _gate_pb2.WatchReleaseResponse]
+    """The verdict now and at every flip, in order, also those that time alone makes. Ends with ABORTED (SLOW_CONSUMER) for
+    whoever does not read, UNAUTHENTICATED with the session; `resume_token` goes on without gap or duplicate.
+    """
     RecordDeployment: _grpc.UnaryUnaryMultiCallable[_gate_pb2.RecordDeploymentRequest, _gate_pb2.Deployment]
     """Records that a model runs somewhere. The gate is asked again, and it is recorded either way."""
     EndDeployment: _grpc.UnaryUnaryMultiCallable[_gate_pb2.EndDeploymentRequest, _gate_pb2.Deployment]
@@ -51,6 +55,10 @@ class GateServiceAsyncStub(GateServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CheckRelease: _aio.UnaryUnaryMultiCallable[_gate_pb2.CheckReleaseRequest, _gate_pb2.CheckReleaseResponse]  # type: ignore[assignment]
     """Answers at the head of the log, with every reason."""
+    WatchRelease: _aio.UnaryStreamMultiCallable[_gate_pb2.WatchReleaseRequest, _gate_pb2.WatchReleaseResponse]  # type: ignore[assignment]
+    """The verdict now and at every flip, in order, also those that time alone makes. Ends with ABORTED (SLOW_CONSUMER) for
+    whoever does not read, UNAUTHENTICATED with the session; `resume_token` goes on without gap or duplicate.
+    """
     RecordDeployment: _aio.UnaryUnaryMultiCallable[_gate_pb2.RecordDeploymentRequest, _gate_pb2.Deployment]  # type: ignore[assignment]
     """Records that a model runs somewhere. The gate is asked again, and it is recorded either way."""
     EndDeployment: _aio.UnaryUnaryMultiCallable[_gate_pb2.EndDeploymentRequest, _gate_pb2.Deployment]  # type: ignore[assignment]
@@ -70,6 +78,16 @@ class GateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gate_pb2.CheckReleaseResponse, _abc.Awaitable[_gate_pb2.CheckReleaseResponse]]:
         """Answers at the head of the log, with every reason."""
+
+    @_abc_1.abstractmethod
+    def WatchRelease(
+        self,
+        request: _gate_pb2.WatchReleaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gate_pb2.WatchReleaseResponse], _abc.AsyncIterator[_gate_pb2.WatchReleaseResponse]]:
+        """The verdict now and at every flip, in order, also those that time alone makes. Ends with ABORTED (SLOW_CONSUMER) for
+        whoever does not read, UNAUTHENTICATED with the session; `resume_token` goes on without gap or duplicate.
+        """
 
     @_abc_1.abstractmethod
     def RecordDeployment(

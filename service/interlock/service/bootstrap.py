@@ -79,15 +79,20 @@ class Ready:
 
 @asynccontextmanager
 async def running(
-    config: Config, log: FilteringBoundLogger, *, ask_passphrase: Callable[[], bytes] | None = None
+    config: Config,
+    log: FilteringBoundLogger,
+    *,
+    ask_passphrase: Callable[[], bytes] | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Ready]:
     """Serve while entered. Raises StartError; leaving drains, then closes what was opened, last first.
 
-    ``ask_passphrase`` is asked where the server's keys have one and no file says which.
+    ``ask_passphrase`` is asked where the server's keys have one and no file says which; ``clock`` is the machine's
+    unless a test brings its own.
     """
     async with AsyncExitStack() as stack:
         try:
-            runtime, signer = await _open(config, log, stack, ask_passphrase)
+            runtime, signer = await _open(config, log, stack, ask_passphrase, clock or SystemClock())
             address = await stack.enter_async_context(listening(runtime))
         except (
             DataDirectoryInUseError,
@@ -117,13 +122,17 @@ async def running(
 
 
 async def _open(
-    config: Config, log: FilteringBoundLogger, stack: AsyncExitStack, ask_passphrase: Callable[[], bytes] | None
+    config: Config,
+    log: FilteringBoundLogger,
+    stack: AsyncExitStack,
+    ask_passphrase: Callable[[], bytes] | None,
+    clock: Clock,
 ) -> tuple[Runtime, CheckpointSigner]:
     """Open everything that is not the network, in order; ``stack`` closes it."""
     if not (config.data_path / "keys").is_dir():
         raise StartError(f"{config.data_path} is no data folder: make one with `interlock init {config.data_path}`")
     stack.enter_context(DataLock(config.data_path / "lock"))
-    clock, rng, metrics = SystemClock(), os.urandom, Metrics()
+    rng, metrics = os.urandom, Metrics()
     passphrase = _find_passphrase(config, ask_passphrase)
     signer = _load_signer(config, passphrase)
     store = Store.open(config.database)

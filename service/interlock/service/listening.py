@@ -55,6 +55,7 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
         runtime.rng,
         config.max_evidence_bytes,
         runtime.decision_key,
+        streams,
     )
     identity = IdentityService(
         runtime.committer,

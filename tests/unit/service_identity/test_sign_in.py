@@ -19,6 +19,8 @@ from interlock.service.identity.login import DEFAULT_RATE, Attempt, SignIn
 from interlock.service.identity.permissions import METHODS
 from interlock.service.identity.sessions import Sessions, digest_of
 from interlock.service.logs import make_logger
+from interlock.service.metrics import Metrics
+from interlock.service.open_streams import OpenStreams
 from interlock.statemachine import resources as r
 from tests.support.service import Counted, HandClock, MemoryTable, view_of
 from tests.support.world import World, key_of, public_of
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from interlock.service.identity.caller import Caller
     from interlock.service.ledger.view import View
+    from interlock.service.open_streams import Watch
 
 SERVER = "interlock"
 READ = METHODS["interlock.v1.ModelService/GetModel"]
@@ -333,6 +336,70 @@ def test_who_is_not_active_does_not_get_in(door: Door, state: str) -> None:
         door.login(attempt)
     with pytest.raises(Unauthenticated):
         door.admit(token)
+
+
+def with_key_revoked(door: Door, who: str, fingerprint: str) -> r.Principal:
+    """Return an account whose key was revoked."""
+    before = account(door, who)
+    after = (replace(key, state="revoked") if key.fingerprint == fingerprint else key for key in before.credentials)
+    return replace(before, credentials=tuple(after))
+
+
+@pytest.mark.parametrize("tightening", ["account suspended", "key revoked", "logged out", "session over"])
+def test_what_ends_a_session_ends_its_open_streams(door: Door, tightening: str) -> None:
+    """A stream that waits is interrupted, and one that is about to speak speaks no more; others go on."""
+    _, session = door.login(door.attempt("evaluator"))
+    _, other = door.login(door.attempt("owner-a"))
+    streams = OpenStreams(door.admission, Metrics(), 10)
+
+    async def wait(who: Caller, opened: list[Watch]) -> None:
+        async with streams.watch(who, READ) as watch:
+            opened.append(watch)
+            await asyncio.Event().wait()
+
+    async def story() -> tuple[list[Watch], list[bool]]:
+        opened: list[Watch] = []
+        tasks = [asyncio.create_task(wait(who, opened)) for who in (session, other)]
+        await asyncio.sleep(0)
+        streams.review()
+        assert [watch.ended for watch in opened] == [None, None]
+        match tightening:
+            case "account suspended":
+                door.write(replace(account(door, "evaluator"), state="suspended"))
+            case "key revoked":
+                door.write(with_key_revoked(door, "evaluator", session.credential))
+            case "logged out":
+                await door.sessions.close(session)
+            case _:
+                door.clock.now = session.expires_at
+                door.sessions._sessions[other.session_digest] = replace(other, expires_at=1 << 62)  # noqa: SLF001
+        with pytest.raises(Unauthenticated):
+            opened[0].review()
+        streams.review()
+        await asyncio.wait(tasks[:1])
+        ended = [task.done() for task in tasks]
+        tasks[1].cancel()
+        await asyncio.wait(tasks)
+        return opened, ended
+
+    opened, ended = asyncio.run(story())
+
+    assert isinstance(opened[0].ended, Unauthenticated)
+    assert opened[1].ended is None
+    assert ended == [True, False]
+
+
+def test_a_role_that_ends_ends_open_streams(door: Door) -> None:
+    """Who lost the right that the method needs gets NOT_ALLOWED on a stream that is open."""
+    _, session = door.login(door.attempt("release-bot"))
+    gate = METHODS["interlock.v1.GateService/WatchRelease"]
+    door.admission.review(gate, session)
+    grant = door.view.state.grants("principals/release-bot")[0]
+
+    door.view = replace(door.view, state=door.view.state.put(replace(grant, state="revoked")))
+
+    with pytest.raises(NotAllowed):
+        door.admission.review(gate, session)
 
 
 def test_a_revoked_key_ends_its_sessions(door: Door) -> None:

@@ -17,6 +17,7 @@ from interlock.service.api.hold import HoldService
 from interlock.service.api.model import ModelService
 from interlock.service.api.policy import PolicyService
 from interlock.service.api.reads import Reader
+from interlock.service.api.release_watch import ReleaseWatches
 from interlock.service.api.safeguard import SafeguardService
 from interlock.service.api.texts import Texts
 from interlock.v1 import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from interlock.service.api.streams import Streams
     from interlock.service.clock import Clock
     from interlock.service.evidence import Blobs
     from interlock.service.ledger.committer import Committer
@@ -52,11 +54,14 @@ def register(  # each by name at its one call
     rng: Callable[[int], bytes],
     max_evidence_bytes: int,
     decision_key: Ed25519PrivateKey,
+    streams: Streams,
 ) -> None:
     """Register every servicer of this package with a server."""
     reader, writer, texts = Reader(committer, clock), Writer(committer, rng), Texts(store)
     evidence = EvidenceService(reader, writer, texts, blobs, max_bytes=max_evidence_bytes)
-    gate = GateService(committer, clock, Decisions(writer, decision_key), Deployments(reader, writer))
+    deployments = Deployments(reader, writer)
+    watches = ReleaseWatches(streams)
+    gate = GateService(committer, clock, Decisions(writer, decision_key), deployments, watches)
     change = ChangeService(reader, writer, texts, committer, store)
     assessment_pb2_grpc.add_AssessmentServiceServicer_to_server(AssessmentService(reader, writer, texts), server)
     exporter = Exporter(committer, store, reader, writer, blobs)

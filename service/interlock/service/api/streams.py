@@ -74,6 +74,14 @@ class Streams:
         view = self._committer.view
         return view, max(self._clock.now_us(), view.state.time)
 
+    async def view_at(self, position: int) -> View:
+        """Return the view after the entry at a position. Raises PositionNotReached, StoreUnavailable."""
+        steps = self._committer.steps_since(position)
+        if steps and steps[0].position == position:
+            return steps[0].view
+        async with self._replays:
+            return await self._committer.view_at(position=position)
+
     def not_served(self) -> list[Unmet]:
         """Return why an answer given now could not be relied on: clock or ledger."""
         return not_served(self._committer.health, self._committer.view, self._clock.now_us())

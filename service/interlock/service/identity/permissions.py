@@ -105,6 +105,7 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
             },
             "GateService": {
                 "CheckRelease": _GATE,
+                "WatchRelease": _GATE,
                 "RecordDeployment": _fires(Trigger.DEPLOYMENT_RECORD),
                 "EndDeployment": _fires(Trigger.DEPLOYMENT_END),
                 # Whoever may ask the gate may see what runs in spite of it.
