@@ -18,7 +18,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench check proto fmt lock
+.PHONY: help install demo test mutation bench check proto fmt lock
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ demo: $(INSTALLED) ## play a release's story against a real server, in under a m
 
 test: $(INSTALLED) ## run the whole suite against real servers
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+mutation: $(INSTALLED) ## run the verifier at every byte of one entry of each command
+	$(BIN)/python -m tests.exhaustive.mutation $(ARGS)
 
 bench: $(INSTALLED) ## measure against peers in one run; ARGS='gate --rounds 7' for some rows
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -1,0 +1,28 @@
+"""Each version's golden bundle verifies, now and for ever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from interlock.client.verify import Trust
+from tests.support.bundles import judged
+
+BUNDLES = sorted(Path(__file__).parent.glob("*.ilbundle"))
+
+
+def test_there_is_a_golden_bundle() -> None:
+    """At least this version's."""
+    assert BUNDLES
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.stem)
+def test_a_golden_bundle_verifies(path: Path) -> None:
+    """Until the first release: `python -m tests.golden.make` makes it anew. After it, nothing does."""
+    key, genesis = (path.with_suffix(suffix).read_text("ascii").strip() for suffix in (".pub", ".genesis"))
+
+    report = judged(path.read_bytes(), Trust(key, genesis_digest=bytes.fromhex(genesis)))
+
+    assert report.findings == (), "remake it with `python -m tests.golden.make` while nothing is released"
+    assert report.asserted == 0

@@ -1,0 +1,141 @@
+"""A log in which every command occurs, with signatures, texts and a document: to be bundled, mutated, verified.
+
+People sign as clients do: naming the head that they have seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, get_args
+
+from interlock.statemachine import commands as c
+from interlock.statemachine import drafting, rules, verdicts
+from interlock.statemachine import entry as e
+from interlock.statemachine.changes import content_of
+from interlock.statemachine.codec import encode_content
+from interlock.statemachine.named import texts_of
+from interlock.v1 import bundle_pb2
+from tests.support.bundles import Parts, root_of
+from tests.support.world import World, envelope, sha256_of
+
+if TYPE_CHECKING:
+    from interlock.client.verify import Trust
+
+SALT: Final = bytes(range(32))
+DOCUMENT: Final = b"what was measured"
+TEXTS: Final = ("Until we know why", "Looks right to me", "A title")
+"""Texts of the story; each is salted with ``SALT``."""
+
+
+def digest_of(text: str) -> bytes:
+    """Return the digest under which an entry names a text of the story."""
+    return hashlib.sha256(SALT + text.encode()).digest()
+
+
+def sign(world: World, who: str, change: str, decision: str = "approve", *, comment: str = "") -> None:
+    """Sign as a client does, or take that back."""
+    entries = world.encoded()
+    statement = replace(
+        world.statement(who, change, decision),
+        checkpoint_size=len(entries),
+        checkpoint_root=root_of(entries).hex(),
+        comment_digest=digest_of(comment).hex() if comment else "",
+    )
+    kind = c.WithdrawSignOffOfChange if decision == "withdraw" else c.SignOffChange
+    world.must(who, kind(change), envelopes=(envelope(who, statement),))
+
+
+def propose(world: World, *firings: c.Firing, draft: bool = False, apply_separately: bool = False) -> str:
+    """Propose a change that has a title; return its name."""
+    name = world.state.next_name("changes")
+    drafted = drafting.draft(
+        rules.current(),
+        world.policy,
+        world.state,
+        name=name,
+        revision=1,
+        triggers=firings,
+        texts=(("title", digest_of("A title")),),
+        apply_separately=apply_separately,
+    )
+    assert isinstance(drafted, e.Content), drafted
+    world.must("evaluator", c.ProposeChange(encode_content(drafted), draft))
+    return name
+
+
+def every_command() -> World:
+    """Return the log."""
+    world = World.found(countersigned_by=["owner-a", "reviewer-a"])
+    world.must("evaluator", c.Fire(c.ModelRegister("models/m")))
+    world.must("owner-a", c.Fire(c.HoldPlace("models/m", digest_of("Until we know why"))))
+    report = world.upload("evaluator", "evaluation_results", word=DOCUMENT.decode())
+    secret = world.upload("evaluator", "evaluation_results", classification="restricted")
+    world.must("evaluator", c.GrantEvidenceAccess(secret, "principals/auditor"))
+    world.must("auditor", c.OpenEvidence(secret))
+    _revise(world, report)
+    world.must("auditor", c.AttemptRefused("interlock.v1.HoldService/PlaceHold", bytes(32), ("RIGHT_MISSING",)))
+    lift = propose(world, c.HoldLift("holds/1"), apply_separately=True)
+    sign(world, "owner-a", lift, comment="Looks right to me")
+    sign(world, "owner-a", lift, "withdraw")
+    sign(world, "owner-b", lift)
+    sign(world, "reviewer-a", lift)
+    world.must("owner-a", c.ApplyApprovedChange(lift))
+    rule_out = world.propose("evaluator", c.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])
+    sign(world, "owner-a", rule_out)
+    sign(world, "reviewer-a", rule_out)
+    _decide(world)
+    return world
+
+
+def _revise(world: World, report: str) -> None:
+    """Take a draft through every kind of revision, and back."""
+    change = propose(world, c.HoldLift("holds/1"), draft=True)
+    world.must("evaluator", c.AttachEvidence(change, world.revised(change, evidence=[report])))
+    world.must("evaluator", c.DetachEvidence(change, world.revised(change, evidence=[])))
+    later = content_of(world.revised(change)).not_before + world.state.time + 1
+    world.must("evaluator", c.AmendChange(change, world.revised(change, not_before=later)))
+    world.must("evaluator", c.RebaseChange(change, world.revised(change)))
+    world.must("evaluator", c.SubmitChange(change))
+    world.must("evaluator", c.WithdrawProposedChange(change))
+
+
+def _decide(world: World) -> None:
+    """Have the gate's answer recorded, as signed decisions are."""
+    at = max(world.now, world.state.time + 1)
+    judged = verdicts.judge(world.policy, world.state, "models/m", "internal", sha256_of("weights"), at)
+    world.must("release-bot", verdicts.command_for(judged))
+
+
+@lru_cache(maxsize=1)
+def whole_bundle() -> Parts:
+    """Return the bundle of that log with everything in it; equal each time."""
+    world = every_command()
+    parts = Parts.of(world, sizes=(2, 9, 20), documents=(DOCUMENT,))
+    known = {digest_of(text): text for text in TEXTS}
+    for position, entry in enumerate(world.entries):
+        texts = [bundle_pb2.BundleText(salt=SALT, text=known[d]) for d in texts_of(entry) if d in known]
+        parts = parts.with_row(position, texts=texts)
+    return parts
+
+
+@lru_cache(maxsize=1)
+def whole_trust() -> Trust:
+    """Return what an auditor believes of it."""
+    from tests.support.bundles import trust_in  # noqa: PLC0415  # beside its one use
+
+    return trust_in(every_command())
+
+
+def one_of_each() -> dict[str, int]:
+    """Return the position of the first entry of each command, by the command's name."""
+    found: dict[str, int] = {}
+    for position, entry in enumerate(every_command().entries):
+        found.setdefault(type(entry.command).__name__, position)
+    return found
+
+
+def every_name() -> set[str]:
+    """Return the names of all commands."""
+    return {kind.__name__ for kind in get_args(c.Command)}
