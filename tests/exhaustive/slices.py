@@ -84,7 +84,7 @@ def _product_steps(node: Node) -> Iterator[c.Firing]:
     yield from _level_steps()
     yield from _safeguard_steps()
     for target in (MODEL, EVERYTHING):
-        placed = node.state.holds_placed.get(target, ())
+        placed = tuple(node.state.holds_placed.get(target, {}).values())
         yield c.HoldLift(placed[0]) if placed else c.HoldPlace(target)
 
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from immutables import Map
 
 from interlock.statemachine import resources as r
+from interlock.statemachine.names import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 R = TypeVar("R", bound=r.Resource)
 EVERYTHING = "-"
+_NO_HOLDS: Map[int, str] = Map()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,9 @@ class State:
 
     ``positions`` holds for each resource the position of the last entry that wrote it; ``counters`` the next number of
     each kind that numbers itself densely; ``writes`` what the entry that is being made has written so far. The other
-    maps are indexes over ``items``; ``live`` holds for each deployment that runs its model, ``applied`` for each
-    position at which a change was applied that change.
+    maps are indexes over ``items``; ``holds_placed`` has each target's placed holds by number, which grows as they are
+    placed; ``live`` holds for each deployment that runs its model, ``applied`` for each position at which a change was
+    applied that change.
     """
 
     size: int = 0
@@ -35,7 +38,7 @@ class State:
     items: Map[str, r.Resource] = field(default_factory=Map)
     positions: Map[str, int] = field(default_factory=Map)
     counters: Map[str, int] = field(default_factory=Map)
-    holds_placed: Map[str, tuple[str, ...]] = field(default_factory=Map)
+    holds_placed: Map[str, Map[int, str]] = field(default_factory=Map)
     grants_of: Map[str, tuple[str, ...]] = field(default_factory=Map)
     artifact_owner: Map[str, str] = field(default_factory=Map)
     first_uploads: Map[str, int] = field(default_factory=Map)
@@ -114,8 +117,9 @@ class State:
         return self.find(name, r.Safeguard) or r.Safeguard(name)
 
     def holds_on(self, model: str) -> tuple[str, ...]:
-        """Names of the holds that are placed on a model or on everything."""
-        return self.holds_placed.get(model, ()) + self.holds_placed.get(EVERYTHING, ())
+        """Names of the holds that are placed on a model, then of those on everything, each in the order of placing."""
+        on_model, on_all = (self.holds_placed.get(target, _NO_HOLDS) for target in (model, EVERYTHING))
+        return (*(on_model[number] for number in sorted(on_model)), *(on_all[number] for number in sorted(on_all)))
 
     def grants(self, principal: str) -> tuple[r.Grant, ...]:
         """Every grant that a principal was ever given."""
@@ -126,10 +130,12 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
     """The indexes that writing ``item`` moves."""
     match item:
         case r.Hold():
-            names = tuple(n for n in state.holds_placed.get(item.target, ()) if n != item.name)
+            number, placed = number_of(item.name), state.holds_placed.get(item.target, _NO_HOLDS)
             if item.state == "placed":
-                names += (item.name,)
-            return {"holds_placed": state.holds_placed.set(item.target, names)}
+                placed = placed.set(number, item.name)
+            elif number in placed:
+                placed = placed.delete(number)
+            return {"holds_placed": state.holds_placed.set(item.target, placed)}
         case r.Grant():
             names = state.grants_of.get(item.principal, ())
             if item.name in names:

@@ -136,5 +136,5 @@ class AssessmentService(assessment_pb2_grpc.AssessmentServiceServicer):
 
         full = f"{_SERVICE}/{method}"
         reply = await self._writer.fire(full, request, firing, render, assessment_pb2.Assessment, texts)
-        await self._texts.give_reasons(self._reader.now()[0], [reply])
+        await self._texts.give_reasons(self._reader.now()[0], [reply], texts)
         return reply

@@ -43,7 +43,7 @@ class HoldService(hold_pb2_grpc.HoldServiceServicer):
 
         method = "interlock.v1.HoldService/PlaceHold"
         reply = await self._writer.fire(method, request, firing, render, hold_pb2.Hold, why)
-        await self._texts.give_reasons(self._reader.now()[0], [reply])
+        await self._texts.give_reasons(self._reader.now()[0], [reply], why)
         return reply
 
     async def GetHold(self, request: hold_pb2.GetHoldRequest, context: Context) -> hold_pb2.Hold:

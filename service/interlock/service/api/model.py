@@ -94,7 +94,7 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
             return model_message(view, view.state.need(model, r.Model), accepted.entry.time)
 
         reply = await self._writer.fire(f"{_SERVICE}/{method}", request, firing, render, model_pb2.Model, texts)
-        await self._texts.give_reasons(self._reader.now()[0], reply.safeguards)
+        await self._texts.give_reasons(self._reader.now()[0], reply.safeguards, texts)
         return reply
 
 

@@ -111,7 +111,7 @@ class SafeguardService(safeguard_pb2_grpc.SafeguardServiceServicer):
 
         full = f"{_SERVICE}/{method}"
         reply = await self._writer.fire(full, request, firing, render, safeguard_pb2.Safeguard, texts)
-        await self._texts.give_reasons(self._reader.now()[0], [reply])
+        await self._texts.give_reasons(self._reader.now()[0], [reply], texts)
         return reply
 
 

@@ -1,7 +1,8 @@
 """Puts into messages what is kept beside the fold: texts that can be erased, and signed envelopes.
 
-Done after a write as after a read, so a reply that is remembered under its request id holds no text. What was erased
-is left out; its digest stays where the message has one.
+Done after a write as after a read, so a reply that is remembered under its request id holds no text. A text that the
+write itself brought is in hand (``fresh``) and is not read back. What was erased is left out; its digest stays where
+the message has one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from interlock.service.ledger.view import View
-    from interlock.service.storage import Store
+    from interlock.service.storage import Store, Text
     from interlock.v1 import assessment_pb2, change_pb2, evidence_pb2, hold_pb2, safeguard_pb2
 
     Reasoned = safeguard_pb2.Safeguard | hold_pb2.Hold | assessment_pb2.Assessment
@@ -29,14 +30,14 @@ class Texts:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def give_reasons(self, view: View, messages: Iterable[Reasoned]) -> None:
+    async def give_reasons(self, view: View, messages: Iterable[Reasoned], fresh: Iterable[Text] = ()) -> None:
         """Put in why, where the view has the resource just as the message does."""
         wanted = []
         for message in messages:
             digest: bytes = getattr(view.state.items.get(message.name), "reason_digest", b"")
             if digest and view.state.position(message.name) == message.position:
                 wanted.append((message, digest))
-        found = await self._read(digest for _, digest in wanted)
+        found = await self._read((digest for _, digest in wanted), fresh)
         for message, digest in wanted:
             message.reason = found.get(digest, ("", b""))[0]
 
@@ -83,14 +84,14 @@ class Texts:
             facts = ledger_pb2.LedgerEntry.FromString(stored.get(row.position, b"")).facts
             row.envelope = facts.envelopes[0] if facts.envelopes else b""
 
-    async def _read(self, digests: Iterable[bytes]) -> dict[bytes, tuple[str, bytes]]:
+    async def _read(self, digests: Iterable[bytes], fresh: Iterable[Text] = ()) -> dict[bytes, tuple[str, bytes]]:
         """Return (text, salt) by digest of what is there and was not erased."""
-        wanted = {digest for digest in digests if digest}
-        if not wanted:
-            return {}
-        found = await self._store.texts(wanted)
+        there = {text.digest: text for text in fresh}
+        wanted = {digest for digest in digests if digest and digest not in there}
+        if wanted:
+            there |= await self._store.texts(wanted)
         return {
             digest: (text.text, text.salt)
-            for digest, text in found.items()
+            for digest, text in there.items()
             if text.text is not None and text.salt is not None
         }

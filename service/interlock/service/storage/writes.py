@@ -1,7 +1,9 @@
-"""What one batch puts into the database: collected row by row, written with one statement a table."""
+"""What one batch puts into the database: collected row by row, written with few statements a table."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam
@@ -93,7 +95,7 @@ class Writes:
     def flush(self, connection: Connection) -> None:
         """Write everything, in the caller's transaction."""
         if rows := self._rows.pop(s.ENTRIES, None):  # before what refers to them
-            connection.execute(s.ENTRIES.insert(), rows)
+            insert(connection, s.ENTRIES, rows)
         if self._tiles:
             rows = [{"level": at[0], "tile_index": at[1], "bytes": data} for at, data in self._tiles.items()]
             replace(connection, s.TILES, rows)
@@ -101,7 +103,7 @@ class Writes:
             rows = [{"sha256": digest, "bytes": data} for digest, data in self._objects.items()]
             add_missing(connection, s.OBJECTS, rows)
         for table, rows in self._rows.items():
-            _HOW.get(table, _insert)(connection, table, rows)
+            _HOW.get(table, insert)(connection, table, rows)
         self._rows, self._tiles, self._objects = {}, {}, {}
 
     def _add(self, table: Table, row: Row) -> None:
@@ -146,37 +148,79 @@ def drop_requests_before(connection: Connection, time: int) -> None:
     connection.execute(s.REQUESTS.delete().where(s.REQUESTS.c.time < time))
 
 
+def insert(connection: Connection, table: Table, rows: list[Row]) -> None:
+    """Insert rows."""
+    _run(connection, table, "", rows)
+
+
 def replace(connection: Connection, table: Table, rows: list[Row]) -> None:
     """Insert rows, overwriting those that have the same primary key."""
-    insert = _dialect_insert(connection, table)
-    keys = table.primary_key.columns.keys()
-    news = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=news), rows)
+    _run(connection, table, "update", rows)
 
 
 def add_missing(connection: Connection, table: Table, rows: list[Row]) -> None:
     """Insert rows whose primary key is not there yet."""
-    insert = _dialect_insert(connection, table)
-    keys = table.primary_key.columns.keys()
-    connection.execute(insert.on_conflict_do_nothing(index_elements=keys), rows)
-
-
-def _insert(connection: Connection, table: Table, rows: list[Row]) -> None:
-    connection.execute(table.insert(), rows)
+    _run(connection, table, "nothing", rows)
 
 
 _HOW: Final = {s.TEXTS: add_missing, s.REQUESTS: replace}
 """An answer that is too old to count may still stand in the way of its id; the same text may come twice."""
 
+_ROWS: Final = (64, 16, 4, 1)
+"""How many rows one statement of SQLite's may insert: few sizes, so that the driver keeps every statement prepared."""
 
-def _dialect_insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+
+@dataclass(frozen=True, slots=True)
+class _Insert:
+    """The text of an INSERT in three parts, the second for each row, and its columns in their order."""
+
+    head: str
+    row: str
+    tail: str
+    columns: tuple[str, ...]
+
+
+def _run(connection: Connection, table: Table, conflict: str, rows: list[Row]) -> None:
+    """Insert rows, on a conflict of primary keys as told.
+
+    SQLite's driver lets go of the interpreter at every row of an ``executemany`` and has to win it back from the event
+    loop each time; a statement of many rows does so once.
+    """
     match connection.dialect.name:
         case "sqlite":
-            return sqlite.insert(table)
+            text, at = _sqlite_text(table, conflict), 0
+            for size in _ROWS:
+                while len(rows) - at >= size:
+                    values = tuple(row[name] for row in rows[at : at + size] for name in text.columns)
+                    statement = f"{text.head}{', '.join([text.row] * size)}{text.tail}"
+                    connection.exec_driver_sql(statement, values)
+                    at += size
         case "postgresql":
-            return postgresql.insert(table)
+            connection.execute(_on_conflict(postgresql.insert(table), table, conflict), rows)
         case other:
             raise StorageError(f"no database of kind {other}")
+
+
+@cache
+def _sqlite_text(table: Table, conflict: str) -> _Insert:
+    compiled = _on_conflict(sqlite.insert(table), table, conflict).compile(dialect=sqlite.dialect())
+    head, values, rest = str(compiled).partition(" VALUES ")
+    row, closed, tail = rest.partition(")")
+    return _Insert(head + values, row + closed, tail, tuple(compiled.positiontup or ()))
+
+
+def _on_conflict(
+    statement: sqlite.Insert | postgresql.Insert, table: Table, conflict: str
+) -> sqlite.Insert | postgresql.Insert:
+    keys = table.primary_key.columns.keys()
+    match conflict:
+        case "update":
+            news = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+            return statement.on_conflict_do_update(index_elements=keys, set_=news)
+        case "nothing":
+            return statement.on_conflict_do_nothing(index_elements=keys)
+        case _:
+            return statement
 
 
 def drop_snapshots(connection: Connection) -> None:
