@@ -3,7 +3,7 @@
 | code | meaning                                                                          |
 |------|----------------------------------------------------------------------------------|
 | 0    | yes, or done                                                                     |
-| 1    | the answer is no: the gate denies, the log does not verify                       |
+| 1    | the answer is no: the gate denies, the log or a proof does not verify            |
 | 2    | usage: a word on the command line, a file or a profile that can't be used        |
 | 3    | refused: a requirement is unmet, the base has moved, it exists already or not    |
 | 4    | not allowed: the right or the session is missing                                 |
@@ -53,6 +53,8 @@ EXIT_CODES: Final[Mapping[type[errors.InterlockError], ExitCode]] = MappingProxy
         errors.DataLossError: ExitCode.UNAVAILABLE,
         errors.ContentError: ExitCode.UNAVAILABLE,
         errors.RollbackError: ExitCode.UNAVAILABLE,
+        errors.ForkError: ExitCode.NO,
+        errors.UnprovenError: ExitCode.NO,
     }
 )
 """Every error of the client; a test checks that none is missing."""

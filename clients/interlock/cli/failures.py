@@ -25,7 +25,9 @@ _WORDS: tuple[tuple[type[errors.InterlockError], str], ...] = (
     (errors.ProfileError, "profile"),
     (errors.LimitError, "limit reached"),
     (errors.UnavailableError, "unavailable"),
+    (errors.ForkError, "LOG FORKED"),
     (errors.RollbackError, "LOG ROLLED BACK OR FORKED"),
+    (errors.UnprovenError, "NOT PROVEN"),
     (errors.DataLossError, "WRONG BYTES"),
     (errors.InterlockError, "failed"),
 )
@@ -40,9 +42,21 @@ def show_error(terminal: Terminal, error: errors.InterlockError) -> None:
     terminal.note((f"{word}: ", "bold red"), _headline(error), (f"  [{error.reason}]" if error.reason else "", "dim"))
     for line in unmet_lines(error.unmet):
         terminal.note(*line)
+    if isinstance(error, errors.ForkError):
+        _show_fork(terminal, error)
     if not error.unmet:
         for violation in error.fields:
             terminal.note("  ", (violation.field or "request", "bold"), f": {violation.description}")
+
+
+def _show_fork(terminal: Terminal, error: errors.ForkError) -> None:
+    """Print the proof: both heads, as they were signed."""
+    for number, text in enumerate(error.notes, start=1):
+        terminal.note((f"signed head {number}:", "bold"))
+        for line in text.removesuffix("\n").split("\n"):
+            terminal.note(line)
+    if error.kept:
+        terminal.note(("kept in ", "bold"), error.kept)
 
 
 def _headline(error: errors.InterlockError) -> str:
@@ -96,4 +110,5 @@ def error_value(error: errors.InterlockError) -> dict[str, object]:
             for row in error.unmet
         ],
         "fields": [{"field": row.field, "description": row.description} for row in error.fields],
+        **({"notes": list(error.notes), "kept": error.kept} if isinstance(error, errors.ForkError) else {}),
     }

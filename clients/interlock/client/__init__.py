@@ -20,6 +20,7 @@ from interlock.client.errors import (
     DataLossError,
     DeadlineError,
     FieldViolation,
+    ForkError,
     InterlockError,
     InvalidRequestError,
     LimitError,
@@ -33,6 +34,7 @@ from interlock.client.errors import (
     UnauthenticatedError,
     UnavailableError,
     Unmet,
+    UnprovenError,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ __all__ = [
     "DataLossError",
     "DeadlineError",
     "FieldViolation",
+    "ForkError",
     "Interlock",
     "InterlockError",
     "InvalidRequestError",
@@ -68,6 +71,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnavailableError",
     "Unmet",
+    "UnprovenError",
     "VerifyReport",
     "find_profile",
     "load_profile",

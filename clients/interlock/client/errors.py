@@ -114,5 +114,19 @@ class RollbackError(DataLossError):
     """The log is shorter than, or differs from, what this profile has seen before."""
 
 
+class ForkError(RollbackError):
+    """Two signed heads of one log that disagree; ``notes`` are both as received, ``kept`` is the file that has them."""
+
+    def __init__(self, message: str, *, notes: tuple[str, str], kept: str = "") -> None:
+        """Keep the proof with the sentence."""
+        super().__init__(message, reason="LOG_FORKED")
+        self.notes = notes
+        self.kept = kept
+
+
+class UnprovenError(DataLossError):
+    """A proof does not lead to the root that the log signed, or none is given."""
+
+
 class ProfileError(InterlockError):
     """The profile, its keys or their passphrase can't be used."""

@@ -7,17 +7,16 @@ signed by whom; a checkpoint comes here verified.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from interlock.client import files
-from interlock.client.errors import RollbackError
+from interlock.client.errors import ForkError, RollbackError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from interlock.proofs.note import Checkpoint
 
 NEVER: Final = -1
 _FILE: Final = "seen.json"
@@ -26,11 +25,15 @@ _LOCK: Final = "seen.lock"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The highest position in any answer (-1: none), and the largest checkpoint (size 0: none; root in hex)."""
+    """The highest position in any answer (-1: none), and the largest checkpoint (size 0: none; root in hex).
+
+    ``note`` is that checkpoint as it was signed; empty where an earlier version kept none.
+    """
 
     position: int = NEVER
     size: int = 0
     root: str = ""
+    note: str = ""
 
     @property
     def least_position(self) -> int:
@@ -60,7 +63,7 @@ class Memory:
             kept = json.loads(text)
             if kept["log_id"] != self._log_id:
                 return self._seen
-            stored = Seen(int(kept["position"]), int(kept["size"]), str(kept["root"]))
+            stored = Seen(int(kept["position"]), int(kept["size"]), str(kept["root"]), str(kept.get("note", "")))
         except (ValueError, KeyError, TypeError) as error:
             raise RollbackError(
                 f"{self._file} is damaged; what this profile has seen of the log is lost. Remove it to start anew",
@@ -81,32 +84,37 @@ class Memory:
                 reason="LOG_ROLLED_BACK",
             )
         if position > self._seen.position:
-            self._keep(Seen(position, self._seen.size, self._seen.root))
+            self._keep(replace(self._seen, position=position))
 
     def note_position(self, position: int) -> None:
         """Remember that the log reaches this far, as a stream of it showed."""
         if position > self.load().position:
-            self._keep(Seen(position, self._seen.size, self._seen.root))
+            self._keep(replace(self._seen, position=position))
 
-    def check_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Take a checkpoint whose signature was checked.
+    def check_checkpoint(self, size: int, root: bytes, text: str, before: Seen | None = None) -> None:
+        """Take a checkpoint whose signature was checked: its tree's size and root, and its note as received.
 
-        Raises RollbackError where it is smaller than what was seen, or of the same size with another root.
+        ``before`` is what was seen when it was asked for; by default, what is seen now. That a larger tree extends the
+        one that was seen is for the caller to have proven. Raises RollbackError where it is smaller than what was seen,
+        ForkError where it is of the same size with another root.
         """
-        before = self.load()
-        if checkpoint.size - 1 < before.least_position:
+        now = self.load()
+        before = before or now
+        if size - 1 < before.least_position:
             raise RollbackError(
-                f"the server's checkpoint covers {checkpoint.size} entries, but this profile has seen "
+                f"the server's checkpoint covers {size} entries, but this profile has seen "
                 f"{before.least_position + 1}: the log was rolled back",
                 reason="LOG_ROLLED_BACK",
             )
-        if checkpoint.size == before.size and checkpoint.root.hex() != before.root:
-            raise RollbackError(
-                f"two checkpoints of {checkpoint.size} entries with different roots: the log was forked",
-                reason="LOG_FORKED",
-            )
-        if checkpoint.size > before.size:
-            self._keep(Seen(before.position, checkpoint.size, checkpoint.root.hex()))
+        if size == now.size and root.hex() != now.root:
+            raise self.fork(now.note, text, f"two checkpoints of {size} entries have different roots")
+        if size > now.size:
+            self._keep(Seen(now.position, size, root.hex(), text))
+
+    def fork(self, first: str, second: str, what: str) -> ForkError:
+        """Keep two signed heads that disagree, and return the error that says so."""
+        kept = keep_fork(self._file.parent, first, second)
+        return ForkError(f"{what}: the log was forked", notes=(first, second), kept=kept)
 
     def _keep(self, seen: Seen) -> None:
         """Write what was seen unless another process has seen more."""
@@ -114,9 +122,19 @@ class Memory:
         with files.unless_read_only(), files.locked(self._lock):
             seen = self.load()
             kept = {"log_id": self._log_id, "position": seen.position, "size": seen.size, "root": seen.root}
+            kept["note"] = seen.note
             files.write_private(self._file, json.dumps(kept).encode() + b"\n")
+
+
+def keep_fork(folder: Path, first: str, second: str) -> str:
+    """Write two signed heads that disagree to a file of their own, and return its path; empty if that can't be."""
+    digest = hashlib.sha256("\0".join(sorted((first, second))).encode()).hexdigest()
+    path = folder / f"fork-{digest[:16]}.json"
+    with files.unless_read_only():
+        files.write_private(path, json.dumps({"notes": [first, second]}, indent=2).encode() + b"\n")
+    return str(path) if path.is_file() else ""
 
 
 def _later(one: Seen, other: Seen) -> Seen:
     largest = max(one, other, key=lambda seen: seen.size)
-    return Seen(max(one.position, other.position), largest.size, largest.root)
+    return replace(largest, position=max(one.position, other.position))

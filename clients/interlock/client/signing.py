@@ -20,9 +20,9 @@ from interlock.v1 import change_pb2
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from interlock.client.groups.audit import SignedCheckpoint
     from interlock.client.keyfile import Passphrase
     from interlock.client.profile import Profile
+    from interlock.client.proving import SignedCheckpoint
     from interlock.client.review import OpenedChange
 
 SALT_BYTES: Final = 32

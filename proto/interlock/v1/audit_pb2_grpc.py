@@ -55,6 +55,26 @@ class AuditServiceStub:
                 request_serializer=interlock_dot_v1_dot_audit__pb2.GetCheckpointRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_audit__pb2.Checkpoint.FromString,
                 _registered_method=True)
+        self.GetInclusionProof = channel.unary_unary(
+                '/interlock.v1.AuditService/GetInclusionProof',
+                request_serializer=interlock_dot_v1_dot_audit__pb2.GetInclusionProofRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_audit__pb2.InclusionProof.FromString,
+                _registered_method=True)
+        self.GetConsistencyProof = channel.unary_unary(
+                '/interlock.v1.AuditService/GetConsistencyProof',
+                request_serializer=interlock_dot_v1_dot_audit__pb2.GetConsistencyProofRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_audit__pb2.ConsistencyProof.FromString,
+                _registered_method=True)
+        self.ListCheckpoints = channel.unary_unary(
+                '/interlock.v1.AuditService/ListCheckpoints',
+                request_serializer=interlock_dot_v1_dot_audit__pb2.ListCheckpointsRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_audit__pb2.ListCheckpointsResponse.FromString,
+                _registered_method=True)
+        self.AddCosignature = channel.unary_unary(
+                '/interlock.v1.AuditService/AddCosignature',
+                request_serializer=interlock_dot_v1_dot_audit__pb2.AddCosignatureRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_audit__pb2.Checkpoint.FromString,
+                _registered_method=True)
         self.GetStateAt = channel.unary_unary(
                 '/interlock.v1.AuditService/GetStateAt',
                 request_serializer=interlock_dot_v1_dot_audit__pb2.GetStateAtRequest.SerializeToString,
@@ -93,7 +113,35 @@ class AuditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCheckpoint(self, request, context):
-        """The newest signed checkpoint, at or past every acknowledged entry.
+        """The newest signed checkpoint, at or past every acknowledged entry, with the cosignatures that it has by now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInclusionProof(self, request, context):
+        """Proof that an entry is in the tree of a size.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConsistencyProof(self, request, context):
+        """Proof that the tree of one size only appended to that of another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCheckpoints(self, request, context):
+        """Every checkpoint that was ever shown, with its cosignatures.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddCosignature(self, request, context):
+        """Keep a witness's cosignature of a checkpoint that this log signed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,6 +182,26 @@ def add_AuditServiceServicer_to_server(servicer, server):
             'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCheckpoint,
                     request_deserializer=interlock_dot_v1_dot_audit__pb2.GetCheckpointRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_audit__pb2.Checkpoint.SerializeToString,
+            ),
+            'GetInclusionProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInclusionProof,
+                    request_deserializer=interlock_dot_v1_dot_audit__pb2.GetInclusionProofRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_audit__pb2.InclusionProof.SerializeToString,
+            ),
+            'GetConsistencyProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConsistencyProof,
+                    request_deserializer=interlock_dot_v1_dot_audit__pb2.GetConsistencyProofRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_audit__pb2.ConsistencyProof.SerializeToString,
+            ),
+            'ListCheckpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCheckpoints,
+                    request_deserializer=interlock_dot_v1_dot_audit__pb2.ListCheckpointsRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_audit__pb2.ListCheckpointsResponse.SerializeToString,
+            ),
+            'AddCosignature': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddCosignature,
+                    request_deserializer=interlock_dot_v1_dot_audit__pb2.AddCosignatureRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_audit__pb2.Checkpoint.SerializeToString,
             ),
             'GetStateAt': grpc.unary_unary_rpc_method_handler(
@@ -255,6 +323,114 @@ class AuditService:
             target,
             '/interlock.v1.AuditService/GetCheckpoint',
             interlock_dot_v1_dot_audit__pb2.GetCheckpointRequest.SerializeToString,
+            interlock_dot_v1_dot_audit__pb2.Checkpoint.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInclusionProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AuditService/GetInclusionProof',
+            interlock_dot_v1_dot_audit__pb2.GetInclusionProofRequest.SerializeToString,
+            interlock_dot_v1_dot_audit__pb2.InclusionProof.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConsistencyProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AuditService/GetConsistencyProof',
+            interlock_dot_v1_dot_audit__pb2.GetConsistencyProofRequest.SerializeToString,
+            interlock_dot_v1_dot_audit__pb2.ConsistencyProof.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCheckpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AuditService/ListCheckpoints',
+            interlock_dot_v1_dot_audit__pb2.ListCheckpointsRequest.SerializeToString,
+            interlock_dot_v1_dot_audit__pb2.ListCheckpointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddCosignature(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AuditService/AddCosignature',
+            interlock_dot_v1_dot_audit__pb2.AddCosignatureRequest.SerializeToString,
             interlock_dot_v1_dot_audit__pb2.Checkpoint.FromString,
             options,
             channel_credentials,

@@ -40,7 +40,15 @@ class AuditServiceStub:
     TailEntries: _grpc.UnaryStreamMultiCallable[_audit_pb2.TailEntriesRequest, _audit_pb2.EntryRecord]
     """Every entry after a position, in order, with what it names by digest."""
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetCheckpointRequest, _audit_pb2.Checkpoint]
-    """The newest signed checkpoint, at or past every acknowledged entry."""
+    """The newest signed checkpoint, at or past every acknowledged entry, with the cosignatures that it has by now."""
+    GetInclusionProof: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetInclusionProofRequest, _audit_pb2.InclusionProof]
+    """Proof that an entry is in the tree of a size."""
+    GetConsistencyProof: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetConsistencyProofRequest, _audit_pb2.ConsistencyProof]
+    """Proof that the tree of one size only appended to that of another."""
+    ListCheckpoints: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListCheckpointsRequest, _audit_pb2.ListCheckpointsResponse]
+    """Every checkpoint that was ever shown, with its cosignatures."""
+    AddCosignature: _grpc.UnaryUnaryMultiCallable[_audit_pb2.AddCosignatureRequest, _audit_pb2.Checkpoint]
+    """Keep a witness's cosignature of a checkpoint that this log signed."""
     GetStateAt: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetStateAtRequest, _audit_pb2.GetStateAtResponse]
     """Every resource, or those of a name, as the log had left them at a position or a moment."""
     ExportBundle: _grpc.UnaryStreamMultiCallable[_audit_pb2.ExportBundleRequest, _audit_pb2.ExportBundleChunk]
@@ -58,7 +66,15 @@ class AuditServiceAsyncStub(AuditServiceStub):
     TailEntries: _aio.UnaryStreamMultiCallable[_audit_pb2.TailEntriesRequest, _audit_pb2.EntryRecord]  # type: ignore[assignment]
     """Every entry after a position, in order, with what it names by digest."""
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetCheckpointRequest, _audit_pb2.Checkpoint]  # type: ignore[assignment]
-    """The newest signed checkpoint, at or past every acknowledged entry."""
+    """The newest signed checkpoint, at or past every acknowledged entry, with the cosignatures that it has by now."""
+    GetInclusionProof: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetInclusionProofRequest, _audit_pb2.InclusionProof]  # type: ignore[assignment]
+    """Proof that an entry is in the tree of a size."""
+    GetConsistencyProof: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetConsistencyProofRequest, _audit_pb2.ConsistencyProof]  # type: ignore[assignment]
+    """Proof that the tree of one size only appended to that of another."""
+    ListCheckpoints: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListCheckpointsRequest, _audit_pb2.ListCheckpointsResponse]  # type: ignore[assignment]
+    """Every checkpoint that was ever shown, with its cosignatures."""
+    AddCosignature: _aio.UnaryUnaryMultiCallable[_audit_pb2.AddCosignatureRequest, _audit_pb2.Checkpoint]  # type: ignore[assignment]
+    """Keep a witness's cosignature of a checkpoint that this log signed."""
     GetStateAt: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetStateAtRequest, _audit_pb2.GetStateAtResponse]  # type: ignore[assignment]
     """Every resource, or those of a name, as the log had left them at a position or a moment."""
     ExportBundle: _aio.UnaryStreamMultiCallable[_audit_pb2.ExportBundleRequest, _audit_pb2.ExportBundleChunk]  # type: ignore[assignment]
@@ -97,7 +113,39 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_pb2.GetCheckpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.Checkpoint, _abc.Awaitable[_audit_pb2.Checkpoint]]:
-        """The newest signed checkpoint, at or past every acknowledged entry."""
+        """The newest signed checkpoint, at or past every acknowledged entry, with the cosignatures that it has by now."""
+
+    @_abc_1.abstractmethod
+    def GetInclusionProof(
+        self,
+        request: _audit_pb2.GetInclusionProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.InclusionProof, _abc.Awaitable[_audit_pb2.InclusionProof]]:
+        """Proof that an entry is in the tree of a size."""
+
+    @_abc_1.abstractmethod
+    def GetConsistencyProof(
+        self,
+        request: _audit_pb2.GetConsistencyProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ConsistencyProof, _abc.Awaitable[_audit_pb2.ConsistencyProof]]:
+        """Proof that the tree of one size only appended to that of another."""
+
+    @_abc_1.abstractmethod
+    def ListCheckpoints(
+        self,
+        request: _audit_pb2.ListCheckpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListCheckpointsResponse, _abc.Awaitable[_audit_pb2.ListCheckpointsResponse]]:
+        """Every checkpoint that was ever shown, with its cosignatures."""
+
+    @_abc_1.abstractmethod
+    def AddCosignature(
+        self,
+        request: _audit_pb2.AddCosignatureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.Checkpoint, _abc.Awaitable[_audit_pb2.Checkpoint]]:
+        """Keep a witness's cosignature of a checkpoint that this log signed."""
 
     @_abc_1.abstractmethod
     def GetStateAt(

@@ -21,6 +21,7 @@ from interlock.service.identity.table import StoredSessions, load_sessions
 from interlock.service.keyfiles import KeyFileError, is_encrypted, load_signing_key, passphrase_from
 from interlock.service.ledger.checkpoints import CheckpointSigner
 from interlock.service.ledger.committer import Committer
+from interlock.service.ledger.cosigning import load_witnesses
 from interlock.service.ledger.highwater import HighWaterMark
 from interlock.service.ledger.policies import Policies
 from interlock.service.ledger.startup import EmptyLogError, LogUnreadableError, open_log
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from structlog.typing import FilteringBoundLogger
 
+    from interlock.proofs.cosignature import WitnessKey
     from interlock.service.clock import Clock
     from interlock.service.config import Config
     from interlock.service.evidence import Blobs
@@ -60,6 +62,8 @@ class Runtime:
     sign_in: SignIn
     admission: Admission
     attempts: Attempts
+    log_verifier: note.NoteVerifier
+    witnesses: tuple[WitnessKey, ...]
     decision_key: Ed25519PrivateKey = field(repr=False)
 
 
@@ -135,6 +139,7 @@ async def _open(
     rng, metrics = os.urandom, Metrics()
     passphrase = _find_passphrase(config, ask_passphrase)
     signer = _load_signer(config, passphrase)
+    witnesses = load_witnesses(config.witnesses_path)
     store = Store.open(config.database)
     stack.callback(store.close)
     mark, policies = HighWaterMark(config.highwater_path), Policies()
@@ -171,6 +176,8 @@ async def _open(
             log=log,
         ),
         admission=Admission(sessions, lambda: committer.view, clock),
+        log_verifier=signer.verifier,
+        witnesses=witnesses,
         decision_key=decision_key,
         attempts=Attempts(committer, clock, metrics, log),
     )

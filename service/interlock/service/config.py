@@ -63,6 +63,11 @@ class Config:
         "Empty: `highwater.json` in the data folder.",
         default="",
     )
+    witnesses: str = _key(
+        "File with the verifier keys of the witnesses whose cosignatures are kept, one a line; `#` begins a remark. "
+        "Empty: none.",
+        default="",
+    )
     passphrase_file: str = _key(
         "File with the passphrase of the server's own keys (systemd: LoadCredential=). Empty: they have none, or a "
         "terminal is asked.",
@@ -103,6 +108,11 @@ class Config:
         """File of the high-water mark."""
         return Path(self.highwater) if self.highwater else self.data_path / HIGHWATER_FILE
 
+    @property
+    def witnesses_path(self) -> Path | None:
+        """File of the witnesses' keys."""
+        return Path(self.witnesses) if self.witnesses else None
+
 
 KEYS: Final[Mapping[str, str]] = {key.name: key.metadata["doc"] for key in fields(Config)}
 """Explanation by key."""
@@ -110,7 +120,7 @@ KEYS: Final[Mapping[str, str]] = {key.name: key.metadata["doc"] for key in field
 _TYPES: Final[Mapping[str, type[str | int | float | bool]]] = {
     key.name: type(getattr(Config(), key.name)) for key in fields(Config)
 }
-_PATHS: Final = ("data", "highwater", "passphrase_file")
+_PATHS: Final = ("data", "highwater", "witnesses", "passphrase_file")
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
 

@@ -56,6 +56,8 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
         config.max_evidence_bytes,
         runtime.decision_key,
         streams,
+        runtime.log_verifier,
+        runtime.witnesses,
     )
     identity = IdentityService(
         runtime.committer,

@@ -1,7 +1,8 @@
 """C2SP signed notes with Ed25519, and the checkpoints of transparency logs that they carry.
 
 Lives here: verifier keys, notes and checkpoints as text. Not here: which root may be signed (the
-ledger signs only what it computed itself), proofs between roots (merkle.py), cosignatures.
+ledger signs only what it computed itself), proofs between roots (merkle.py), cosignatures
+(cosignature.py).
 
 Sources: C2SP signed-note ("Format", "Signatures", "Ed25519 signatures") and C2SP tlog-checkpoint
 ("Note text"). The form of verifier keys is that of golang.org/x/mod/sumdb/note.
@@ -50,7 +51,7 @@ class NoteVerifier:
 
     def __post_init__(self) -> None:
         """Refuse a name or a key under which no note could be signed."""
-        _check_key_name(self.name)
+        check_key_name(self.name)
         keys.load_public_key(self.public_key)
 
     @classmethod
@@ -59,29 +60,37 @@ class NoteVerifier:
 
         Raises `NoteError`: VKEY_FORMAT, VKEY_ALGORITHM, VKEY_HASH or KEY_NAME.
         """
-        name, _, rest = vkey.partition("+")
-        key_id_hex, _, encoded = rest.partition("+")
-        if not _KEY_ID_HEX.fullmatch(key_id_hex):
-            raise NoteError(Fault.VKEY_FORMAT, "not of the form name+hash+key")
+        name, key_id, public_key = split_vkey(vkey, ALGORITHM_ED25519)
         try:
-            material = _base64.decode(encoded)
-        except ValueError:
-            raise NoteError(Fault.VKEY_FORMAT, "the key is not base64") from None
-        if material[:1] != ALGORITHM_ED25519:
-            raise NoteError(Fault.VKEY_ALGORITHM, "the key is not for Ed25519 (type 0x01)")
-        try:
-            verifier = cls(name, material[1:])
+            verifier = cls(name, public_key)
         except KeyMaterialError as error:
             raise NoteError(Fault.VKEY_FORMAT, str(error)) from error
-        if verifier.key_id.hex() != key_id_hex:
+        if verifier.key_id != key_id:
             raise NoteError(Fault.VKEY_HASH, f"the hash of this key is {verifier.key_id.hex()}")
         return verifier
 
     @property
     def key_id(self) -> bytes:
         """The first four bytes of SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key)."""
-        hashed = self.name.encode() + b"\n" + ALGORITHM_ED25519 + self.public_key
-        return hashlib.sha256(hashed).digest()[:KEY_ID_BYTES]
+        return key_id_of(self.name, ALGORITHM_ED25519, self.public_key)
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureLine:
+    """One signature of a note, not yet checked against any key; `line` ends in its newline."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class UncheckedNote:
+    """A note taken apart: nobody has looked at its signatures."""
+
+    text: str
+    signatures: tuple[SignatureLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,31 @@ class Checkpoint:
         return "".join(f"{line}\n" for line in lines)
 
 
+def key_id_of(name: str, algorithm: bytes, public_key: bytes) -> bytes:
+    """Give the key id that the specification recommends for a signature type."""
+    hashed = name.encode() + b"\n" + algorithm + public_key
+    return hashlib.sha256(hashed).digest()[:KEY_ID_BYTES]
+
+
+def split_vkey(vkey: str, algorithm: bytes) -> tuple[str, bytes, bytes]:
+    """Split `<name>+<key id>+<base64 of type byte and key>` into name, key id and key.
+
+    Raises `NoteError` VKEY_FORMAT, or VKEY_ALGORITHM for another signature type. That the id is
+    the key's is for the caller to check.
+    """
+    name, _, rest = vkey.partition("+")
+    key_id_hex, _, encoded = rest.partition("+")
+    if not _KEY_ID_HEX.fullmatch(key_id_hex):
+        raise NoteError(Fault.VKEY_FORMAT, "not of the form name+hash+key")
+    try:
+        material = _base64.decode(encoded)
+    except ValueError:
+        raise NoteError(Fault.VKEY_FORMAT, "the key is not base64") from None
+    if material[:1] != algorithm:
+        raise NoteError(Fault.VKEY_ALGORITHM, f"the key is not of signature type 0x{algorithm.hex()}")
+    return name, bytes.fromhex(key_id_hex), material[1:]
+
+
 def vkey_of(name: str, public_key: bytes) -> str:
     """Write a verifier key, the one line of `log.pub`; raises as `NoteVerifier` does."""
     verifier = NoteVerifier(name, public_key)
@@ -152,8 +186,12 @@ def sign_note(text: str, key_name: str, private_key: Ed25519PrivateKey) -> str:
         raise NoteError(Fault.NOTE_FORMAT, "the text does not end in a newline")
     signed = _check_characters(text)
     verifier = NoteVerifier(key_name, keys.public_bytes(private_key))
-    signature = _base64.encode(verifier.key_id + private_key.sign(signed))
-    return f"{text}\n{_SIGNATURE_MARK}{key_name} {signature}\n"
+    return f"{text}\n{signature_line(key_name, verifier.key_id + private_key.sign(signed))}"
+
+
+def signature_line(name: str, blob: bytes) -> str:
+    """Write a signature line, with its newline; `blob` is key id and signature."""
+    return f"{_SIGNATURE_MARK}{name} {_base64.encode(blob)}\n"
 
 
 def open_note(note: str | bytes, verifiers: Iterable[NoteVerifier]) -> OpenedNote:
@@ -167,32 +205,41 @@ def open_note(note: str | bytes, verifiers: Iterable[NoteVerifier]) -> OpenedNot
     for verifier in verifiers:
         if known.setdefault((verifier.name, verifier.key_id), verifier) != verifier:
             raise NoteError(Fault.KEY_AMBIGUOUS, f"two keys of {verifier.name} share an id")
-    # 2. A bounded, valid UTF-8 text without control characters.
+    # 2., 3. Text and signature lines.
+    parts = split_note(note)
+    # 4. Those of known keys verify, those of unknown keys are ignored.
+    signers: list[NoteVerifier] = []
+    for found in parts.signatures:
+        signer = known.get((found.name, found.key_id))
+        if signer is None:
+            continue
+        try:
+            keys.verify(signer.public_key, parts.text.encode(), found.signature)
+        except SignatureError as error:
+            raise NoteError(Fault.SIGNATURE_INVALID, f"{found.name}: {error.detail}") from error
+        if signer not in signers:
+            signers.append(signer)
+    # 5. At least one known key signed.
+    if not signers:
+        raise NoteError(Fault.NOTE_NOT_SIGNED, "no signature by a known key")
+    return OpenedNote(parts.text, tuple(signers))
+
+
+def split_note(note: str | bytes) -> UncheckedNote:
+    """Take a note apart without believing any of it.
+
+    Raises `NoteError`: NOTE_ENCODING, NOTE_TOO_LARGE, NOTE_FORMAT or NOTE_TOO_MANY_SIGNATURES.
+    """
+    # A bounded, valid UTF-8 text without control characters.
     text = _decode_note(note)
-    # 3. The last empty line parts text and signatures, which end in a newline.
+    # The last empty line parts text and signatures, which end in a newline.
     body, separator, tail = text.rpartition("\n\n")
     if not separator or not tail.endswith("\n"):
         raise NoteError(Fault.NOTE_FORMAT, "no signature lines after an empty line")
     lines = tail[:-1].split("\n")
     if len(lines) > MAX_SIGNATURES:
         raise NoteError(Fault.NOTE_TOO_MANY_SIGNATURES, f"{len(lines)} signatures")
-    # 4. Every line is a signature; those of known keys verify, those of unknown keys are ignored.
-    signed = f"{body}\n"
-    signers: list[NoteVerifier] = []
-    for name, key_id, signature in [_parse_signature(line) for line in lines]:
-        signer = known.get((name, key_id))
-        if signer is None:
-            continue
-        try:
-            keys.verify(signer.public_key, signed.encode(), signature)
-        except SignatureError as error:
-            raise NoteError(Fault.SIGNATURE_INVALID, f"{name}: {error.detail}") from error
-        if signer not in signers:
-            signers.append(signer)
-    # 5. At least one known key signed.
-    if not signers:
-        raise NoteError(Fault.NOTE_NOT_SIGNED, "no signature by a known key")
-    return OpenedNote(signed, tuple(signers))
+    return UncheckedNote(f"{body}\n", tuple(_parse_signature(line) for line in lines))
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key_name: str, private_key: Ed25519PrivateKey) -> str:
@@ -214,20 +261,20 @@ def open_checkpoint(note: str | bytes, verifier: NoteVerifier, *, origin: str | 
     return checkpoint
 
 
-def _parse_signature(line: str) -> tuple[str, bytes, bytes]:
+def _parse_signature(line: str) -> SignatureLine:
     """Split `— <name> <base64 of key id and signature>`."""
     marked = line.removeprefix(_SIGNATURE_MARK)
     name, _, encoded = marked.partition(" ")
     if marked == line:
         raise NoteError(Fault.NOTE_FORMAT, f"not a signature line: {line!r}")
     try:
-        _check_key_name(name)
+        check_key_name(name)
         blob = _base64.decode(encoded)
     except (NoteError, ValueError):
         raise NoteError(Fault.NOTE_FORMAT, f"not a signature line: {line!r}") from None
     if len(blob) <= KEY_ID_BYTES:
         raise NoteError(Fault.NOTE_FORMAT, f"no signature after the key id: {line!r}")
-    return name, blob[:KEY_ID_BYTES], blob[KEY_ID_BYTES:]
+    return SignatureLine(name, blob[:KEY_ID_BYTES], blob[KEY_ID_BYTES:], f"{line}\n")
 
 
 def _decode_note(note: str | bytes) -> str:
@@ -250,8 +297,11 @@ def _check_characters(text: str) -> bytes:
     return encoded
 
 
-def _check_key_name(name: str) -> None:
-    """Refuse spaces, plus signs, control characters and the empty name (C2SP, "Format")."""
+def check_key_name(name: str) -> None:
+    """Refuse spaces, plus signs, control characters and the empty name (C2SP, "Format").
+
+    Raises `NoteError` KEY_NAME or NOTE_ENCODING.
+    """
     if not name or "+" in name or any(c.isspace() for c in name) or _CONTROL.search(name):
         raise NoteError(Fault.KEY_NAME, f"not a key name: {name!r}")
     _check_characters(name)

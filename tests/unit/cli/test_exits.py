@@ -18,8 +18,12 @@ def test_every_error_of_the_client_has_an_exit_code() -> None:
 
 
 def test_no_error_ends_in_done_or_in_an_answer() -> None:
-    """A failure is neither a yes nor a no."""
-    assert not {ExitCode.DONE, ExitCode.NO} & set(EXIT_CODES.values())
+    """A failure is neither a yes nor a no; that a log does not prove what it says is a no."""
+    assert ExitCode.DONE not in EXIT_CODES.values()
+    assert {kind for kind, code in EXIT_CODES.items() if code is ExitCode.NO} == {
+        errors.ForkError,
+        errors.UnprovenError,
+    }
 
 
 @pytest.mark.parametrize(

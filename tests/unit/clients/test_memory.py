@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from interlock.client.errors import RollbackError
+from interlock.client.errors import ForkError, RollbackError
 from interlock.client.memory import Memory, Seen
-from interlock.proofs.note import Checkpoint
 
 LOG = bytes(range(16))
 
 
-def _checkpoint(size: int, mark: int = 1) -> Checkpoint:
-    return Checkpoint("log", size, bytes([mark]) * 32)
+def _checkpoint(size: int, mark: int = 1) -> tuple[int, bytes, str]:
+    """Return size, root and note of a checkpoint."""
+    return size, bytes([mark]) * 32, f"note of {size} by {mark}"
 
 
 def test_a_new_profile_has_seen_nothing(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_what_one_process_sees_the_next_one_knows(tmp_path: Path) -> None:
     """The highest position and the largest checkpoint stay in the folder, readable by their owner only."""
     first = Memory(tmp_path, LOG)
     first.check_position(7, first.load())
-    first.check_checkpoint(_checkpoint(9))
+    first.check_checkpoint(*_checkpoint(9))
 
     seen = Memory(tmp_path, LOG).load()
 
@@ -64,26 +64,29 @@ def test_an_answer_that_was_overtaken_is_no_rollback(tmp_path: Path) -> None:
 def test_a_smaller_checkpoint_is_refused(tmp_path: Path) -> None:
     """Neither below an earlier checkpoint nor below a position that was seen."""
     memory = Memory(tmp_path, LOG)
-    memory.check_checkpoint(_checkpoint(5))
+    memory.check_checkpoint(*_checkpoint(5))
     memory.check_position(7, memory.load())
 
     for size in (4, 7):
         with pytest.raises(RollbackError) as caught:
-            memory.check_checkpoint(_checkpoint(size))
+            memory.check_checkpoint(*_checkpoint(size))
         assert caught.value.reason == "LOG_ROLLED_BACK"
-    memory.check_checkpoint(_checkpoint(8))
+    memory.check_checkpoint(*_checkpoint(8))
 
 
 def test_two_roots_of_one_size_are_a_fork(tmp_path: Path) -> None:
     """One log has one root a size."""
     memory = Memory(tmp_path, LOG)
-    memory.check_checkpoint(_checkpoint(5))
-    memory.check_checkpoint(_checkpoint(5))
+    memory.check_checkpoint(*_checkpoint(5))
+    memory.check_checkpoint(*_checkpoint(5))
 
-    with pytest.raises(RollbackError) as caught:
-        memory.check_checkpoint(_checkpoint(5, mark=2))
+    with pytest.raises(ForkError) as caught:
+        memory.check_checkpoint(*_checkpoint(5, mark=2))
 
     assert caught.value.reason == "LOG_FORKED"
+    assert caught.value.notes == ("note of 5 by 1", "note of 5 by 2")
+    assert json.loads(Path(caught.value.kept).read_text()) == {"notes": ["note of 5 by 1", "note of 5 by 2"]}
+    assert memory.load().root == "01" * 32
 
 
 def test_the_memory_of_another_log_does_not_count(tmp_path: Path) -> None:
@@ -125,4 +128,5 @@ def test_the_file_says_which_log_it_is_about(tmp_path: Path) -> None:
         "position": 3,
         "size": 0,
         "root": "",
+        "note": "",
     }

@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from interlock.client.errors import ProfileError
-from interlock.client.groups.audit import SignedCheckpoint
 from interlock.client.profile import Profile
+from interlock.client.proving import SignedCheckpoint
 from interlock.client.review import OpenedChange, open_change
 from interlock.client.signing import Consent, Signer, roles_to_act_in
 from interlock.proofs import dsse

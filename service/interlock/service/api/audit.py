@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from interlock.service.api.export import Exporter
     from interlock.service.api.reads import Reader
     from interlock.service.ledger.committer import Committer
+    from interlock.service.ledger.cosigning import Cosigning
+    from interlock.service.ledger.proving import Prover
     from interlock.service.server import Context
     from interlock.service.storage import Store, StoredEntry
 
@@ -31,11 +33,21 @@ _BEGUN: Final = re.compile(r"(\d{1,18})@(-?\d{1,18}) (.*)", re.ASCII | re.DOTALL
 class AuditService(audit_pb2_grpc.AuditServiceServicer):
     """The trail."""
 
-    def __init__(self, reader: Reader, committer: Committer, store: Store, exporter: Exporter) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        committer: Committer,
+        store: Store,
+        exporter: Exporter,
+        prover: Prover,
+        cosigning: Cosigning,
+    ) -> None:
         self._reader = reader
         self._committer = committer
         self._store = store
         self._exporter = exporter
+        self._prover = prover
+        self._cosigning = cosigning
 
     async def ListEntries(
         self, request: audit_pb2.ListEntriesRequest, context: Context
@@ -92,7 +104,48 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
 
     async def GetCheckpoint(self, request: audit_pb2.GetCheckpointRequest, context: Context) -> audit_pb2.Checkpoint:
         """Return a signed checkpoint, at or past every acknowledged entry."""
-        return audit_pb2.Checkpoint(note=await self._committer.checkpoint())
+        return audit_pb2.Checkpoint(note=await self._cosigning.newest())
+
+    async def GetInclusionProof(
+        self, request: audit_pb2.GetInclusionProofRequest, context: Context
+    ) -> audit_pb2.InclusionProof:
+        """Return the proof that an entry is in a tree, with the signed checkpoint of that tree."""
+        proof = await self._prover.inclusion(request.position, request.tree_size)
+        return audit_pb2.InclusionProof(
+            leaf_index=proof.index,
+            tree_size=proof.head.size,
+            leaf_hash=proof.leaf_hash,
+            hashes=proof.hashes,
+            checkpoint=await self._cosigning.of_size(proof.head.size, proof.head.root),
+        )
+
+    async def GetConsistencyProof(
+        self, request: audit_pb2.GetConsistencyProofRequest, context: Context
+    ) -> audit_pb2.ConsistencyProof:
+        """Return the proof that one tree extends another, with the signed checkpoints of both."""
+        proof = await self._prover.consistency(request.first_size, request.second_size)
+        return audit_pb2.ConsistencyProof(
+            first_size=proof.first.size,
+            second_size=proof.second.size,
+            hashes=proof.hashes,
+            first_checkpoint=await self._cosigning.of_size(proof.first.size, proof.first.root),
+            second_checkpoint=await self._cosigning.of_size(proof.second.size, proof.second.root),
+        )
+
+    async def ListCheckpoints(
+        self, request: audit_pb2.ListCheckpointsRequest, context: Context
+    ) -> audit_pb2.ListCheckpointsResponse:
+        """Return every checkpoint that was ever shown, by size of the tree."""
+        page = page_of(request)
+        rows = await self._cosigning.page(after=page.number_after(), limit=page.size + 1, descending=request.descending)
+        shown, token = page.cut(rows, lambda row: str(row[0]))
+        return audit_pb2.ListCheckpointsResponse(
+            checkpoints=[audit_pb2.Checkpoint(note=text) for _, text in shown], next_page_token=token
+        )
+
+    async def AddCosignature(self, request: audit_pb2.AddCosignatureRequest, context: Context) -> audit_pb2.Checkpoint:
+        """Keep a witness's cosignature; return the checkpoint with all that it has."""
+        return audit_pb2.Checkpoint(note=await self._cosigning.add(request.note))
 
     async def GetStateAt(self, request: audit_pb2.GetStateAtRequest, context: Context) -> audit_pb2.GetStateAtResponse:
         """Return resources as they were; every page of the position that the first one was of."""

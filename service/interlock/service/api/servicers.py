@@ -20,6 +20,8 @@ from interlock.service.api.reads import Reader
 from interlock.service.api.release_watch import ReleaseWatches
 from interlock.service.api.safeguard import SafeguardService
 from interlock.service.api.texts import Texts
+from interlock.service.ledger.cosigning import Cosigning
+from interlock.service.ledger.proving import Prover
 from interlock.v1 import (
     assessment_pb2_grpc,
     audit_pb2_grpc,
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from interlock.proofs.cosignature import WitnessKey
+    from interlock.proofs.note import NoteVerifier
     from interlock.service.api.streams import Streams
     from interlock.service.clock import Clock
     from interlock.service.evidence import Blobs
@@ -55,6 +59,8 @@ def register(  # each by name at its one call
     max_evidence_bytes: int,
     decision_key: Ed25519PrivateKey,
     streams: Streams,
+    log_verifier: NoteVerifier,
+    witnesses: tuple[WitnessKey, ...],
 ) -> None:
     """Register every servicer of this package with a server."""
     reader, writer, texts = Reader(committer, clock), Writer(committer, rng), Texts(store)
@@ -63,9 +69,12 @@ def register(  # each by name at its one call
     watches = ReleaseWatches(streams)
     gate = GateService(committer, clock, Decisions(writer, decision_key), deployments, watches)
     change = ChangeService(reader, writer, texts, committer, store)
-    assessment_pb2_grpc.add_AssessmentServiceServicer_to_server(AssessmentService(reader, writer, texts), server)
+    prover = Prover(committer, store)
     exporter = Exporter(committer, store, reader, writer, blobs)
-    audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(reader, committer, store, exporter), server)
+    cosigning = Cosigning(committer, store, prover, log_verifier, witnesses, clock)
+    audit = AuditService(reader, committer, store, exporter, prover, cosigning)
+    assessment_pb2_grpc.add_AssessmentServiceServicer_to_server(AssessmentService(reader, writer, texts), server)
+    audit_pb2_grpc.add_AuditServiceServicer_to_server(audit, server)
     change_pb2_grpc.add_ChangeServiceServicer_to_server(change, server)
     evidence_pb2_grpc.add_EvidenceServiceServicer_to_server(evidence, server)
     gate_pb2_grpc.add_GateServiceServicer_to_server(gate, server)

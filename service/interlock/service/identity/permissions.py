@@ -77,6 +77,11 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 "GetEntry": _AUDIT,
                 "TailEntries": _AUDIT,
                 "GetCheckpoint": _AUDIT,
+                "GetInclusionProof": _AUDIT,
+                "GetConsistencyProof": _AUDIT,
+                "ListCheckpoints": _AUDIT,
+                # Proves itself: only what the log's own key and a witness that it knows have signed is kept.
+                "AddCosignature": _AUDIT,
                 "GetStateAt": _AUDIT,
                 "ExportBundle": _AUDIT,
             },

@@ -10,8 +10,6 @@ from interlock.proofs import keys, note
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from interlock.service.ledger.view import View
-
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSigner:
@@ -25,7 +23,7 @@ class CheckpointSigner:
         """What anyone needs to check the signature."""
         return note.NoteVerifier(self.origin, keys.public_bytes(self.private_key))
 
-    def sign(self, view: View) -> str:
-        """Return the signed note of a view's tree head: always the same for the same head."""
-        checkpoint = note.Checkpoint(self.origin, view.state.size, view.root)
+    def sign(self, size: int, root: bytes) -> str:
+        """Return the signed note of a tree head: always the same for the same head."""
+        checkpoint = note.Checkpoint(self.origin, size, root)
         return note.sign_checkpoint(checkpoint, self.origin, self.private_key)

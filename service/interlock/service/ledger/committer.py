@@ -163,11 +163,22 @@ class Committer:
             raise LedgerUnhealthy(self.health.code)
         view = self._view
         if self._newest_checkpoint is None or self._newest_checkpoint[0] != view.state.size:
-            note = self._signer.sign(view)
-            await self.side(partial(writes.put_checkpoint, size=view.state.size, note=note))
+            note = await self.sign_head(view.state.size, view.root)
             self._newest_checkpoint = view.state.size, note
             return note
         return self._newest_checkpoint[1]
+
+    async def sign_head(self, size: int, root: bytes) -> str:
+        """Return a signed checkpoint of a tree head, stored before it is shown.
+
+        The caller owes that ``root`` is the view's own or was proven to be what the view's extends (``proving.py``).
+        Raises LedgerUnhealthy.
+        """
+        if not self.health.ok:
+            raise LedgerUnhealthy(self.health.code)
+        note = self._signer.sign(size, root)
+        await self.side(partial(writes.put_checkpoint, size=size, note=note))
+        return note
 
     def distrust(self, health: LedgerHealth) -> None:
         """Stop to rely on the log until a restart has read it again: the gate denies, nothing is written or signed."""

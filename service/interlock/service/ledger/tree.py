@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from interlock.proofs.merkle import Frontier
-from interlock.proofs.tiles import RightEdge, TileId
+from interlock.proofs.tiles import ExpandedTile, RightEdge, TileId
 from interlock.service.storage import queries
 
 if TYPE_CHECKING:
@@ -15,6 +18,41 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from interlock.proofs.tiles import ReadTile
+
+CACHED_TILES: Final = 2_048
+"""Expanded tiles that are kept for proofs: about 16 KiB each, 32 MiB in all."""
+
+
+class TileCache(MutableMapping[TileId, ExpandedTile]):
+    """The tiles that were used last, for `TileReader`s of any thread."""
+
+    def __init__(self, size: int = CACHED_TILES) -> None:
+        self._size = size
+        self._tiles: OrderedDict[TileId, ExpandedTile] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __getitem__(self, tile: TileId) -> ExpandedTile:
+        with self._lock:
+            self._tiles.move_to_end(tile)
+            return self._tiles[tile]
+
+    def __setitem__(self, tile: TileId, content: ExpandedTile) -> None:
+        with self._lock:
+            self._tiles[tile] = content
+            self._tiles.move_to_end(tile)
+            if len(self._tiles) > self._size:
+                self._tiles.popitem(last=False)
+
+    def __delitem__(self, tile: TileId) -> None:
+        with self._lock:
+            del self._tiles[tile]
+
+    def __iter__(self) -> Iterator[TileId]:
+        with self._lock:
+            return iter(tuple(self._tiles))
+
+    def __len__(self) -> int:
+        return len(self._tiles)
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,6 +240,27 @@ def checkpoint(connection: Connection, size: int) -> str | None:
     return found
 
 
+def checkpoint_page(
+    connection: Connection, *, after: int | None, limit: int, descending: bool
+) -> tuple[tuple[int, str], ...]:
+    """Return checkpoints that were shown, (size, note), past the size ``after`` in the order asked for."""
+    t = s.CHECKPOINTS.c
+    query = select(t.size, t.note).order_by(t.size.desc() if descending else t.size).limit(limit)
+    if after is not None:
+        query = query.where(t.size < after if descending else t.size > after)
+    return tuple((row.size, row.note) for row in connection.execute(query))
+
+
+def cosignatures(connection: Connection, sizes: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """Return the signature lines of witnesses, by size of the checkpoint, in the order of their names."""
+    t = s.COSIGNATURES.c
+    query = select(t.size, t.line).where(t.size.in_(list(sizes))).order_by(t.size, t.witness)
+    found: dict[int, tuple[str, ...]] = {}
+    for row in connection.execute(query):
+        found[row.size] = (*found.get(row.size, ()), row.line)
+    return found
+
+
 def requests(connection: Connection, keys: Sequence[RequestKey], since: int) -> dict[RequestKey, StoredRequest]:
     """Return what was answered under these keys at or after ``since`` (microseconds)."""
     t = s.REQUESTS.c

@@ -147,6 +147,17 @@ CHECKPOINTS: Final = Table(
 )
 """Every signed tree head that was ever shown. Not a fold."""
 
+COSIGNATURES: Final = Table(
+    "cosignatures",
+    METADATA,
+    Column("size", BigInteger, ForeignKey("checkpoints.size"), nullable=False),
+    Column("witness", WORD, nullable=False),
+    Column("time", BigInteger, nullable=False),  # seconds, as signed
+    Column("line", String, nullable=False),
+    PrimaryKeyConstraint("size", "witness"),
+)
+"""What witnesses have said of checkpoints: the newest of each, verified before it came here. Not a fold."""
+
 REQUESTS: Final = Table(
     "requests",
     METADATA,

@@ -115,6 +115,11 @@ def put_checkpoint(connection: Connection, size: int, note: str) -> None:
     add_missing(connection, s.CHECKPOINTS, [{"size": size, "note": note}])
 
 
+def put_cosignature(connection: Connection, size: int, witness: str, time: int, line: str) -> None:
+    """Keep what a witness said of a checkpoint at a time (seconds), instead of what it said before."""
+    replace(connection, s.COSIGNATURES, [{"size": size, "witness": witness, "time": time, "line": line}])
+
+
 def put_meta(connection: Connection, key: str, value: str) -> None:
     """Keep a word about the database itself."""
     replace(connection, s.META, [{"key": key, "value": value}])

@@ -1,0 +1,88 @@
+"""Proofs as a server gives them, checked against checkpoints that the log's key signed: then, and only then, values.
+
+Lives here: opening and checking. Not here: asking for them (`groups/audit.py`), what was seen before (`memory.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from interlock.client.errors import DataLossError, UnprovenError
+from interlock.proofs import merkle, note
+from interlock.proofs.errors import ProofError
+from interlock.proofs.errors import RefusedError as ProofRefused
+
+if TYPE_CHECKING:
+    from interlock.v1.audit_pb2 import ConsistencyProof, InclusionProof
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCheckpoint:
+    """A tree head that the profile's log key signed, with its note as received."""
+
+    note: str
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenEntry:
+    """That the leaf with ``leaf_hash`` is at ``position`` of the tree that ``checkpoint`` signs; checked."""
+
+    position: int
+    leaf_hash: bytes
+    hashes: tuple[bytes, ...]
+    checkpoint: SignedCheckpoint
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenExtension:
+    """That the tree of ``second`` only appended to that of ``first``, both signed; checked."""
+
+    first: SignedCheckpoint
+    second: SignedCheckpoint
+    hashes: tuple[bytes, ...]
+
+
+def open_signed(text: str, log_key: str) -> SignedCheckpoint:
+    """Return a checkpoint whose signature by the log's key is good. Raises DataLossError."""
+    try:
+        checkpoint = note.open_checkpoint(text, note.NoteVerifier.from_vkey(log_key))
+    except ProofRefused as refused:
+        raise DataLossError(f"the server's checkpoint is refused: {refused}", reason=refused.fault) from refused
+    return SignedCheckpoint(text, checkpoint.size, checkpoint.root)
+
+
+def check_inclusion(reply: InclusionProof, position: int, entry: bytes | None, log_key: str) -> ProvenEntry:
+    """Check that an entry is where it was asked for; ``entry`` are its stored bytes, where the caller has them.
+
+    Raises DataLossError for a checkpoint that is not signed so, UnprovenError for a proof that does not lead to it.
+    """
+    head = open_signed(reply.checkpoint, log_key)
+    leaf = reply.leaf_hash if entry is None else merkle.leaf_hash(entry)
+    hashes = tuple(reply.hashes)
+    if (reply.tree_size, reply.leaf_index) != (head.size, position):
+        raise UnprovenError(
+            f"asked for entry {position}, the server proves entry {reply.leaf_index} of {reply.tree_size}",
+            reason="OTHER_PROOF",
+        )
+    try:
+        merkle.verify_inclusion(leaf, position, head.size, hashes, head.root)
+    except ProofError as refused:
+        raise UnprovenError(f"entry {position} is not proven: {refused}", reason=refused.fault) from refused
+    return ProvenEntry(position, leaf, hashes, head)
+
+
+def check_consistency(reply: ConsistencyProof, log_key: str) -> ProvenExtension:
+    """Check that one signed tree extends another. Raises as `check_inclusion`."""
+    first, second = open_signed(reply.first_checkpoint, log_key), open_signed(reply.second_checkpoint, log_key)
+    hashes = tuple(reply.hashes)
+    if (reply.first_size, reply.second_size) != (first.size, second.size):
+        raise UnprovenError("the checkpoints are not those of the proof", reason="OTHER_PROOF")
+    try:
+        merkle.verify_consistency(first.size, second.size, hashes, first.root, second.root)
+    except ProofError as refused:
+        what = f"that {second.size} entries extend {first.size} is not proven: {refused}"
+        raise UnprovenError(what, reason=refused.fault) from refused
+    return ProvenExtension(first, second, hashes)
