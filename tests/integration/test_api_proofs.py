@@ -161,4 +161,4 @@ def test_a_tile_changed_behind_the_server_s_back_is_found_by_the_server(server: 
         verdict = people["release-bot"].gate.CheckRelease(
             gate_pb2.CheckReleaseRequest(model=model.model, context="api")
         )
-        assert "LEDGER" in [row.code for row in verdict.unmet]
+        assert "LEDGER" in [row.code for row in verdict.reasons]
