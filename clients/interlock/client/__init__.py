@@ -6,6 +6,8 @@
         if not client.gate.allows("aurora-4", "api"):
             ...
 
+`AsyncInterlock` is the same with asyncio: its methods are awaited, what is listed or streamed is read by `async for`.
+
 Importing this package imports neither grpc nor cryptography; the first use of `Interlock` does.
 """
 
@@ -38,6 +40,7 @@ from interlock.client.errors import (
 )
 
 if TYPE_CHECKING:
+    from interlock.client.aio.sdk import AsyncInterlock
     from interlock.client.decision import verify_decision
     from interlock.client.profile import Profile, find_profile, load_profile
     from interlock.client.review import OpenedChange, ReviewedChange
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyExistsError",
+    "AsyncInterlock",
     "ContentError",
     "DataLossError",
     "DeadlineError",
@@ -80,6 +84,7 @@ __all__ = [
 ]
 
 _LATER: Final = {
+    "AsyncInterlock": "interlock.client.aio.sdk",
     "Interlock": "interlock.client.sdk",
     "OpenedChange": "interlock.client.review",
     "Profile": "interlock.client.profile",

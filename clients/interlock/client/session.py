@@ -74,13 +74,20 @@ class Sessions:
         challenge: Callable[[identity_pb2.ChallengeRequest], identity_pb2.ChallengeResponse],
         login: Callable[[identity_pb2.LoginRequest], identity_pb2.LoginResponse],
     ) -> Token:
-        """Prove the login key to the server and keep the session that it gives.
+        """Prove the login key to the server and keep the session that it gives. Raises as `answer` does."""
+        return self.opened(login(self.answer(challenge(self.asking()))))
+
+    def asking(self) -> identity_pb2.ChallengeRequest:
+        """Return the first message of a login."""
+        return identity_pb2.ChallengeRequest(principal=self._profile.principal)
+
+    def answer(self, given: identity_pb2.ChallengeResponse) -> identity_pb2.LoginRequest:
+        """Return the second message of a login: the challenge signed with the login key.
 
         Raises UnauthenticatedError where the server is not the one of the profile: a signature over its words could be
         used at the right one.
         """
         profile = self._profile
-        given = challenge(identity_pb2.ChallengeRequest(principal=profile.principal))
         if given.log_id != profile.log_id or given.server_name != profile.server_name:
             raise UnauthenticatedError(
                 "the server says that it is another server, or of another log, than the profile names; not logging in",
@@ -90,14 +97,15 @@ class Sessions:
             raise UnauthenticatedError("the server's challenge is malformed", reason="BAD_CHALLENGE")
         key = load_key(profile.login_key_file, self._passphrase)
         message = login_message(profile.log_id, profile.server_name, given.nonce)
-        reply = login(
-            identity_pb2.LoginRequest(
-                principal=profile.principal,
-                nonce=given.nonce,
-                credential=keys.fingerprint(keys.public_bytes(key)),
-                signature=key.sign(message),
-            )
+        return identity_pb2.LoginRequest(
+            principal=profile.principal,
+            nonce=given.nonce,
+            credential=keys.fingerprint(keys.public_bytes(key)),
+            signature=key.sign(message),
         )
+
+    def opened(self, reply: identity_pb2.LoginResponse) -> Token:
+        """Keep the session that the server gave."""
         token = Token(reply.token, reply.expire_time.ToMicroseconds() / 1e6)
         self.keep(token)
         return token

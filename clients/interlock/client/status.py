@@ -48,8 +48,8 @@ _KINDS: Final[Mapping[grpc.StatusCode, type[errors.InterlockError]]] = MappingPr
 
 
 def error_from(failed: object) -> errors.InterlockError:
-    """Return the exception that a failed call stands for: a `grpc.RpcError`, which is a `grpc.Call` as well."""
-    if not isinstance(failed, grpc.Call):
+    """Return the exception that a failed call stands for: a `grpc.RpcError` of either kind of channel."""
+    if not isinstance(failed, grpc.Call | grpc.aio.AioRpcError):
         return errors.ServerFaultError(str(failed), reason=grpc.StatusCode.UNKNOWN.name)
     code = failed.code()
     kind = _KINDS.get(code, errors.ServerFaultError)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from interlock.client.session import Sessions, Token
 
 _SOCKET: Final = "unix:"
-_AHEAD: Final = "POSITION_NOT_REACHED"
+AHEAD: Final = "POSITION_NOT_REACHED"
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -121,7 +121,7 @@ class Transport:
         """
         end = self.deadline(timeout_seconds)
         before = self.memory.load()
-        response = self._with_session(lambda token, left: method(request, timeout=left, metadata=_bearer(token)), end)
+        response = self._with_session(lambda token, left: method(request, timeout=left, metadata=bearer(token)), end)
         position = getattr(response, "log_position", None)
         if remember and position is not None and getattr(request, "request_id", "") not in self.repeated:
             self.memory.check_position(position, before)
@@ -132,7 +132,7 @@ class Transport:
     ) -> Response:
         """Make a call whose request is a stream that ``build`` starts anew for each attempt."""
         end = self.deadline(timeout_seconds)
-        return self._with_session(lambda token, left: method(build(), timeout=left, metadata=_bearer(token)), end)
+        return self._with_session(lambda token, left: method(build(), timeout=left, metadata=bearer(token)), end)
 
     def stream(
         self, method: Callable[..., Any], request: Request, *, timeout_seconds: float | None = None
@@ -142,7 +142,7 @@ class Transport:
         ``timeout_seconds`` None is for streams of any length: only their start has a deadline.
         """
         first, rest = self._with_session(
-            lambda token, _left: _started(method(request, timeout=timeout_seconds, metadata=_bearer(token))),
+            lambda token, _left: _started(method(request, timeout=timeout_seconds, metadata=bearer(token))),
             self.deadline(None),
         )
         yield from first
@@ -174,7 +174,7 @@ class Transport:
                     yield answer
             except (UnavailableError, UnauthenticatedError, LimitError) as error:
                 last = failed >= self._retry.attempts - 1 and not (patient and isinstance(error, UnavailableError))
-                if not begun or last or not _may_help(error) or error.reason == _AHEAD:
+                if not begun or last or not may_help(error) or error.reason == AHEAD:
                     raise
                 if on_break is not None and not failed:
                     on_break(error)
@@ -231,7 +231,7 @@ class Transport:
             except UnavailableError as error:
                 pause = self._retry.pause_seconds(number, error.retry_after_seconds, self._ticking.chance())
                 last = number == self._retry.attempts - 1
-                if last or not _may_help(error) or self._ticking.now() + pause >= end:
+                if last or not may_help(error) or self._ticking.now() + pause >= end:
                     raise
                 self._ticking.sleep(pause)
         raise AssertionError  # unreachable: the last attempt returns or raises
@@ -248,7 +248,7 @@ def _once(attempt: Callable[[], Response]) -> Response:
         raise error_from(failed) from failed
 
 
-def _may_help(error: InterlockError) -> bool:
+def may_help(error: InterlockError) -> bool:
     """Say whether another attempt may help: not where time itself ran out, nor where the ledger is at odds."""
     return error.reason not in {"DEADLINE_EXCEEDED", "CANCELLED", "LEDGER"}
 
@@ -260,12 +260,14 @@ def _started(call: Iterator[Any]) -> tuple[tuple[Any, ...], Iterator[Any]]:
     return (), iter(())
 
 
-def _bearer(token: str) -> tuple[tuple[str, str], ...]:
+def bearer(token: str) -> tuple[tuple[str, str], ...]:
+    """Return the metadata of a call within a session."""
     return (("authorization", f"Bearer {token}"),)
 
 
-def _open_channel(profile: Profile) -> grpc.Channel:
-    options = (
+def channel_options(profile: Profile) -> tuple[tuple[str, str | int], ...]:
+    """Return how a channel to the profile's server is set up."""
+    return (
         # The certificate has to be for the profile's name, wherever the address leads.
         ("grpc.ssl_target_name_override", profile.server_name),
         ("grpc.default_authority", profile.server_name),
@@ -279,8 +281,17 @@ def _open_channel(profile: Profile) -> grpc.Channel:
         ("grpc.max_reconnect_backoff_ms", 1000),
         ("grpc.primary_user_agent", "interlock-client"),
     )
+
+
+def channel_credentials(profile: Profile) -> grpc.ChannelCredentials | None:
+    """Return TLS with the profile's own CA; None for a unix socket, whose file permissions are the guard."""
     if profile.address.startswith(_SOCKET):
-        # No TLS on a unix socket, whose file permissions are the guard; everywhere else there is no way without.
+        return None
+    return grpc.ssl_channel_credentials(root_certificates=profile.ca_certificate)
+
+
+def _open_channel(profile: Profile) -> grpc.Channel:
+    options, credentials = channel_options(profile), channel_credentials(profile)
+    if credentials is None:
         return grpc.insecure_channel(profile.address, options=options)
-    credentials = grpc.ssl_channel_credentials(root_certificates=profile.ca_certificate)
     return grpc.secure_channel(profile.address, credentials, options=options)

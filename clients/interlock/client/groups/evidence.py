@@ -76,7 +76,7 @@ class EvidenceGroup(Group):
             put_time(metadata.valid_until_time, valid_until)
         recorded = self._transport.call_streaming(
             self._stub.UploadEvidence,
-            lambda: _parts(path, metadata, progress),
+            lambda: parts_of(path, metadata, progress),
             timeout_seconds=self._transport.timeout_seconds + size / _SLOWEST_BYTES_PER_SECOND,
         )
         if recorded.sha256 != digest or recorded.size_bytes != size:
@@ -98,10 +98,10 @@ class EvidenceGroup(Group):
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as sink:
-                chunks = (part.chunk for part in self._transport.stream(self._stub.DownloadEvidence, request))
-                _receive(chunks, sink, record, progress)
-                sink.flush()
-                os.fsync(sink.fileno())
+                received = Received(record, sink, progress)
+                for part in self._transport.stream(self._stub.DownloadEvidence, request):
+                    received.take(part.chunk)
+                received.close()
             # A link fails where the name has been taken meanwhile; a rename would overwrite.
             os.link(temporary, target)
         finally:
@@ -139,9 +139,10 @@ def digest_of(path: Path) -> tuple[str, int]:
         return digest.hexdigest(), file.tell()
 
 
-def _parts(
+def parts_of(
     path: Path, metadata: evidence_pb2.EvidenceMetadata, progress: Progress | None
 ) -> Iterator[evidence_pb2.UploadEvidenceRequest]:
+    """Yield the messages of an upload: what it is, then its bytes."""
     yield evidence_pb2.UploadEvidenceRequest(metadata=metadata)
     done = 0
     with path.open("rb") as file:
@@ -152,19 +153,36 @@ def _parts(
                 progress(done, metadata.size_bytes)
 
 
-def _receive(chunks: Iterable[bytes], sink: BinaryIO, record: Evidence, progress: Progress | None) -> None:
-    """Write what comes, never more than the record says, and check the digest."""
-    digest = hashlib.sha256()
-    done = 0
-    for chunk in chunks:
-        done += len(chunk)
-        if done > record.size_bytes:
-            break
-        digest.update(chunk)
-        sink.write(chunk)
-        if progress is not None:
-            progress(done, record.size_bytes)
-    if done != record.size_bytes or digest.hexdigest() != record.sha256:
-        raise DataLossError(
-            f"{record.name}: the bytes that came do not have the digest {record.sha256}", reason="DIGEST_MISMATCH"
+class Received:
+    """What comes of a document, written to ``sink``: never more than its record says, and all under its digest."""
+
+    def __init__(self, record: Evidence, sink: BinaryIO, progress: Progress | None) -> None:
+        """Take nothing yet."""
+        self._record = record
+        self._sink = sink
+        self._progress = progress
+        self._digest = hashlib.sha256()
+        self._done = 0
+
+    def take(self, chunk: bytes) -> None:
+        """Write the next bytes. Raises DataLossError for more than the record says."""
+        self._done += len(chunk)
+        if self._done > self._record.size_bytes:
+            raise self._other_bytes()
+        self._digest.update(chunk)
+        self._sink.write(chunk)
+        if self._progress is not None:
+            self._progress(self._done, self._record.size_bytes)
+
+    def close(self) -> None:
+        """Check the digest and bring what was written to the disk. Raises DataLossError."""
+        if self._done != self._record.size_bytes or self._digest.hexdigest() != self._record.sha256:
+            raise self._other_bytes()
+        self._sink.flush()
+        os.fsync(self._sink.fileno())
+
+    def _other_bytes(self) -> DataLossError:
+        return DataLossError(
+            f"{self._record.name}: the bytes that came do not have the digest {self._record.sha256}",
+            reason="DIGEST_MISMATCH",
         )

@@ -1,0 +1,40 @@
+"""What all groups share: a transport, request ids, pages. With asyncio.
+
+Made by ops/make_async.py from `interlock.client.groups.base`; not edited by hand.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from interlock.client.groups.base import PAGE, new_request_id
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from interlock.client.aio.transport import AsyncTransport
+
+
+class AsyncGroup:
+    """Methods of one service. A mutation's ``request_id`` is made here, unless the caller repeats a call of its own."""
+
+    def __init__(self, transport: AsyncTransport, make_id: Callable[[], str] = new_request_id) -> None:
+        """Call through ``transport``; ``make_id`` gives request ids."""
+        self._transport = transport
+        self._make_id = make_id
+
+    def _id(self, given: str | None) -> str:
+        if given:
+            self._transport.repeated.add(given)
+        return given or self._make_id()
+
+    async def _pages(self, method: Callable[..., Any], request: Any, rows: str) -> AsyncIterator[Any]:  # noqa: ANN401  # any list
+        """Yield the rows of every page."""
+        request.page_size = request.page_size or PAGE
+        while True:
+            page = await self._transport.call(method, request)
+            for row in getattr(page, rows):
+                yield row
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token

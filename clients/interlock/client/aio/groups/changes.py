@@ -1,0 +1,162 @@
+"""`client.changes`: propose, revise, review, sign, apply. With asyncio.
+
+Made by ops/make_async.py from `interlock.client.groups.changes`; not edited by hand.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from interlock.client import names
+from interlock.client.aio.groups.base import AsyncGroup
+from interlock.client.groups.base import AsOf, put_as_of, put_time
+from interlock.v1 import change_pb2, change_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+    from datetime import datetime
+
+    from interlock.v1.change_pb2 import Change, PreviewChangeResponse, SaltedText
+    from interlock.v1.trigger_pb2 import Trigger
+
+
+class AsyncChanges(AsyncGroup):
+    """Changes and their sign-offs."""
+
+    async def propose(
+        self,
+        triggers: Iterable[Trigger],
+        *,
+        title: str,
+        summary: str = "",
+        evidence: Iterable[str] = (),
+        not_before: datetime | None = None,
+        apply_separately: bool = False,
+        draft: bool = False,
+        request_id: str | None = None,
+    ) -> Change:
+        """Propose a change. Raises RefusedError with every trigger that can't fire."""
+        request = change_pb2.ProposeChangeRequest(
+            triggers=triggers,
+            evidence=[names.evidence(item) for item in evidence],
+            title=title,
+            summary=summary,
+            apply_separately=apply_separately,
+            draft=draft,
+            request_id=self._id(request_id),
+        )
+        if not_before is not None:
+            put_time(request.not_before_time, not_before)
+        return await self._transport.call(self._stub.ProposeChange, request)
+
+    async def get(self, change: str, *, as_of: AsOf = None) -> Change:
+        """Return a change as it stands now, or as it stood then."""
+        request = change_pb2.GetChangeRequest(name=names.change(change))
+        put_as_of(request, as_of)
+        return await self._transport.call(self._stub.GetChange, request, remember=as_of is None)
+
+    def list(self, *, waiting_for_me: bool = False, model: str = "", state: str = "") -> AsyncIterator[Change]:
+        """Yield changes, newest first. Raises ValueError for an unknown state."""
+        request = change_pb2.ListChangesRequest(
+            waiting_for_me=waiting_for_me, model=names.model(model) if model else ""
+        )
+        if state:
+            request.state = change_pb2.ChangeState.Value(f"CHANGE_STATE_{state.upper()}")
+        return self._pages(self._stub.ListChanges, request, "changes")
+
+    async def preview(self, change: str) -> PreviewChangeResponse:
+        """Return what applying it now would do, and what is unmet; nothing is written."""
+        request = change_pb2.PreviewChangeRequest(name=names.change(change))
+        return await self._transport.call(self._stub.PreviewChange, request)
+
+    async def submit(self, change: str, *, etag: str = "", request_id: str | None = None) -> Change:
+        """Put a draft to review."""
+        request = change_pb2.SubmitChangeRequest(name=names.change(change), etag=etag, request_id=self._id(request_id))
+        return await self._transport.call(self._stub.SubmitChange, request)
+
+    async def rebase(self, change: str, *, etag: str = "", request_id: str | None = None) -> Change:
+        """Make a new revision on the present base; earlier approvals are void."""
+        request = change_pb2.RebaseChangeRequest(name=names.change(change), etag=etag, request_id=self._id(request_id))
+        return await self._transport.call(self._stub.RebaseChange, request)
+
+    async def amend(
+        self,
+        change: str,
+        *,
+        triggers: Iterable[Trigger] = (),
+        title: str = "",
+        summary: str = "",
+        not_before: datetime | None = None,
+        etag: str = "",
+        request_id: str | None = None,
+    ) -> Change:
+        """Make a new revision with other triggers or texts; earlier approvals are void."""
+        request = change_pb2.AmendChangeRequest(
+            name=names.change(change),
+            etag=etag,
+            triggers=triggers,
+            title=title,
+            summary=summary,
+            request_id=self._id(request_id),
+        )
+        if not_before is not None:
+            put_time(request.not_before_time, not_before)
+        return await self._transport.call(self._stub.AmendChange, request)
+
+    async def attach(
+        self, change: str, evidence: Iterable[str], *, etag: str = "", request_id: str | None = None
+    ) -> Change:
+        """Make a new revision with more evidence; earlier approvals are void."""
+        request = change_pb2.AttachEvidenceRequest(
+            name=names.change(change),
+            etag=etag,
+            evidence=[names.evidence(item) for item in evidence],
+            request_id=self._id(request_id),
+        )
+        return await self._transport.call(self._stub.AttachEvidence, request)
+
+    async def detach(
+        self, change: str, evidence: Iterable[str], *, etag: str = "", request_id: str | None = None
+    ) -> Change:
+        """Make a new revision with less evidence; earlier approvals are void."""
+        request = change_pb2.DetachEvidenceRequest(
+            name=names.change(change),
+            etag=etag,
+            evidence=[names.evidence(item) for item in evidence],
+            request_id=self._id(request_id),
+        )
+        return await self._transport.call(self._stub.DetachEvidence, request)
+
+    async def send_sign_off(
+        self, change: str, envelope: bytes, comment: SaltedText | None = None, *, request_id: str | None = None
+    ) -> Change:
+        """Send a signed approval or rejection. Raises StaleError where the base has moved."""
+        request = change_pb2.SignOffRequest(
+            name=names.change(change), envelope=envelope, request_id=self._id(request_id)
+        )
+        if comment is not None:
+            request.comment.CopyFrom(comment)
+        return await self._transport.call(self._stub.SignOff, request)
+
+    async def send_withdrawal(self, change: str, envelope: bytes, *, request_id: str | None = None) -> Change:
+        """Send a signed withdrawal of one's own sign-off."""
+        request = change_pb2.WithdrawSignOffRequest(
+            name=names.change(change), envelope=envelope, request_id=self._id(request_id)
+        )
+        return await self._transport.call(self._stub.WithdrawSignOff, request)
+
+    async def apply(self, change: str, *, etag: str = "", request_id: str | None = None) -> Change:
+        """Apply an approved change that waits for this call."""
+        request = change_pb2.ApplyChangeRequest(name=names.change(change), etag=etag, request_id=self._id(request_id))
+        return await self._transport.call(self._stub.ApplyChange, request)
+
+    async def withdraw(self, change: str, *, etag: str = "", request_id: str | None = None) -> Change:
+        """Take a change back."""
+        request = change_pb2.WithdrawChangeRequest(
+            name=names.change(change), etag=etag, request_id=self._id(request_id)
+        )
+        return await self._transport.call(self._stub.WithdrawChange, request)
+
+    @property
+    def _stub(self) -> change_pb2_grpc.ChangeServiceAsyncStub:
+        return change_pb2_grpc.ChangeServiceStub(self._transport.channel)

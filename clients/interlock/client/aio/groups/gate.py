@@ -1,0 +1,87 @@
+"""`client.gate`: may this model go to this context, now? With asyncio.
+
+Made by ops/make_async.py from `interlock.client.groups.gate`; not edited by hand.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from interlock.client import names
+from interlock.client.aio.groups.base import AsyncGroup
+from interlock.client.decision import verify_decision
+from interlock.client.errors import DataLossError, ProfileError
+from interlock.client.groups.gate import is_allowed
+from interlock.v1 import gate_pb2, gate_pb2_grpc
+
+if TYPE_CHECKING:
+    from interlock.v1.gate_pb2 import CheckReleaseResponse
+
+
+class AsyncGate(AsyncGroup):
+    """The gate. Only `allows` answers with a bool, and only a plain ALLOW makes it true."""
+
+    async def check(
+        self, model: str, context: str, *, artifact: str = "", min_position: int | None = None
+    ) -> CheckReleaseResponse:
+        """Return verdict and reasons at the head of the log.
+
+        The answer has to include whatever this profile has seen of the log, or ``min_position`` where that is more; a
+        server that has not got there is UNAVAILABLE. Read any verdict but VERDICT_ALLOW as DENY.
+        """
+        return await self._ask(model, context, artifact, min_position, want_decision=False)
+
+    async def decide(
+        self, model: str, context: str, artifact: str, *, min_position: int | None = None
+    ) -> CheckReleaseResponse:
+        """Return verdict and reasons with a signed decision in ``.decision``: keep its bytes as they are.
+
+        The decision is in the log before it is here. It is empty only in a DENY of a server whose clock or ledger can't
+        be relied on. Raises DataLossError for one that does not say what the answer says, and ProfileError where the
+        profile has no key to tell by.
+        """
+        profile = self._transport.profile
+        if not profile.decision_key:
+            raise ProfileError(f"{profile.folder} names no decision key", reason="NO_DECISION_KEY")
+        answer = await self._ask(model, context, artifact, min_position, want_decision=True)
+        if answer.decision:
+            checked = verify_decision(
+                answer.decision,
+                key=profile.decision_key,
+                log_id=profile.log_id.hex(),
+                context=context,
+                artifact=artifact,
+                now=answer.instant.ToDatetime(UTC),
+                model=names.model(model),
+                policy_digest=answer.policy_digest,
+            )
+            faults = [fault for fault in checked.faults if fault.code != "DECISION_FAILED"]
+            same = checked.decision is not None and checked.decision.allowed == is_allowed(answer)
+            if faults or not same:
+                said = "; ".join(fault.detail for fault in faults) or "it says another verdict"
+                raise DataLossError(f"the server's decision is not what was asked for: {said}", reason="DECISION")
+        elif is_allowed(answer):
+            raise DataLossError("the server allows, and signed nothing", reason="DECISION")
+        return answer
+
+    async def allows(self, model: str, context: str, *, artifact: str = "") -> bool:
+        """Say whether the gate allows it now. Raises InterlockError rather than guess."""
+        return is_allowed(await self.check(model, context, artifact=artifact))
+
+    async def _ask(
+        self, model: str, context: str, artifact: str, min_position: int | None, *, want_decision: bool
+    ) -> CheckReleaseResponse:
+        seen = self._transport.memory.load().least_position
+        request = gate_pb2.CheckReleaseRequest(
+            model=names.model(model),
+            context=context,
+            artifact_digest=artifact,
+            min_position=max(seen, min_position or 0, 0),
+            want_decision=want_decision,
+        )
+        return await self._transport.call(self._stub.CheckRelease, request)
+
+    @property
+    def _stub(self) -> gate_pb2_grpc.GateServiceAsyncStub:
+        return gate_pb2_grpc.GateServiceStub(self._transport.channel)

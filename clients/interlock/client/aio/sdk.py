@@ -1,0 +1,222 @@
+"""`AsyncInterlock`: one principal at one server, with everything the contract offers, awaited.
+
+Lives here: putting the parts together. Not here: the methods themselves (`groups/`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import aclosing
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Self
+
+from interlock.client.aio.groups import (
+    AsyncAssessments,
+    AsyncAudit,
+    AsyncChanges,
+    AsyncEvidenceGroup,
+    AsyncGate,
+    AsyncHolds,
+    AsyncIdentity,
+    AsyncModels,
+    AsyncPolicies,
+    AsyncSafeguards,
+)
+from interlock.client.aio.transport import AsyncTransport
+from interlock.client.keyfile import passphrase_source
+from interlock.client.memory import Memory
+from interlock.client.opened import OpenedEvidence
+from interlock.client.profile import find_profile, load_profile
+from interlock.client.sdk import DEFAULT_TIMEOUT_SECONDS
+from interlock.client.session import Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from interlock.client.aio.desk import AsyncSigningDesk
+    from interlock.client.groups.base import AsOf
+    from interlock.client.keyfile import Passphrase
+    from interlock.client.profile import Profile
+    from interlock.client.review import OpenedChange, ReviewedChange
+    from interlock.client.transport import Retry, Ticking
+    from interlock.client.verify import Trust, VerifyReport
+    from interlock.v1.audit_pb2 import EntryRecord
+    from interlock.v1.change_pb2 import Change
+
+_AT_ONCE: Final = 256
+"""Entries handed to the verifier's thread together."""
+
+
+class AsyncInterlock:
+    """A client of an Interlock server, for one event loop. Use it with `async with`, or `close` it.
+
+        async with AsyncInterlock.from_profile("release-bot") as client:
+            allowed = await client.gate.allows("aurora-4", "api")
+            async for entry in client.audit.tail():
+                ...
+
+    Names, parameters, answers and errors are those of `interlock.client.Interlock`. Calls may run side by side.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        passphrase: Passphrase,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        retry: Retry | None = None,
+        ticking: Ticking | None = None,
+    ) -> None:
+        """Prepare a client for a profile; nothing is sent before the first call.
+
+        ``passphrase`` is asked for a key file's passphrase only when that key is needed.
+        """
+        self.profile = profile
+        transport = AsyncTransport(
+            profile,
+            Sessions(profile, passphrase),
+            Memory(profile.folder, profile.log_id),
+            timeout_seconds=timeout_seconds,
+            retry=retry,
+            ticking=ticking,
+        )
+        self._transport = transport
+        self._passphrase = passphrase
+        self._opened = OpenedEvidence(profile.folder)
+        self.models = AsyncModels(transport)
+        self.assessments = AsyncAssessments(transport)
+        self.safeguards = AsyncSafeguards(transport)
+        self.holds = AsyncHolds(transport)
+        self.changes = AsyncChanges(transport)
+        self.evidence = AsyncEvidenceGroup(transport, opened=self._opened)
+        self.gate = AsyncGate(transport)
+        self.audit = AsyncAudit(transport)
+        self.policy = AsyncPolicies(transport)
+        self.identity = AsyncIdentity(transport)
+
+    @classmethod
+    def from_profile(
+        cls,
+        which: str | None = None,
+        *,
+        passphrase: Passphrase | None = None,
+        passphrase_file: Path | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        environment: Mapping[str, str] | None = None,
+    ) -> AsyncInterlock:
+        """Return a client for a profile by name or path; without one, that of INTERLOCK_PROFILE or the only one.
+
+        The passphrase of its keys comes from ``passphrase_file``, INTERLOCK_PASSPHRASE_FILE, the profile's own file, or
+        ``passphrase``, in this order. Raises ProfileError.
+        """
+        around = os.environ if environment is None else environment
+        profile = load_profile(find_profile(which, around))
+        source = passphrase_source(profile, around, file=passphrase_file, ask=passphrase)
+        return cls(profile, passphrase=source, timeout_seconds=timeout_seconds)
+
+    async def __aenter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; the session is kept in the profile folder."""
+        await self._transport.close()
+
+    async def open_change(self, change: str, *, as_of: AsOf = None) -> OpenedChange:
+        """Return a change, now or as it stood, with its content decoded and its texts checked. Raises ContentError."""
+        return await self._desk.open(change, as_of)
+
+    async def review(self, change: str) -> ReviewedChange:
+        """Return a change that can be shown in full and so be signed. Raises ContentError."""
+        return await self._desk.review(change)
+
+    async def sign(
+        self,
+        reviewed: ReviewedChange,
+        *,
+        decision: str = "approve",
+        roles: Iterable[str] = (),
+        comment: str = "",
+        request_id: str | None = None,
+    ) -> Change:
+        """Sign ``approve`` or ``reject`` over what was reviewed, and send it.
+
+        ``roles`` are those to act in, by default the caller's approving roles that the change asks for. Raises
+        RefusedError with everything that stands against it; then nothing was recorded as signed.
+        """
+        return await self._desk.sign(reviewed, decision, roles, comment, request_id)
+
+    async def withdraw_sign_off(self, change: str, *, request_id: str | None = None) -> Change:
+        """Sign the withdrawal of one's own sign-off and send it. Raises RefusedError where there is none."""
+        return await self._desk.withdraw(change, request_id)
+
+    async def verify(self, progress: Callable[[int, int], None] | None = None) -> VerifyReport:
+        """Verify the whole log here, from its first byte; ``progress`` takes (entries done, entries in all).
+
+        The work is done in a thread, which calls ``progress``; one that is cancelled ends with the next entries.
+        A verified head is remembered. Bad data gives findings; only a failing connection raises.
+        """
+        from interlock.client.verify import verify_log  # noqa: PLC0415  # replay brings all of the rules; few need it
+
+        text = await self.audit.checkpoint_note()
+        async with aclosing(_Bridge(self.audit.tail())) as records:
+            report = await asyncio.to_thread(verify_log, records, text, self.trust(), progress)
+        if report.verified:
+            self.audit.remember(text)
+        return report
+
+    def trust(self) -> Trust:
+        """Return what `verify_log` may believe: the profile's log and genesis, and the heads that it has seen."""
+        from interlock.client.verify import Trust  # noqa: PLC0415  # replay brings all of the rules; few need it
+
+        seen = self._transport.memory.load()
+        return Trust(
+            log_key=self.profile.log_key,
+            log_id=self.profile.log_id,
+            genesis_digest=self.profile.genesis_digest,
+            heads=((seen.size, bytes.fromhex(seen.root)),) if seen.size else (),
+            least_size=seen.least_position + 1,
+        )
+
+    @cached_property
+    def _desk(self) -> AsyncSigningDesk:
+        from interlock.client.aio.desk import AsyncSigningDesk  # noqa: PLC0415  # it brings all of the rules; the gate needs none
+
+        return AsyncSigningDesk(self, self._passphrase, self._opened)
+
+
+class _Bridge:
+    """What comes on the event loop, iterated by a thread: the verifier is one for both kinds of client."""
+
+    def __init__(self, records: AsyncIterator[EntryRecord]) -> None:
+        self._records = records
+        self._loop = asyncio.get_running_loop()
+        self._closed = False
+
+    def __iter__(self) -> Iterator[EntryRecord]:
+        while not self._closed:
+            some = asyncio.run_coroutine_threadsafe(self._some(), self._loop).result()
+            yield from some
+            if len(some) < _AT_ONCE:
+                return
+
+    async def _some(self) -> list[EntryRecord]:
+        some = []
+        async for record in self._records:
+            some.append(record)
+            if len(some) == _AT_ONCE:
+                break
+        return some
+
+    async def aclose(self) -> None:
+        """Let the thread end; what it had asked for comes to nobody."""
+        self._closed = True

@@ -1,0 +1,176 @@
+"""The asyncio SDK against a real server: the same story, awaited; and what only asyncio can get wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack, aclosing
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from interlock.client import AsyncInterlock, DataLossError, NotAllowedError, RefusedError, UnavailableError
+from interlock.statemachine import codec
+from interlock.v1 import gate_pb2, trigger_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from tests.support.server import ServerProcess
+
+    Connect = Callable[[str], AsyncInterlock]
+
+Result = TypeVar("Result")
+
+
+def _play(home: Path, story: Callable[[Connect], Awaitable[Result]]) -> Result:
+    """Run a story with clients for the people of a server; all are closed afterwards."""
+
+    async def run() -> Result:
+        async with AsyncExitStack() as stack:
+
+            def connect(who: str) -> AsyncInterlock:
+                client = AsyncInterlock.from_profile(str(home / who), timeout_seconds=10, environment={})
+                stack.push_async_exit(client)
+                return client
+
+            return await story(connect)
+
+    return asyncio.run(run())
+
+
+async def _released(connect: Connect, folder: Path) -> str:
+    """Bring the model `m` through the gate's `internal`; return the change's name."""
+    evaluator = connect("evaluator")
+    await evaluator.models.create("m")
+    report = folder / "report.md"
+    report.write_text("# m")
+    document = await evaluator.evidence.upload(report, kind="evaluation_results")
+    of = "models/m/determinations/misuse"
+    triggers = [
+        trigger_pb2.Trigger(determination_rule_out=trigger_pb2.DeterminationRuleOut(determination=of)),
+        trigger_pb2.Trigger(level_assign=trigger_pb2.LevelAssign(level="models/m/levels/deployment", to="basic")),
+    ]
+    change = await evaluator.changes.propose(triggers, title="Release", summary="why", evidence=[document.name])
+    for who in ("owner", "reviewer"):
+        client = connect(who)
+        await client.sign(await client.review(change.name))
+    return change.name
+
+
+def test_a_program_brings_a_model_through_the_gate(server_process: ServerProcess, tmp_path: Path) -> None:
+    """Register, upload, propose, review, sign, check, list, verify: every kind of call, awaited."""
+
+    async def story(connect: Connect) -> tuple[bool, list[str], bool]:
+        change = await _released(connect, tmp_path)
+        bot, owner = connect("release-bot"), connect("owner")
+        listed = [row.name async for row in owner.changes.list()]
+        report = await owner.verify()
+        assert listed == [change]
+        return await bot.gate.allows("m", "internal"), [row.name async for row in owner.models.list()], report.verified
+
+    assert _play(server_process.home, story) == (True, ["models/m"], True)
+
+
+def test_a_refusal_lists_everything_that_is_unmet(server_process: ServerProcess) -> None:
+    """Errors are the blocking client's, with all that they carry."""
+
+    async def story(connect: Connect) -> None:
+        with pytest.raises(NotAllowedError):
+            await connect("release-bot").models.create("m")
+        with pytest.raises(RefusedError) as refused:
+            await connect("owner").models.get("no-such-model")
+        assert refused.value.reason
+        denied = await connect("release-bot").gate.check("no-such-model", "internal")
+        assert denied.verdict != gate_pb2.VERDICT_ALLOW
+
+    _play(server_process.home, story)
+
+
+def test_many_calls_at_once_share_one_login(server_process: ServerProcess) -> None:
+    """Twenty calls of a fresh client wait for the same session."""
+
+    async def story(connect: Connect) -> set[str]:
+        client = connect("owner")
+        answers = await asyncio.gather(*(client.identity.whoami() for _ in range(20)))
+        return {answer.expire_time.ToJsonString() for answer in answers}
+
+    assert len(_play(server_process.home, story)) == 1
+
+
+def test_a_document_goes_up_and_comes_back(server_process: ServerProcess, tmp_path: Path) -> None:
+    """The bytes are those that went up; a file that is there is never overwritten."""
+    data = os.urandom(3 << 20)
+    (tmp_path / "there.bin").write_bytes(data)
+
+    async def story(connect: Connect) -> None:
+        evaluator, owner = connect("evaluator"), connect("owner")
+        record = await evaluator.evidence.upload(tmp_path / "there.bin", kind="evaluation_results")
+        await owner.evidence.download(record.name, tmp_path / "back.bin")
+        with pytest.raises(FileExistsError):
+            await owner.evidence.download(record.name, tmp_path / "back.bin")
+
+    _play(server_process.home, story)
+
+    assert (tmp_path / "back.bin").read_bytes() == data
+
+
+def test_a_tail_follows_and_can_be_left(server_process: ServerProcess) -> None:
+    """New entries come as they are written; leaving the loop ends the stream, and the client goes on."""
+
+    async def story(connect: Connect) -> list[int]:
+        owner, evaluator = connect("owner"), connect("evaluator")
+        start = (await owner.audit.checkpoint()).size
+        seen: list[int] = []
+        async with aclosing(owner.audit.tail(start - 1, follow=True)) as tail:  # type: ignore[type-var]  # a generator
+            await evaluator.models.create("m")
+            await evaluator.models.create("n")
+            async for record in tail:
+                seen.append(codec.decode_entry(record.entry).seq - start)
+                if len(seen) == 2:
+                    break
+        await owner.identity.whoami()
+        return seen
+
+    assert _play(server_process.home, story) == [0, 1]
+
+
+def test_a_cancelled_call_leaves_the_client_as_it_was(server_process: ServerProcess) -> None:
+    """Cancelling one task, even while it waits for the login, is no harm to the next."""
+
+    async def story(connect: Connect) -> str:
+        client = connect("owner")
+        task = asyncio.create_task(client.identity.whoami())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return (await client.identity.whoami()).principal.name
+
+    assert _play(server_process.home, story) == "principals/owner"
+
+
+def test_a_server_that_is_gone_is_unavailable(server_process: ServerProcess) -> None:
+    """What cannot be asked is never an answer."""
+    server_process.stop()
+
+    async def story(_connect: Connect) -> None:
+        client = AsyncInterlock.from_profile(str(server_process.home / "owner"), timeout_seconds=0.3, environment={})
+        async with client:
+            with pytest.raises(UnavailableError):
+                await client.gate.allows("m", "internal")
+
+    _play(server_process.home, story)
+
+
+def test_a_log_seen_by_one_kind_of_client_is_known_to_the_other(server_process: ServerProcess) -> None:
+    """Both remember in the profile folder: a checkpoint that another key signed is refused by either."""
+
+    async def story(connect: Connect) -> None:
+        client = connect("owner")
+        text = await client.audit.checkpoint_note()
+        with pytest.raises(DataLossError):
+            client.audit.remember(text.replace("\n\n", "\n \n"))
+
+    _play(server_process.home, story)
