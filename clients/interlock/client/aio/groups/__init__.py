@@ -3,6 +3,8 @@
 Made by ops/make_async.py from `interlock.client.groups`; not edited by hand.
 """
 
+from interlock.client.aio.groups.deployments import AsyncDeployments
+
 from interlock.client.aio.groups.assessments import AsyncAssessments
 from interlock.client.aio.groups.audit import AsyncAudit
 from interlock.client.aio.groups.changes import AsyncChanges
@@ -18,6 +20,7 @@ __all__ = [
     "AsyncAssessments",
     "AsyncAudit",
     "AsyncChanges",
+    "AsyncDeployments",
     "AsyncEvidenceGroup",
     "AsyncGate",
     "AsyncHolds",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from interlock.client.errors import InterlockError
-    from interlock.v1.audit_pb2 import EntryRecord
+    from interlock.v1.audit_pb2 import EntryRecord, ExportBundleChunk
 
 
 class AsyncAudit(AsyncGroup):
@@ -122,6 +122,15 @@ class AsyncAudit(AsyncGroup):
     async def checkpoint_note(self) -> str:
         """Return the newest checkpoint as the server gives it; nothing of it is checked."""
         return (await self._transport.call(self._stub.GetCheckpoint, audit_pb2.GetCheckpointRequest())).note
+
+    def export(self, *, with_evidence: bool = False) -> AsyncIterator[ExportBundleChunk]:
+        """Yield the log as a bundle, part by part: ``data`` of each, one after the other, is the file.
+
+        ``with_evidence`` adds the bytes of every document that the caller may read. A file is whole only when the
+        iterator has ended; `Interlock.export` writes one.
+        """
+        request = audit_pb2.ExportBundleRequest(with_evidence=with_evidence)
+        return self._transport.stream(self._stub.ExportBundle, request)
 
     def remember(self, text: str) -> note.Checkpoint:
         """Check a checkpoint's signature and that it goes on from what was seen, and remember it. Raises as above."""

@@ -28,11 +28,18 @@ class AsyncGroup:
             self._transport.repeated.add(given)
         return given or self._make_id()
 
-    async def _pages(self, method: Callable[..., Any], request: Any, rows: str) -> AsyncIterator[Any]:  # noqa: ANN401  # any list
-        """Yield the rows of every page."""
+    async def _pages(
+        self,
+        method: Callable[..., Any],
+        request: Any,  # noqa: ANN401  # of any listing
+        rows: str,
+        *,
+        remember: bool = True,
+    ) -> AsyncIterator[Any]:
+        """Yield the rows of every page; ``remember`` False where their position says nothing about the log's head."""
         request.page_size = request.page_size or PAGE
         while True:
-            page = await self._transport.call(method, request)
+            page = await self._transport.call(method, request, remember=remember)
             for row in getattr(page, rows):
                 yield row
             if not page.next_page_token:
