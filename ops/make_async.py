@@ -31,6 +31,8 @@ STREAMED: Final = frozenset({"stream", "resuming"})
 OFF_THE_LOOP: Final = frozenset({"digest_of"})
 """Functions that take their time on this machine: they run in a thread."""
 
+_OURS: Final = ("--config", 'lint.isort.known-first-party = ["interlock"]')
+"""ruff tells ours by the files there are, and the first time there are none."""
 _BASE: Final = "Group"
 _STUB: Final = "_stub"
 _MADE: Final = "Made by ops/make_async.py from `{module}`; not edited by hand."
@@ -243,7 +245,7 @@ def _package(text: str) -> str:
 def _formatted(text: str, path: Path) -> str:
     ruff = [str(Path(sys.executable).with_name("ruff"))]
     name = ["--stdin-filename", str(path), "-"]
-    fix = [*ruff, "check", "--fix", "--quiet", "--exit-zero", "--select", "I,F401,UP034,TC", *name]
+    fix = [*ruff, "check", "--fix", "--quiet", "--exit-zero", "--select", "I,F401,TC", *_OURS, *name]
     for command in (fix, [*ruff, "format", "--quiet", *name], fix):
         text = subprocess.run(command, input=text, capture_output=True, text=True, check=True, cwd=ROOT).stdout
     return text

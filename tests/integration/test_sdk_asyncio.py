@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from interlock.client import AsyncInterlock, DataLossError, NotAllowedError, RefusedError, UnavailableError
-from interlock.statemachine import codec
-from interlock.v1 import gate_pb2, trigger_pb2
+from interlock.v1 import gate_pb2, ledger_pb2, trigger_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -127,7 +126,7 @@ def test_a_tail_follows_and_can_be_left(server_process: ServerProcess) -> None:
             await evaluator.models.create("m")
             await evaluator.models.create("n")
             async for record in tail:
-                seen.append(codec.decode_entry(record.entry).seq - start)
+                seen.append(ledger_pb2.LedgerEntry.FromString(record.entry).seq - start)
                 if len(seen) == 2:
                     break
         await owner.identity.whoami()

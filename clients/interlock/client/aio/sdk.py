@@ -11,10 +11,12 @@ from contextlib import aclosing
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
+from interlock.client import files
 from interlock.client.aio.groups import (
     AsyncAssessments,
     AsyncAudit,
     AsyncChanges,
+    AsyncDeployments,
     AsyncEvidenceGroup,
     AsyncGate,
     AsyncHolds,
@@ -93,6 +95,7 @@ class AsyncInterlock:
         self.changes = AsyncChanges(transport)
         self.evidence = AsyncEvidenceGroup(transport, opened=self._opened)
         self.gate = AsyncGate(transport)
+        self.deployments = AsyncDeployments(transport)
         self.audit = AsyncAudit(transport)
         self.policy = AsyncPolicies(transport)
         self.identity = AsyncIdentity(transport)
@@ -159,20 +162,40 @@ class AsyncInterlock:
         """Sign the withdrawal of one's own sign-off and send it. Raises RefusedError where there is none."""
         return await self._desk.withdraw(change, request_id)
 
-    async def verify(self, progress: Callable[[int, int], None] | None = None) -> VerifyReport:
+    async def verify(
+        self, progress: Callable[[int, int], None] | None = None, trust: Trust | None = None
+    ) -> VerifyReport:
         """Verify the whole log here, from its first byte; ``progress`` takes (entries done, entries in all).
 
         The work is done in a thread, which calls ``progress``; one that is cancelled ends with the next entries.
-        A verified head is remembered. Bad data gives findings; only a failing connection raises.
+        ``trust`` is by default what the profile pins and has seen. A verified head is
+        remembered. Bad data gives findings; only a failing connection raises.
         """
         from interlock.client.verify import verify_log  # noqa: PLC0415  # replay brings all of the rules; few need it
 
         text = await self.audit.checkpoint_note()
         async with aclosing(_Bridge(self.audit.tail())) as records:
-            report = await asyncio.to_thread(verify_log, records, text, self.trust(), progress)
+            report = await asyncio.to_thread(verify_log, records, text, trust or self.trust(), progress)
         if report.verified:
             self.audit.remember(text)
         return report
+
+    async def export(
+        self, path: Path, *, with_evidence: bool = False, progress: Callable[[int, int], None] | None = None
+    ) -> int:
+        """Write the whole log to ``path`` as a bundle, and return how many entries it has.
+
+        The file is there when it is whole, synced to disk, and not before. Nothing of it is believed here:
+        `verify_bundle` judges it, anywhere.
+        """
+        entries = 0
+        with files.replacing(path) as file:
+            async for chunk in self.audit.export(with_evidence=with_evidence):
+                file.write(chunk.data)
+                entries = chunk.total
+                if progress is not None:
+                    progress(chunk.entries, chunk.total)
+        return entries
 
     def trust(self) -> Trust:
         """Return what `verify_log` may believe: the profile's log and genesis, and the heads that it has seen."""

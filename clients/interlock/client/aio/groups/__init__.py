@@ -3,11 +3,10 @@
 Made by ops/make_async.py from `interlock.client.groups`; not edited by hand.
 """
 
-from interlock.client.aio.groups.deployments import AsyncDeployments
-
 from interlock.client.aio.groups.assessments import AsyncAssessments
 from interlock.client.aio.groups.audit import AsyncAudit
 from interlock.client.aio.groups.changes import AsyncChanges
+from interlock.client.aio.groups.deployments import AsyncDeployments
 from interlock.client.aio.groups.evidence import AsyncEvidenceGroup
 from interlock.client.aio.groups.gate import AsyncGate
 from interlock.client.aio.groups.holds import AsyncHolds

@@ -1,0 +1,97 @@
+"""`client.deployments`: what runs where, and which of it the gate denies by now. With asyncio.
+
+Made by ops/make_async.py from `interlock.client.groups.deployments`; not edited by hand.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from interlock.client import names
+from interlock.client.aio.groups.base import AsyncGroup
+from interlock.client.decision import entry_of_decision
+from interlock.client.errors import ProfileError
+from interlock.client.groups.base import AsOf, put_as_of
+from interlock.v1 import gate_pb2, gate_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from interlock.v1.gate_pb2 import Deployment
+
+
+class AsyncDeployments(AsyncGroup):
+    """Deployments. A record is made whatever the gate says; ``out_of_compliance`` is judged at each answer."""
+
+    async def record(
+        self,
+        model: str,
+        context: str,
+        location: str,
+        *,
+        artifact: str = "",
+        decision: str | bytes = "",
+        request_id: str | None = None,
+    ) -> Deployment:
+        """Record that a model runs at ``location``, an id of your tooling's own such as ``cluster-a/eu-west``.
+
+        ``decision`` is what was relied on: `decisions/{n}`, the entry that records it, or the signed decision itself,
+        of which only the entry's name is sent. Raises RefusedError for a decision about another release or a context
+        that asks for an artifact, NotFoundError, and InvalidRequestError for a decision that does not verify.
+        """
+        request = gate_pb2.RecordDeploymentRequest(
+            model=names.model(model),
+            context=context,
+            artifact_digest=artifact,
+            location=location,
+            decision=decision if isinstance(decision, str) else self._entry_of(decision, model, context, artifact),
+            request_id=self._id(request_id),
+        )
+        return await self._transport.call(self._stub.RecordDeployment, request)
+
+    async def end(self, deployment: str, *, request_id: str | None = None) -> Deployment:
+        """Record that it runs there no more."""
+        request = gate_pb2.EndDeploymentRequest(name=names.deployment(deployment), request_id=self._id(request_id))
+        return await self._transport.call(self._stub.EndDeployment, request)
+
+    async def get(self, deployment: str, *, as_of: AsOf = None) -> Deployment:
+        """Return a deployment as it is, or as it was."""
+        request = gate_pb2.GetDeploymentRequest(name=names.deployment(deployment))
+        put_as_of(request, as_of)
+        return await self._transport.call(self._stub.GetDeployment, request, remember=as_of is None)
+
+    def list(
+        self,
+        *,
+        model: str = "",
+        context: str = "",
+        out_of_compliance: bool = False,
+        show_ended: bool = False,
+        as_of: AsOf = None,
+    ) -> AsyncIterator[Deployment]:
+        """Yield deployments, newest first, as they are or as they were: the live ones, unless ``show_ended``."""
+        request = gate_pb2.ListDeploymentsRequest(
+            model=names.model(model) if model else "",
+            context=context,
+            out_of_compliance=out_of_compliance,
+            show_ended=show_ended,
+        )
+        put_as_of(request, as_of)
+        return self._pages(self._stub.ListDeployments, request, "deployments", remember=as_of is None)
+
+    def _entry_of(self, decision: bytes, model: str, context: str, artifact: str) -> str:
+        profile = self._transport.profile
+        if not profile.decision_key:
+            raise ProfileError(f"{profile.folder} names no decision key", reason="NO_DECISION_KEY")
+        return entry_of_decision(
+            decision,
+            key=profile.decision_key,
+            log_id=profile.log_id.hex(),
+            model=names.model(model),
+            context=context,
+            artifact=artifact,
+        )
+
+    @property
+    def _stub(self) -> gate_pb2_grpc.GateServiceAsyncStub:
+        return gate_pb2_grpc.GateServiceStub(self._transport.channel)
