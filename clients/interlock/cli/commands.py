@@ -61,7 +61,7 @@ GROUPS: Final[Mapping[str, Listed]] = MappingProxyType(
         "gate": Listed("gate", "The gate: may this model go to this context, now?"),
         "deployments": Listed("deployments", "Deployments: what runs where, and which of it the gate denies by now."),
         "audit": Listed("audit", "The audit trail: read it, follow it, verify it here from its first byte."),
-        "policy": Listed("policy", "Policies: the versions ever adopted, with their packs."),
+        "policy": Listed("policy", "Policies: the versions ever adopted, with their packs; and packs to write."),
         "keys": Listed("keys", "Your own keys: make them here, and see what to hand out of them."),
         "principals": Listed("principals", "Principals: accounts, their keys and roles."),
     }
