@@ -5,15 +5,17 @@ Made by ops/make_async.py from `interlock.client.groups.audit`; not edited by ha
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interlock.client import names
 from interlock.client.aio.groups.base import AsyncGroup
-from interlock.client.errors import DataLossError, RollbackError, UnavailableError
-from interlock.client.groups.audit import PastState, SignedCheckpoint
+from interlock.client.errors import RollbackError, UnavailableError, UnprovenError
+from interlock.client.groups.audit import PastState
 from interlock.client.groups.base import AsOf, put_as_of, put_time
-from interlock.proofs import note
-from interlock.proofs.errors import RefusedError as ProofRefused
+from interlock.client.proving import SignedCheckpoint, check_consistency, check_inclusion, open_signed
+from interlock.proofs import merkle
+from interlock.proofs.errors import ProofError
 from interlock.v1 import audit_pb2, audit_pb2_grpc
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from interlock.client.errors import InterlockError
+    from interlock.client.memory import Seen
+    from interlock.client.proving import ProvenEntry, ProvenExtension
     from interlock.v1.audit_pb2 import EntryRecord, ExportBundleChunk
 
 
@@ -111,13 +115,15 @@ class AsyncAudit(AsyncGroup):
                 self._transport.memory.note_position(position)
 
     async def checkpoint(self) -> SignedCheckpoint:
-        """Return the newest checkpoint, its signature checked with the profile's log key.
+        """Return the newest checkpoint: signed by the profile's log key, and extending what this profile has seen.
 
-        Raises DataLossError for one that is not signed so, RollbackError for one below what this profile has seen.
+        Raises DataLossError for one that is not signed so, RollbackError for one below what this profile has seen,
+        ForkError for one that disagrees with it, UnprovenError where the server can't show that it extends it.
         """
-        text = await self.checkpoint_note()
-        checkpoint = self.remember(text)
-        return SignedCheckpoint(text, checkpoint.size, checkpoint.root)
+        before = self._transport.memory.load()
+        head = open_signed(await self.checkpoint_note(), self._log_key)
+        await self._extend(before, head)
+        return head
 
     async def checkpoint_note(self) -> str:
         """Return the newest checkpoint as the server gives it; nothing of it is checked."""
@@ -132,15 +138,94 @@ class AsyncAudit(AsyncGroup):
         request = audit_pb2.ExportBundleRequest(with_evidence=with_evidence)
         return self._transport.stream(self._stub.ExportBundle, request)
 
-    def remember(self, text: str) -> note.Checkpoint:
-        """Check a checkpoint's signature and that it goes on from what was seen, and remember it. Raises as above."""
+    async def checkpoints(self, *, descending: bool = False) -> AsyncIterator[SignedCheckpoint]:
+        """Yield every checkpoint that the server says it ever showed, smallest first, each signature checked.
+
+        Raises DataLossError.
+        """
+        request = audit_pb2.ListCheckpointsRequest(descending=descending)
+        async for row in self._pages(self._stub.ListCheckpoints, request, "checkpoints"):
+            yield open_signed(row.note, self._log_key)
+
+    async def inclusion_proof(self, position: int, *, tree_size: int = 0, entry: bytes | None = None) -> ProvenEntry:
+        """Return the proof that an entry is in the tree of ``tree_size`` (0: the newest), checked here.
+
+        ``entry`` are the entry's stored bytes: with them it is these very bytes that are proven, without them the leaf
+        hash that the server names. Raises as `checkpoint`, and UnprovenError where the proof does not verify.
+        """
+        before = self._transport.memory.load()
+        request = audit_pb2.GetInclusionProofRequest(position=position, tree_size=tree_size)
+        reply = await self._transport.call(self._stub.GetInclusionProof, request)
+        proof = check_inclusion(reply, position, entry, self._log_key)
+        await self._join(before, proof.checkpoint, tree_size)
+        return proof
+
+    async def consistency_proof(self, first_size: int, second_size: int = 0) -> ProvenExtension:
+        """Return the proof that the tree of ``second_size`` (0: the newest) extends another one, checked here.
+
+        Raises as `inclusion_proof`.
+        """
+        before = self._transport.memory.load()
+        reply = await self._ask_consistency(first_size, second_size)
+        proof = check_consistency(reply, self._log_key)
+        if proof.first.size != first_size:
+            raise UnprovenError(f"asked about {first_size}, told of {proof.first.size}", reason="OTHER_PROOF")
+        await self._join(before, proof.second, second_size)
+        return proof
+
+    async def add_cosignature(self, text: str) -> str:
+        """Send a cosigned checkpoint; return it with all the cosignatures that the server keeps of it."""
+        return (await self._transport.call(self._stub.AddCosignature, audit_pb2.AddCosignatureRequest(note=text))).note
+
+    def remember(self, text: str) -> SignedCheckpoint:
+        """Check a checkpoint's signature and remember it, of a log that was verified from its first byte.
+
+        Raises DataLossError, RollbackError, ForkError.
+        """
+        head = open_signed(text, self._log_key)
+        self._transport.memory.check_checkpoint(head.size, head.root, head.note)
+        return head
+
+    async def _join(self, before: Seen, head: SignedCheckpoint, asked_size: int) -> None:
+        """Take the head of a proof: a newer one extends what was seen, an older one is extended by it."""
+        if asked_size not in {0, head.size}:
+            raise UnprovenError(f"asked about {asked_size}, told of {head.size}", reason="OTHER_PROOF")
+        if asked_size == 0 or head.size >= before.size:
+            await self._extend(before, head, at_head=asked_size == 0)
+        else:
+            await self._prove(head, SignedCheckpoint(before.note, before.size, bytes.fromhex(before.root)))
+
+    async def _extend(self, before: Seen, head: SignedCheckpoint, *, at_head: bool = True) -> None:
+        """Prove that a head extends what was seen, and remember it."""
+        memory = self._transport.memory
+        if 0 < before.size < head.size:
+            await self._prove(SignedCheckpoint(before.note, before.size, bytes.fromhex(before.root)), head)
+        memory.check_checkpoint(head.size, head.root, head.note, before if at_head else replace(before, position=-1))
+
+    async def _prove(self, older: SignedCheckpoint, newer: SignedCheckpoint) -> None:
+        """Have the server show that one head extends another. Raises ForkError where it shows that it does not."""
+        reply = await self._ask_consistency(older.size, newer.size)
         try:
-            verifier = note.NoteVerifier.from_vkey(self._transport.profile.log_key)
-            checkpoint = note.open_checkpoint(text, verifier)
-        except ProofRefused as refused:
-            raise DataLossError(f"the server's checkpoint is refused: {refused}", reason=refused.fault) from refused
-        self._transport.memory.check_checkpoint(checkpoint)
-        return checkpoint
+            merkle.verify_consistency(older.size, newer.size, tuple(reply.hashes), older.root, newer.root)
+        except ProofError as refused:
+            for known, text in ((older, reply.first_checkpoint), (newer, reply.second_checkpoint)):
+                other = open_signed(text, self._log_key)
+                if other.size == known.size and other.root != known.root:
+                    what = f"two checkpoints of {known.size} entries have different roots"
+                    raise self._transport.memory.fork(known.note, other.note, what) from refused
+            raise UnprovenError(
+                f"the server does not show that its {newer.size} entries extend the {older.size} that were seen: "
+                f"{refused}",
+                reason=refused.fault,
+            ) from refused
+
+    async def _ask_consistency(self, first_size: int, second_size: int) -> audit_pb2.ConsistencyProof:
+        request = audit_pb2.GetConsistencyProofRequest(first_size=first_size, second_size=second_size)
+        return await self._transport.call(self._stub.GetConsistencyProof, request)
+
+    @property
+    def _log_key(self) -> str:
+        return self._transport.profile.log_key
 
     @property
     def _stub(self) -> audit_pb2_grpc.AuditServiceAsyncStub:
