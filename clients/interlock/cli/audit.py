@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli import verification
+from interlock.cli import inquiry, verification
 from interlock.cli.arguments import AsOfOption, moment, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.entry import entry_json, show_entry, show_entry_line
@@ -126,6 +126,8 @@ def checkpoint(run: Run) -> None:
     run.terminal.lines(head.note.removesuffix("\n"))
 
 
+command(app, "why", example="interlock audit why aurora-4 --context api --at 2026-05-03T12:00:00Z")(inquiry.why)
+command(app, "diff", example="interlock audit diff --from 2026-04-01 --to 2026-07-01 --model aurora-4")(inquiry.diff)
 command(app, "export", example="interlock audit export --out q2.ilbundle --with-evidence")(verification.export)
 command(app, "key", example="interlock audit key --out log.pub")(verification.key)
 command(app, "verify", example="interlock audit verify q2.ilbundle --key log.pub --since-checkpoint april.txt")(

@@ -52,13 +52,10 @@ def verify(
         raise typer.BadParameter("give a BUNDLE or --live, not both")
     report = _verify_live(run, key, genesis, since_checkpoint, accept=accept_asserted) if bundle is None else None
     if bundle is not None:
-        trust = _trust_of(run, key, genesis, since_checkpoint, accept=accept_asserted)
+        trust = trust_of(run, key, genesis, since_checkpoint, accept=accept_asserted)
         report = _verify_file(run, bundle, trust)
     assert report is not None  # noqa: S101  # one of the two
-    if run.as_json:
-        run.terminal.json(_report_json(report))
-    else:
-        _show_report(run, report)
+    tell(run, report)
     return ExitCode.DONE if report.verified else ExitCode.NO
 
 
@@ -132,7 +129,7 @@ def _verify_file(run: Run, bundle: Path, trust: Trust) -> VerifyReport:
         raise typer.BadParameter(f"{bundle} can't be read: {error.strerror}") from error
 
 
-def _trust_of(run: Run, key: str, genesis: str, since: Path | None, *, accept: bool) -> Trust:
+def trust_of(run: Run, key: str, genesis: str, since: Path | None, *, accept: bool) -> Trust:
     """Return what a bundle is held to: the given key, or else all that the profile pins."""
     from interlock.client.profile import find_profile, load_profile
     from interlock.client.verify import Trust
@@ -188,6 +185,14 @@ def _text(file: Path, option: str) -> str:
         raise typer.BadParameter(f"{option}: {file} can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise typer.BadParameter(f"{option}: {file} is no text") from error
+
+
+def tell(run: Run, report: VerifyReport) -> None:
+    """Print what a verification found."""
+    if run.as_json:
+        run.terminal.json(_report_json(report))
+    else:
+        _show_report(run, report)
 
 
 def _show_report(run: Run, report: VerifyReport) -> None:

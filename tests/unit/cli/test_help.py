@@ -110,7 +110,7 @@ def test_every_command_of_the_design_is_there() -> None:
         hold place | hold list | hold show | hold lift | gate check | gate verify
         deployments record | deployments end | deployments list | deployments show
         keys create | policy list | policy show | policy init | policy lint | principals list | principals show
-        audit log | audit show | audit state | audit tail | audit checkpoint | audit verify
+        audit log | audit show | audit state | audit why | audit diff | audit tail | audit checkpoint | audit verify
         audit export | audit key
     """
     words = {tuple(item.split()) for item in re.split(r"[|\n]", wanted) if item.strip()}

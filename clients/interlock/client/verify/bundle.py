@@ -12,15 +12,19 @@ from interlock.statemachine.codec import CodecError, parse_strict
 from interlock.v1 import bundle_pb2
 
 if TYPE_CHECKING:
+    from interlock.client.verify.procedure import Visit
     from interlock.client.verify.report import Progress, Trust, VerifyReport
 
 
-def verify_bundle(read: bundle.Read, trust: Trust, progress: Progress | None = None) -> VerifyReport:
+def verify_bundle(
+    read: bundle.Read, trust: Trust, progress: Progress | None = None, visit: Visit | None = None
+) -> VerifyReport:
     """Verify a bundle that ``read`` gives, as the `read` of a binary file does. Bad data gives findings.
 
-    Only what ``read`` raises passes through.
+    ``visit`` is shown each entry that was decided again alike, with fold and policy after it. Only what ``read``
+    raises passes through.
     """
-    with Procedure(trust) as procedure:
+    with Procedure(trust, visit=visit) as procedure:
         reading = _Reading(procedure, progress)
         try:
             for segment in bundle.read_segments(read):

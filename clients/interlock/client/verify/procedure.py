@@ -31,13 +31,17 @@ from interlock.statemachine import signoff
 from interlock.statemachine.replay import Replay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
     from interlock.client.verify.digests import Text
     from interlock.client.verify.report import Progress, Trust
     from interlock.statemachine.decide import Accepted
     from interlock.statemachine.entry import Entry
+    from interlock.statemachine.policy.model import Policy
+    from interlock.statemachine.state import State
+
+    Visit = Callable[[Entry, State, Policy | None], None]
 
 MAX_FINDINGS: Final = 1000
 """How many findings are kept: what is wrong is plain long before."""
@@ -79,6 +83,7 @@ class Procedure:
     """One verification: `open_head`, `take` each entry, `close`, `report`. Use it as a context manager."""
 
     trust: Trust
+    visit: Visit | None = None
     findings: list[Finding] = field(default_factory=list)
     frontier: merkle.Frontier = field(default_factory=merkle.Frontier)
     head: note.Checkpoint | None = None
@@ -150,6 +155,8 @@ class Procedure:
             )
         self.texts.take(accepted.entry, texts, self._find_digest)
         self.documents.count(accepted.entry)
+        if self.visit is not None:
+            self.visit(accepted.entry, accepted.state, self.replay.policy)
 
     def take_checkpoint(self, text: str) -> None:
         """Step 4, for a checkpoint that was signed when the log had as many entries as were taken by now."""

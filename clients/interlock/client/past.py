@@ -1,0 +1,150 @@
+"""A log as it was at some moments: out of a running server, or out of a bundle that was verified on the way.
+
+From a server it is the server's word, which `audit verify` proves. From a bundle nothing is believed: every entry up to
+the moment, and past it to the bundle's end, was decided again here.
+Lives here: getting a moment's fold, and what entries it names. Not here: what is asked of it (`statemachine/tree.py`,
+`compare.py`), printing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from interlock.client.errors import DataLossError, NotFoundError
+from interlock.proofs import bundle
+from interlock.statemachine import snapshot
+from interlock.statemachine.codec import parse_strict
+from interlock.statemachine.compare import Moment, before_the_founding
+from interlock.statemachine.policy.files import pack_digest
+from interlock.statemachine.policy.findings import PackError
+from interlock.statemachine.policy.loader import load_pack
+from interlock.v1 import bundle_pb2, ledger_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from interlock.client.sdk import Interlock
+    from interlock.client.verify.report import Progress, Trust, VerifyReport
+    from interlock.statemachine.entry import Entry
+    from interlock.statemachine.policy.model import Policy
+    from interlock.statemachine.state import State
+
+    When = int | datetime | None
+
+_FAR = 1 << 62
+
+
+def live_moment(client: Interlock, when: When) -> Moment:
+    """Return the log as a server says that it was; a moment before its founding has nothing in it.
+
+    Raises DataLossError for states or packs that are not what they are called.
+    """
+    try:
+        found = client.audit.state_at(as_of=when)
+    except NotFoundError:
+        if not isinstance(when, datetime):
+            raise
+        return before_the_founding(_microseconds(when))
+    try:
+        rows = [(row.name, row.position, snapshot.decode(row.state)) for row in found.resources]
+        state = snapshot.rebuild(rows, size=found.position + 1, time=found.instant)
+    except snapshot.SnapshotError as error:
+        raise DataLossError(f"the server gave what is no state: {error}", reason="STATE") from error
+    return Moment(found.position, found.instant, state, _policy_of(client, state))
+
+
+def live_entries(client: Interlock, positions: Iterable[int]) -> dict[int, ledger_pb2.LedgerEntry]:
+    """Return entries by position, as a server gives them."""
+    return {at: ledger_pb2.LedgerEntry.FromString(client.audit.get(at).entry) for at in sorted(set(positions))}
+
+
+def _policy_of(client: Interlock, state: State) -> Policy | None:
+    """Return the policy that a state is judged by, loaded from the pack that has the state's digest."""
+    if state.policy is None:
+        return None
+    pack = client.policy.get(state.policy.name).pack
+    files = {row.path: row.content for row in pack.files}
+    try:
+        if pack_digest(files) == state.policy.digest:
+            return load_pack(files)
+    except PackError as error:
+        raise DataLossError(f"the pack of {state.policy.name} can't be read: {error}", reason="PACK") from error
+    raise DataLossError(f"the pack of {state.policy.name} does not have its digest", reason="DIGEST_MISMATCH")
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Keeps the last state at or before a moment while entries are judged."""
+
+    when: When
+    found: Moment | None = None
+
+    def see(self, entry: Entry, state: State, policy: Policy | None) -> None:
+        if isinstance(self.when, int):
+            if entry.seq == self.when:
+                self.found = Moment(entry.seq, entry.time, state, policy)
+            return
+        instant = _FAR if self.when is None else _microseconds(self.when)
+        if entry.time <= instant:
+            self.found = Moment(entry.seq, entry.time if self.when is None else instant, state, policy)
+
+
+@dataclass(frozen=True, slots=True)
+class BundlePast:
+    """What was asked of a bundle: its verification, and the moments in the order in which they were asked for.
+
+    A moment is None where the bundle has no such position; one before the founding has nothing in it. ``until`` is the
+    time of its last entry (microseconds): what came later is not in it.
+    """
+
+    report: VerifyReport
+    moments: tuple[Moment | None, ...]
+    until: int
+
+
+@dataclass(slots=True)
+class _Seen:
+    watches: list[_Watch]
+    until: int = 0
+    founded: bool = field(default=False)
+
+    def __call__(self, entry: Entry, state: State, policy: Policy | None) -> None:
+        self.until, self.founded = entry.time, True
+        for watch in self.watches:
+            watch.see(entry, state, policy)
+
+
+def read_bundle_past(path: Path, trust: Trust, whens: Sequence[When], progress: Progress | None = None) -> BundlePast:
+    """Verify a bundle from its first byte, and return the log as it was at some moments. Raises OSError."""
+    from interlock.client.verify import verify_bundle  # noqa: PLC0415  # it brings all of the rules
+
+    seen = _Seen([_Watch(when) for when in whens])
+    with path.open("rb") as file:
+        report = verify_bundle(file.read, trust, progress, visit=seen)
+    moments = [watch.found for watch in seen.watches]
+    for index, when in enumerate(whens):
+        if moments[index] is None and isinstance(when, datetime) and seen.founded:
+            moments[index] = before_the_founding(_microseconds(when))
+    return BundlePast(report, tuple(moments), seen.until)
+
+
+def bundle_entries(path: Path, positions: Iterable[int]) -> dict[int, ledger_pb2.LedgerEntry]:
+    """Return entries of a bundle by position. It has been verified: nothing is checked here. Raises OSError."""
+    wanted, found = set(positions), {}
+    with path.open("rb") as file:
+        position = 0
+        for segment in bundle.read_segments(file.read):
+            if segment.kind is not bundle.Kind.ENTRY:
+                continue
+            if position in wanted:
+                row = parse_strict(bundle_pb2.BundleEntry, segment.data, f"entry segment {position}")
+                found[position] = ledger_pb2.LedgerEntry.FromString(row.entry)
+            position += 1
+    return found
+
+
+def _microseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)

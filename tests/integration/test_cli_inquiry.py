@@ -1,0 +1,203 @@
+"""What an auditor asks of the past: why a verdict was what it was, and what changed; of a server and of a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from interlock.v1 import hold_pb2, trigger_pb2
+from tests.integration.cli_runner import SHA256, Cli, command_line
+from tests.support.people import People, Subject, trigger
+from tests.support.server import ServerThread, copy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Ask = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A model that was allowed, held and let go; positions by step, and where its log is kept as a bundle."""
+
+    subject: Subject
+    at: dict[str, int]
+    document: str
+    change: str
+    bundle: Path
+    key: Path
+    server: ServerThread
+
+    @property
+    def model(self) -> str:
+        """The model's id."""
+        return self.subject.model.removeprefix("models/")
+
+    @property
+    def offline(self) -> tuple[str, ...]:
+        """Options that ask the bundle."""
+        return ("--bundle", str(self.bundle), "--key", str(self.key))
+
+
+@pytest.fixture(scope="module")
+def story(installations: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """Tell the story through a real server, which goes on to run, and export its log."""
+    from interlock.client.sdk import Interlock  # noqa: PLC0415  # as a user of the SDK would
+
+    folder = tmp_path_factory.mktemp("inquiry")
+    at: dict[str, int] = {}
+    with ServerThread(copy_of(installations("minimal"), folder / "data")) as server, People(server) as people:
+
+        def mark(step: str) -> None:
+            at[step] = people["auditor"].checkpoint().size - 1
+
+        subject = people.new_model(SHA256)
+        mark("registered")
+        report = people["evaluator"].upload("evaluation_results")
+        change = people.enact(subject.rule_out(), subject.assign(), evidence=[report.name])
+        mark("allowed")
+        hold = people["owner"].holds.PlaceHold(hold_pb2.PlaceHoldRequest(target=subject.model))
+        mark("held")
+        people.enact(trigger(hold_lift=trigger_pb2.HoldLift(hold=hold.name)))
+        mark("lifted")
+        with Interlock.from_profile(str(server.home / "auditor")) as client:
+            client.export(folder / "q2.ilbundle")
+            (folder / "log.pub").write_text(client.profile.log_key)
+        yield Story(subject, at, report.name, change.name, folder / "q2.ilbundle", folder / "log.pub", server)
+
+
+@pytest.fixture
+def cli(story: Story, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Give a command line for everybody of the story's server."""
+    return command_line(story.server, capsys, tmp_path, monkeypatch)
+
+
+def leaves(tree: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the requirements that have none below them."""
+    return [leaf for child in tree["children"] for leaf in leaves(child)] if tree["children"] else [tree]
+
+
+@pytest.mark.parametrize("offline", [False, True], ids=["server", "bundle"])
+def test_why_it_was_allowed_names_entry_signer_and_document(cli: Cli, story: Story, offline: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """Each requirement that was met has the entry that met it; what was signed for has its signers and evidence."""
+    words = story.offline if offline else ()
+
+    found = cli.must(
+        "auditor", "audit", "why", story.model, "-c", "internal", "--at", str(story.at["allowed"]), "--json", *words
+    ).json
+
+    assert (found["verdict"], found["position"], found["policy_was_in_force"]) == ("ALLOW", story.at["allowed"], True)
+    determined = next(row for row in leaves(found["tree"]) if row["resource"] == story.subject.determination)
+    assert determined["entries"] == [story.at["allowed"]]
+    assert determined["signers"] == ["principals/owner", "principals/reviewer"]
+    assert determined["evidence"] == [story.document]
+    assert found["evidence"][story.document]["kind"] == "evaluation_results"
+    assert found["entries"][str(story.at["allowed"])]["actor"] == "principals/reviewer"
+
+
+@pytest.mark.parametrize("offline", [False, True], ids=["server", "bundle"])
+def test_why_it_was_denied_names_the_hold(cli: Cli, story: Story, offline: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """While it was held the verdict was DENY, by the hold's entry; exit code 1, whatever is true today."""
+    words = story.offline if offline else ()
+
+    done = cli("auditor", "audit", "why", story.model, "-c", "internal", "--at", str(story.at["held"]), *words)
+    today = cli("auditor", "audit", "why", story.model, "-c", "internal", *words)
+
+    assert (done.code, today.code) == (1, 0)
+    assert "DENY" in done.out
+    assert "HOLD_PLACED" in done.out
+    assert f"entry {story.at['held']}" in done.out
+    assert "hold.place" in done.out
+
+
+@pytest.mark.parametrize("offline", [False, True], ids=["server", "bundle"])
+def test_another_pack_judges_the_same_moment(cli: Cli, story: Story, offline: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """By rules that ask for more the same facts are a DENY, and what the pack has no id for is said."""
+    words = story.offline if offline else ()
+    at = str(story.at["allowed"])
+
+    done = cli("auditor", "audit", "why", story.model, "-c", "api", "--at", at, "--policy", "rsp-2.2", "--json", *words)
+
+    found = done.json
+    assert done.code == 1
+    assert (found["verdict"], found["policy_was_in_force"]) == ("DENY", False)
+    assert found["policy"].startswith("policies/rsp")
+    assert any(row["code"] == "DETERMINATION_MISSING" for row in leaves(found["tree"]))
+    assert any(row.startswith(story.subject.determination) for row in found["not_carried"])
+
+
+def test_the_pack_that_was_in_force_gives_the_verdict_that_was_given(cli: Cli, story: Story) -> None:
+    """Deciding again by the very rules of then is the same answer."""
+    at = str(story.at["allowed"])
+    words = ("audit", "why", story.model, "-c", "internal", "--at", at, "--json")
+
+    assert cli.must("auditor", *words, "--policy", "minimal").json == cli.must("auditor", *words).json
+
+
+@pytest.mark.parametrize("offline", [False, True], ids=["server", "bundle"])
+def test_a_diff_tells_by_model_what_moved_and_who_signed(cli: Cli, story: Story, offline: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """Between two positions: verdict, level, determination, hold, the change and its two sign-offs."""
+    words = story.offline if offline else ()
+    span = ("--from", str(story.at["registered"]), "--to", str(story.at["held"]))
+
+    found = cli.must("auditor", "audit", "diff", *span, "-m", story.model, "--json", *words).json
+
+    (of_model,) = found["differences"]
+    moved = {row["resource"]: (row["before"], row["after"]) for row in of_model["moved"]}
+    assert moved[story.subject.level] == ("-", "confirmed(basic)")
+    assert moved[story.subject.determination][1].startswith("ruled_out/confirmed")
+    assert moved["holds/1"] == ("-", f"placed on {story.subject.model}")
+    assert moved[story.change] == ("-", "applied")
+    assert [(row["signer"], row["decision"]) for row in of_model["sign_offs"]] == [
+        ("principals/owner", "approve"),
+        ("principals/reviewer", "approve"),
+    ]
+    internal = next(row for row in of_model["verdicts"] if row["context"] == "internal")
+    assert (internal["before"]["verdict"], internal["after"]["codes"]) == ("DENY", ["HOLD_PLACED"])
+
+
+def test_a_diff_from_before_the_founding_has_everything(cli: Cli, story: Story) -> None:
+    """A moment before the log began is an empty log, for a server and for a bundle alike."""
+    words = ("audit", "diff", "--from", "2001-01-01", "--to", str(story.at["lifted"]), "--json")
+
+    live, offline = cli.must("auditor", *words).json, cli.must("auditor", *words, *story.offline).json
+
+    assert live == offline
+    assert live["from"]["position"] == -1
+    assert {row["subject"] for row in live["differences"]} == {story.subject.model, ""}
+    assert story.subject.model in cli.must("auditor", *words[:-1]).out
+
+
+def test_moments_the_wrong_way_round_are_a_mistake_of_usage(cli: Cli, story: Story) -> None:
+    """From after to is exit code 2."""
+    span = ("--from", str(story.at["held"]), "--to", str(story.at["registered"]))
+
+    assert cli("auditor", "audit", "diff", *span).code == 2
+    assert cli("auditor", "audit", "why", story.model, "-c", "internal", "--at", "2001-01-01").code == 2
+
+
+def test_a_bundle_that_does_not_verify_answers_nothing(cli: Cli, story: Story, tmp_path: Path) -> None:
+    """One flipped byte, and there are findings instead of a verdict."""
+    data = bytearray(story.bundle.read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "bad.ilbundle").write_bytes(data)
+    words = ("--bundle", str(tmp_path / "bad.ilbundle"), "--key", str(story.key))
+
+    done = cli("auditor", "audit", "why", story.model, "-c", "internal", *words)
+
+    assert done.code == 1
+    assert "NOT VERIFIED" in done.out
+    assert "ALLOW" not in done.out
+
+
+def test_a_bundle_needs_no_profile_and_no_server(cli: Cli, story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the log's key the bundle is all that is asked."""
+    from interlock.cli import main  # noqa: PLC0415  # without `cli`'s profile
+
+    monkeypatch.setenv("INTERLOCK_HOME", "/nowhere")
+
+    assert main.run(["audit", "why", story.model, "--context", "internal", *story.offline]) == 0
+    del cli
