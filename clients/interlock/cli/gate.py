@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli import decisions
+from interlock.cli import decisions, questions
 from interlock.cli.arguments import ModelArgument, duration_seconds
 from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run, command, group
@@ -25,6 +25,10 @@ app = group("The gate: may this model go to this context, now?")
 command(app, "verify", example="interlock gate verify aurora-4.decision --context api --artifact 9f86d08…")(
     decisions.verify
 )
+command(app, "explain", example="interlock gate explain aurora-4 --context api --as-of 2026-05-22T10:00:00Z")(
+    questions.explain
+)
+command(app, "batch", example="interlock gate batch --file questions.jsonl")(questions.batch)
 
 
 @command(

@@ -75,6 +75,11 @@ class Terminal:
         self._out_file.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
         self._out_file.flush()
 
+    def json_line(self, value: object) -> None:
+        """Print one of many results as JSON in a line of its own, in ASCII."""
+        self._out_file.write(json.dumps(value, ensure_ascii=True) + "\n")
+        self._out_file.flush()
+
     def note(self, *pieces: Piece) -> None:
         """Print one line to stderr: hints, warnings, what is under way."""
         self._err.print(_text(pieces), soft_wrap=True)

@@ -520,3 +520,235 @@ class WatchReleaseResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchReleaseResponse: _TypeAlias = WatchReleaseResponse  # noqa: Y015
+
+@_typing.final
+class BatchCheckReleaseRequest(_message.Message):
+    """Many questions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTIONS_FIELD_NUMBER: _builtins.int
+    MIN_POSITION_FIELD_NUMBER: _builtins.int
+    min_position: _builtins.int
+    """The answers have to include the entry at this position; 0 for any."""
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReleaseQuestion]:
+        """Up to 1,000 questions; each may ask for neither a decision nor a position of its own."""
+
+    def __init__(
+        self,
+        *,
+        questions: _abc.Iterable[Global___ReleaseQuestion] = ...,
+        min_position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_position", b"min_position", "questions", b"questions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCheckReleaseRequest: _TypeAlias = BatchCheckReleaseRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseQuestion(_message.Message):
+    """One question of many."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """`models/{id}`."""
+    context: _builtins.str
+    """Id of the context, from the policy."""
+    artifact_digest: _builtins.str
+    """SHA-256 of the weights manifest, lower-case hex; empty for none."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        context: _builtins.str = ...,
+        artifact_digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "context", b"context", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseQuestion: _TypeAlias = ReleaseQuestion  # noqa: Y015
+
+@_typing.final
+class BatchCheckReleaseResponse(_message.Message):
+    """The answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckReleaseResponse]:
+        """One for each question, in their order; all at one position and instant."""
+
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[Global___CheckReleaseResponse] = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCheckReleaseResponse: _TypeAlias = BatchCheckReleaseResponse  # noqa: Y015
+
+@_typing.final
+class ExplainReleaseRequest(_message.Message):
+    """What is to be explained."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """`models/{id}`."""
+    context: _builtins.str
+    """Id of the context, from the policy."""
+    artifact_digest: _builtins.str
+    """SHA-256 of the weights manifest, lower-case hex; empty for none."""
+    position: _builtins.int
+    """After the entry at this position, at its time."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """At this moment, after the last entry made by then."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        context: _builtins.str = ...,
+        artifact_digest: _builtins.str = ...,
+        position: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "position", b"position", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "as_of", b"as_of", "context", b"context", "model", b"model", "position", b"position", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_as_of: _TypeAlias = _typing.Literal["position", "time"]  # noqa: Y015
+    _WhichOneofArgType_as_of: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_as_of) -> _WhichOneofReturnType_as_of | None: ...
+
+Global___ExplainReleaseRequest: _TypeAlias = ExplainReleaseRequest  # noqa: Y015
+
+@_typing.final
+class ExplainReleaseResponse(_message.Message):
+    """The verdict and the tree that it follows from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    TREE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answer(self) -> Global___CheckReleaseResponse:
+        """The gate's answer, as CheckRelease gives it."""
+
+    @_builtins.property
+    def tree(self) -> Global___RequirementNode:
+        """The requirement tree. It is met if and only if the verdict is ALLOW."""
+
+    def __init__(
+        self,
+        *,
+        answer: Global___CheckReleaseResponse = ...,
+        tree: Global___RequirementNode = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "tree", b"tree"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "tree", b"tree"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainReleaseResponse: _TypeAlias = ExplainReleaseResponse  # noqa: Y015
+
+@_typing.final
+class RequirementNode(_message.Message):
+    """One requirement, met or not. A node with children is met if and only if all its blocking children are; a rule of which
+    nothing could be judged, for want of the context or the model, is not met and has neither children nor a code.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    REQUIREMENT_FIELD_NUMBER: _builtins.int
+    MET_FIELD_NUMBER: _builtins.int
+    BLOCKING_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    ACTUAL_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    SIGNERS_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    CHILDREN_FIELD_NUMBER: _builtins.int
+    rule: _builtins.int
+    """Number of the ALLOW rule (1 to 8); 0 for the root."""
+    requirement: _builtins.str
+    """What is asked for, in words."""
+    met: _builtins.bool
+    """Is it met?"""
+    blocking: _builtins.bool
+    """False for a recommendation: unmet, it is an advisory and never a reason."""
+    code: _builtins.str
+    """The code that its being unmet has; empty while it is met, and for a node that only groups others."""
+    actual: _builtins.str
+    """What is there, in words."""
+    resource: _builtins.str
+    """The resource to look at; empty for a group."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Positions of the entries that gave the facts that it reads, ascending; empty where no entry did."""
+
+    @_builtins.property
+    def evidence(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`evidence/{n}` that these facts, and the changes that gave them, rest on."""
+
+    @_builtins.property
+    def signers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`principals/{p}` who signed for these facts; empty where one person's word was enough."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment at which time alone would leave it unmet; unset for never."""
+
+    @_builtins.property
+    def children(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequirementNode]:
+        """What it is made of."""
+
+    def __init__(
+        self,
+        *,
+        rule: _builtins.int = ...,
+        requirement: _builtins.str = ...,
+        met: _builtins.bool = ...,
+        blocking: _builtins.bool = ...,
+        code: _builtins.str = ...,
+        actual: _builtins.str = ...,
+        resource: _builtins.str = ...,
+        entries: _abc.Iterable[_builtins.int] = ...,
+        evidence: _abc.Iterable[_builtins.str] = ...,
+        signers: _abc.Iterable[_builtins.str] = ...,
+        until_time: _timestamp_pb2.Timestamp = ...,
+        children: _abc.Iterable[Global___RequirementNode] = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["until_time", b"until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actual", b"actual", "blocking", b"blocking", "children", b"children", "code", b"code", "entries", b"entries", "evidence", b"evidence", "met", b"met", "requirement", b"requirement", "resource", b"resource", "rule", b"rule", "signers", b"signers", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequirementNode: _TypeAlias = RequirementNode  # noqa: Y015

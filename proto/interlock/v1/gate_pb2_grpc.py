@@ -40,6 +40,16 @@ class GateServiceStub:
                 request_serializer=interlock_dot_v1_dot_gate__pb2.CheckReleaseRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_gate__pb2.CheckReleaseResponse.FromString,
                 _registered_method=True)
+        self.BatchCheckRelease = channel.unary_unary(
+                '/interlock.v1.GateService/BatchCheckRelease',
+                request_serializer=interlock_dot_v1_dot_gate__pb2.BatchCheckReleaseRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_gate__pb2.BatchCheckReleaseResponse.FromString,
+                _registered_method=True)
+        self.ExplainRelease = channel.unary_unary(
+                '/interlock.v1.GateService/ExplainRelease',
+                request_serializer=interlock_dot_v1_dot_gate__pb2.ExplainReleaseRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_gate__pb2.ExplainReleaseResponse.FromString,
+                _registered_method=True)
         self.WatchRelease = channel.unary_stream(
                 '/interlock.v1.GateService/WatchRelease',
                 request_serializer=interlock_dot_v1_dot_gate__pb2.WatchReleaseRequest.SerializeToString,
@@ -73,6 +83,21 @@ class GateServiceServicer:
 
     def CheckRelease(self, request, context):
         """Answers at the head of the log, with every reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchCheckRelease(self, request, context):
+        """Answers many questions at one position and one instant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainRelease(self, request, context):
+        """Answers with the whole requirement tree: what is met, by which entry, until when. About now for whoever may ask the
+        gate; about the past for readers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,6 +146,16 @@ def add_GateServiceServicer_to_server(servicer, server):
                     servicer.CheckRelease,
                     request_deserializer=interlock_dot_v1_dot_gate__pb2.CheckReleaseRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_gate__pb2.CheckReleaseResponse.SerializeToString,
+            ),
+            'BatchCheckRelease': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCheckRelease,
+                    request_deserializer=interlock_dot_v1_dot_gate__pb2.BatchCheckReleaseRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_gate__pb2.BatchCheckReleaseResponse.SerializeToString,
+            ),
+            'ExplainRelease': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainRelease,
+                    request_deserializer=interlock_dot_v1_dot_gate__pb2.ExplainReleaseRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_gate__pb2.ExplainReleaseResponse.SerializeToString,
             ),
             'WatchRelease': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchRelease,
@@ -176,6 +211,60 @@ class GateService:
             '/interlock.v1.GateService/CheckRelease',
             interlock_dot_v1_dot_gate__pb2.CheckReleaseRequest.SerializeToString,
             interlock_dot_v1_dot_gate__pb2.CheckReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCheckRelease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.GateService/BatchCheckRelease',
+            interlock_dot_v1_dot_gate__pb2.BatchCheckReleaseRequest.SerializeToString,
+            interlock_dot_v1_dot_gate__pb2.BatchCheckReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainRelease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.GateService/ExplainRelease',
+            interlock_dot_v1_dot_gate__pb2.ExplainReleaseRequest.SerializeToString,
+            interlock_dot_v1_dot_gate__pb2.ExplainReleaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,12 @@ class GateServiceStub:
     def __new__(cls, channel: _aio.Channel) -> GateServiceAsyncStub: ...
     CheckRelease: _grpc.UnaryUnaryMultiCallable[_gate_pb2.CheckReleaseRequest, _gate_pb2.CheckReleaseResponse]
     """Answers at the head of the log, with every reason."""
+    BatchCheckRelease: _grpc.UnaryUnaryMultiCallable[_gate_pb2.BatchCheckReleaseRequest, _gate_pb2.BatchCheckReleaseResponse]
+    """Answers many questions at one position and one instant."""
+    ExplainRelease: _grpc.UnaryUnaryMultiCallable[_gate_pb2.ExplainReleaseRequest, _gate_pb2.ExplainReleaseResponse]
+    """Answers with the whole requirement tree: what is met, by which entry, until when. About now for whoever may ask the
+    gate; about the past for readers.
+    """
     WatchRelease: _grpc.UnaryStreamMultiCallable[_gate_pb2.WatchReleaseRequest, _gate_pb2.WatchReleaseResponse]
     """The verdict now and at every flip, in order, also those that time alone makes. Ends with ABORTED (SLOW_CONSUMER) for
     whoever does not read, UNAUTHENTICATED with the session; `resume_token` goes on without gap or duplicate.
@@ -55,6 +61,12 @@ class GateServiceAsyncStub(GateServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CheckRelease: _aio.UnaryUnaryMultiCallable[_gate_pb2.CheckReleaseRequest, _gate_pb2.CheckReleaseResponse]  # type: ignore[assignment]
     """Answers at the head of the log, with every reason."""
+    BatchCheckRelease: _aio.UnaryUnaryMultiCallable[_gate_pb2.BatchCheckReleaseRequest, _gate_pb2.BatchCheckReleaseResponse]  # type: ignore[assignment]
+    """Answers many questions at one position and one instant."""
+    ExplainRelease: _aio.UnaryUnaryMultiCallable[_gate_pb2.ExplainReleaseRequest, _gate_pb2.ExplainReleaseResponse]  # type: ignore[assignment]
+    """Answers with the whole requirement tree: what is met, by which entry, until when. About now for whoever may ask the
+    gate; about the past for readers.
+    """
     WatchRelease: _aio.UnaryStreamMultiCallable[_gate_pb2.WatchReleaseRequest, _gate_pb2.WatchReleaseResponse]  # type: ignore[assignment]
     """The verdict now and at every flip, in order, also those that time alone makes. Ends with ABORTED (SLOW_CONSUMER) for
     whoever does not read, UNAUTHENTICATED with the session; `resume_token` goes on without gap or duplicate.
@@ -78,6 +90,24 @@ class GateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gate_pb2.CheckReleaseResponse, _abc.Awaitable[_gate_pb2.CheckReleaseResponse]]:
         """Answers at the head of the log, with every reason."""
+
+    @_abc_1.abstractmethod
+    def BatchCheckRelease(
+        self,
+        request: _gate_pb2.BatchCheckReleaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gate_pb2.BatchCheckReleaseResponse, _abc.Awaitable[_gate_pb2.BatchCheckReleaseResponse]]:
+        """Answers many questions at one position and one instant."""
+
+    @_abc_1.abstractmethod
+    def ExplainRelease(
+        self,
+        request: _gate_pb2.ExplainReleaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gate_pb2.ExplainReleaseResponse, _abc.Awaitable[_gate_pb2.ExplainReleaseResponse]]:
+        """Answers with the whole requirement tree: what is met, by which entry, until when. About now for whoever may ask the
+        gate; about the past for readers.
+        """
 
     @_abc_1.abstractmethod
     def WatchRelease(

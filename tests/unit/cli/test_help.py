@@ -107,7 +107,7 @@ def test_every_command_of_the_design_is_there() -> None:
         changes propose | changes amend | changes list | changes show | changes preview | changes attach
         changes detach | changes rebase | changes submit | changes apply | changes withdraw
         evidence upload | evidence list | evidence show | evidence download | evidence grant-access
-        hold place | hold list | hold show | hold lift | gate check | gate verify
+        hold place | hold list | hold show | hold lift | gate check | gate verify | gate explain | gate batch
         deployments record | deployments end | deployments list | deployments show
         keys create | policy list | policy show | policy init | policy lint | principals list | principals show
         audit log | audit show | audit state | audit why | audit diff | audit tail | audit checkpoint | audit verify

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from interlock.service.api.decisions import Decisions
     from interlock.service.api.deployments import Deployments
+    from interlock.service.api.questions import Questions
     from interlock.service.api.release_watch import ReleaseWatches
     from interlock.service.clock import Clock
     from interlock.service.ledger.committer import Committer
@@ -40,12 +41,14 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
         clock: Clock,
         decisions: Decisions,
         deployments: Deployments,
+        questions: Questions,
         watches: ReleaseWatches,
     ) -> None:
         self._committer = committer
         self._clock = clock
         self._decisions = decisions
         self._deployments = deployments
+        self._questions = questions
         self._watches = watches
         self._view: View | None = None
         self._kept: dict[Question, Judged] = {}
@@ -67,6 +70,18 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
             return signed.SerializeToString()
         kept = self._verdict(view, question, instant)
         return denied(kept.at(instant), no).SerializeToString() if no else kept.data + self._instant_bytes(instant)
+
+    async def BatchCheckRelease(
+        self, request: gate_pb2.BatchCheckReleaseRequest, context: Context
+    ) -> gate_pb2.BatchCheckReleaseResponse:
+        """Answer many questions at one position and one instant."""
+        return await self._questions.answer_all(request)
+
+    async def ExplainRelease(
+        self, request: gate_pb2.ExplainReleaseRequest, context: Context
+    ) -> gate_pb2.ExplainReleaseResponse:
+        """Answer with the requirement tree, now or as of a time or position."""
+        return await self._questions.explain(request)
 
     def WatchRelease(
         self, request: gate_pb2.WatchReleaseRequest, context: Context

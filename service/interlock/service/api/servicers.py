@@ -16,6 +16,7 @@ from interlock.service.api.gate import GateService
 from interlock.service.api.hold import HoldService
 from interlock.service.api.model import ModelService
 from interlock.service.api.policy import PolicyService
+from interlock.service.api.questions import Questions
 from interlock.service.api.reads import Reader
 from interlock.service.api.release_watch import ReleaseWatches
 from interlock.service.api.safeguard import SafeguardService
@@ -65,9 +66,9 @@ def register(  # each by name at its one call
     """Register every servicer of this package with a server."""
     reader, writer, texts = Reader(committer, clock), Writer(committer, rng), Texts(store)
     evidence = EvidenceService(reader, writer, texts, blobs, max_bytes=max_evidence_bytes)
-    deployments = Deployments(reader, writer)
+    deployments, questions = Deployments(reader, writer), Questions(committer, clock, reader)
     watches = ReleaseWatches(streams)
-    gate = GateService(committer, clock, Decisions(writer, decision_key), deployments, watches)
+    gate = GateService(committer, clock, Decisions(writer, decision_key), deployments, questions, watches)
     change = ChangeService(reader, writer, texts, committer, store)
     prover = Prover(committer, store)
     exporter = Exporter(committer, store, reader, writer, blobs)

@@ -110,6 +110,9 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
             },
             "GateService": {
                 "CheckRelease": _GATE,
+                "BatchCheckRelease": _GATE,
+                # About the past it asks for the right to read as well.
+                "ExplainRelease": _GATE,
                 "WatchRelease": _GATE,
                 "RecordDeployment": _fires(Trigger.DEPLOYMENT_RECORD),
                 "EndDeployment": _fires(Trigger.DEPLOYMENT_END),

@@ -12,11 +12,15 @@ from interlock.client import names
 from interlock.client.aio.groups.base import AsyncGroup
 from interlock.client.decision import verify_decision
 from interlock.client.errors import DataLossError, ProfileError
+from interlock.client.groups.base import put_as_of
 from interlock.client.groups.gate import is_allowed
 from interlock.v1 import gate_pb2, gate_pb2_grpc
 
 if TYPE_CHECKING:
-    from interlock.v1.gate_pb2 import CheckReleaseResponse
+    from collections.abc import Iterable
+
+    from interlock.client.groups.base import AsOf
+    from interlock.v1.gate_pb2 import CheckReleaseResponse, ExplainReleaseResponse
 
 
 class AsyncGate(AsyncGroup):
@@ -68,6 +72,47 @@ class AsyncGate(AsyncGroup):
     async def allows(self, model: str, context: str, *, artifact: str = "") -> bool:
         """Say whether the gate allows it now. Raises InterlockError rather than guess."""
         return is_allowed(await self.check(model, context, artifact=artifact))
+
+    async def check_many(
+        self, questions: Iterable[tuple[str, str, str]], *, min_position: int | None = None
+    ) -> list[CheckReleaseResponse]:
+        """Return one answer for each (model, context, artifact or empty), in order, all at one position and instant.
+
+        At most 1,000 questions; ``min_position`` as for `check`. Raises DataLossError where an answer is missing.
+        """
+        memory = self._transport.memory
+        seen = memory.load()
+        request = gate_pb2.BatchCheckReleaseRequest(
+            questions=[
+                gate_pb2.ReleaseQuestion(model=names.model(model), context=context, artifact_digest=artifact)
+                for model, context, artifact in questions
+            ],
+            min_position=max(seen.least_position, min_position or 0, 0),
+        )
+        answers = list((await self._transport.call(self._stub.BatchCheckRelease, request)).answers)
+        if len(answers) != len(request.questions) or len({answer.log_position for answer in answers}) > 1:
+            raise DataLossError("the server's answers are not those to the questions asked", reason="ANSWERS")
+        for answer in answers[:1]:
+            memory.check_position(answer.log_position, seen)
+        return answers
+
+    async def explain(
+        self, model: str, context: str, *, artifact: str = "", as_of: AsOf = None
+    ) -> ExplainReleaseResponse:
+        """Return the answer with its requirement tree, now or as of a position or time.
+
+        Raises DataLossError where tree and verdict contradict each other.
+        """
+        memory = self._transport.memory
+        seen = memory.load()
+        request = gate_pb2.ExplainReleaseRequest(model=names.model(model), context=context, artifact_digest=artifact)
+        put_as_of(request, as_of)
+        explained = await self._transport.call(self._stub.ExplainRelease, request)
+        if as_of is None:
+            memory.check_position(explained.answer.log_position, seen)
+        if explained.tree.met is not is_allowed(explained.answer):
+            raise DataLossError("the server's verdict does not follow from its tree", reason="EXPLANATION")
+        return explained
 
     async def _ask(
         self, model: str, context: str, artifact: str, min_position: int | None, *, want_decision: bool
