@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from interlock.statemachine import authority, consent, documents, genesis, lifecycle, verdicts
+from interlock.statemachine import authority, consent, documents, forms, genesis, lifecycle, verdicts
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Entry, PolicyRef
@@ -82,7 +82,10 @@ def decide(  # everything that a decision depends on, by name
 
 
 def _check_order(state: State, command: c.Command, facts: c.Facts) -> Refused | None:
-    """Refuse time that does not move on, and a founding out of its place."""
+    """Refuse time that does not move on or is out of all bounds, and a founding out of its place."""
+    if not 0 <= facts.instant <= forms.LAST_INSTANT:
+        wish = f"an instant from 0 to {forms.LAST_INSTANT}"
+        return refused(RefusalKind.INVALID, Code.TIME_ORDER, wish, str(facts.instant), "log")
     if state.size and facts.instant <= state.time:
         return refused(
             RefusalKind.INVALID, Code.TIME_ORDER, f"an instant after {state.time}", str(facts.instant), "log"

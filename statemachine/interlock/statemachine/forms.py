@@ -22,6 +22,10 @@ _ID: Final = "[a-z][a-z0-9._-]{0,62}"
 _NUMBER: Final = "(?:0|[1-9][0-9]{0,17})"
 _DIGEST_BYTES: Final = 32
 
+LAST_INSTANT: Final = 2**53 - 1 - 86_400_000_000
+"""The latest instant of an entry, in microseconds, in the year 2255. A decision given then still ends, a day later at
+most, within the integers that JSON can hold exactly (RFC 8259 §6)."""
+
 
 def _form(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.ASCII)

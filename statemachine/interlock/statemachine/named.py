@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
-from interlock.proofs import dsse
 from interlock.proofs.errors import RefusedError
 from interlock.statemachine import commands as c
 from interlock.statemachine import signoff
@@ -13,7 +12,7 @@ from interlock.statemachine.changes import content_of
 from interlock.statemachine.codec import CodecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from interlock.statemachine.entry import Entry
 
@@ -22,6 +21,11 @@ TEXT_DIGESTS: Final = frozenset({"reason_digest", "title_digest"})
 
 OTHER_DIGESTS: Final = frozenset({"request_digest", "statement_digest"})
 """Fields that name something else. A test checks that each digest of a command is in one of the two."""
+
+_NAMING: Final[Mapping[type, tuple[str, ...]]] = {
+    kind: tuple(item.name for item in fields(kind) if item.name in TEXT_DIGESTS)
+    for kind in (*get_args(c.Command), *get_args(c.Firing))
+}
 
 
 def texts_of(entry: Entry) -> dict[bytes, str]:
@@ -41,9 +45,8 @@ def _named(entry: Entry) -> Iterator[tuple[str, bytes]]:
 
 
 def _of_fields(value: c.Command | c.Firing) -> Iterator[tuple[str, bytes]]:
-    for item in fields(value):
-        if item.name in TEXT_DIGESTS:
-            yield item.name.removesuffix("_digest"), getattr(value, item.name)
+    for name in _NAMING[type(value)]:
+        yield name.removesuffix("_digest"), getattr(value, name)
 
 
 def _of_content(data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -58,7 +61,7 @@ def _of_content(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _of_statement(envelope: bytes) -> Iterator[tuple[str, bytes]]:
     try:
-        statement = signoff.parse_statement(dsse.RawEnvelope.from_json(envelope).payload)
+        statement = signoff.claimed_statement(envelope)
     except (RefusedError, signoff.StatementError):
         return  # replay says what is wrong with it
     yield "comment", bytes.fromhex(statement.comment_digest)

@@ -8,6 +8,7 @@ client builds it, ``decide`` parses it; both use this module. Payloads are parse
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from interlock.proofs import dsse, json_text
@@ -20,6 +21,8 @@ DECISIONS: Final = ("approve", "reject", "withdraw")
 SEEN: Final = ("full", "redacted", "not_opened")
 _NONCE_CHARS: Final = 32
 _DIGEST_CHARS: Final = 64
+_FEW: Final = 8
+"""One entry's envelopes are looked at again and again while it is judged; no more than these are worth keeping."""
 
 
 class StatementError(ValueError):
@@ -95,6 +98,7 @@ def parse_countersignature(payload: bytes, genesis_digest: bytes) -> str:
     return signer
 
 
+@lru_cache(maxsize=_FEW)
 def parse_statement(payload: bytes) -> Statement:
     """Return what a sign-off payload says. Raises StatementError unless it is exactly of the form built here."""
     name, sha256, predicate = _open(payload, SIGN_OFF_TYPE)
@@ -205,4 +209,14 @@ def _exactly(value: Any, shape: dict[str, type], what: str) -> None:  # noqa: AN
 
 def open_envelope(data: bytes, public_key: bytes) -> dsse.VerifiedPayload:
     """Return the payload of an envelope signed by ``public_key`` (raw Ed25519). Raises RefusedError otherwise."""
-    return dsse.verify(dsse.RawEnvelope.from_json(data), public_key, payload_type=dsse.IN_TOTO_TYPE)
+    return dsse.verify(_raw(data), public_key, payload_type=dsse.IN_TOTO_TYPE)
+
+
+def claimed_statement(data: bytes) -> Statement:
+    """Return the statement in an envelope, whoever signed it. Raises RefusedError, StatementError."""
+    return parse_statement(_raw(data).payload)
+
+
+@lru_cache(maxsize=_FEW)
+def _raw(data: bytes) -> dsse.RawEnvelope:
+    return dsse.RawEnvelope.from_json(data)

@@ -9,9 +9,10 @@ import pytest
 
 from interlock.proofs import keys
 from interlock.statemachine import commands as c
+from interlock.statemachine import forms, rules, verdicts
 from interlock.statemachine import resources as r
 from interlock.statemachine.codec import encode_entry
-from interlock.statemachine.decide import Accepted
+from interlock.statemachine.decide import Accepted, decide
 from interlock.statemachine.rights import CHANGE_APPLY, CHANGE_PROPOSE, EVIDENCE_UPLOAD
 from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.triggers import DIRECTIONS, Direction
@@ -209,6 +210,17 @@ def test_a_grant_ends(world: World) -> None:
 def test_time_moves_on(behind: int, world: World) -> None:
     """An entry is later than the one before it."""
     decided = world.decide("admin", c.Fire(c.HoldPlace(EVERYTHING)), instant=world.state.time - behind)
+
+    assert codes(decided) == [Code.TIME_ORDER]
+
+
+@pytest.mark.parametrize("instant", [forms.LAST_INSTANT + 1, 2**53, 2**62])
+def test_an_instant_beyond_all_bounds_is_refused(instant: int, world: World) -> None:
+    """Found by `make mutation`: a recorded decision at such an instant raised, for JSON can't hold its times."""
+    asked = c.RecordDecision("models/m", "api", "0" * 64, allowed=True, statement_digest=bytes(32))
+    facts = c.Facts(instant, (), verdicts.SERVING)
+
+    decided = decide(rules.current(), world.policy, world.state, asked, facts, actor("release-bot"))
 
     assert codes(decided) == [Code.TIME_ORDER]
 

@@ -24,7 +24,7 @@ from interlock.client.verify.consent import Consent
 from interlock.client.verify.digests import Documents, Objects, Texts
 from interlock.client.verify.report import LOG, STEPS, Finding, Step, VerifyReport
 from interlock.client.verify.roots import Roots
-from interlock.proofs import dsse, merkle, note
+from interlock.proofs import merkle, note
 from interlock.proofs.errors import RefusedError
 from interlock.statemachine import commands as c
 from interlock.statemachine import signoff
@@ -243,7 +243,7 @@ class Procedure:
             return
         for envelope in entry.facts.envelopes:
             try:
-                statement = signoff.parse_statement(dsse.RawEnvelope.from_json(envelope).payload)
+                statement = signoff.claimed_statement(envelope)
             except (RefusedError, signoff.StatementError) as error:
                 self.find("sign-offs", entry.seq, "SIGN_OFF_FORMAT", str(error))
                 continue
