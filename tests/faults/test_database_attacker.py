@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from interlock.cli import main
 from interlock.client.errors import RollbackError
 from interlock.client.sdk import Interlock
 from interlock.client.verify import verify_log
@@ -169,6 +170,40 @@ def test_an_edited_entry_is_named_by_verify_live(data: Path, told: tuple[ServerT
 
     assert not report.verified
     assert {finding.position for finding in report.findings} >= {5}
+
+
+@pytest.mark.parametrize("which", ["early", "last"])
+def test_verify_names_an_edited_entry_of_a_server_that_knows(
+    data: Path, told: tuple[ServerThread, People, Subject], which: str
+) -> None:
+    """Found by the running server, which signs nothing any more; `audit verify` still names the entry.
+
+    It holds the entries against the newest checkpoint that was shown before.
+    """
+    server, people, subject = told
+    with auditor_of(server) as client:
+        position = client.audit.checkpoint().size - 1 if which == "last" else 3
+        edit(data, "UPDATE entries SET bytes = bytes || x'00' WHERE seq = ?", position)
+        by_listing(people)
+        assert distrusted(people, subject)
+
+        report = client.verify()
+
+    assert not report.verified
+    assert position in {finding.position for finding in report.findings}
+
+
+def test_a_shown_entry_that_was_edited_is_not_proven(
+    data: Path, told: tuple[ServerThread, People, Subject], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Found by the client: these bytes are not in the tree that was signed, whatever the server thinks."""
+    server, _, _ = told
+    edit(data, "UPDATE entries SET bytes = replace(bytes, 'owner', 'admin') WHERE seq = 5")
+
+    code = main.run(["--profile", str(server.home / "auditor"), "audit", "show", "5"])
+
+    assert code == 1
+    assert "NOT PROVEN" in capsys.readouterr().out
 
 
 # A tile ----------------------------------------------------------------------------------------------------------

@@ -201,3 +201,28 @@ def test_a_bundle_needs_no_profile_and_no_server(cli: Cli, story: Story, monkeyp
 
     assert main.run(["audit", "why", story.model, "--context", "internal", *story.offline]) == 0
     del cli
+
+
+def test_an_entry_is_shown_with_its_proof_and_what_was_signed(cli: Cli, story: Story) -> None:
+    """The stored bytes are proven in a signed tree; envelopes are decoded, the command is in words."""
+    shown = cli.must("auditor", "audit", "show", str(story.at["allowed"]), "--json").json
+
+    (envelope,) = shown["envelopes"]
+    assert shown["proof"]["proven"]
+    assert shown["proof"]["tree_size"] > story.at["allowed"]
+    assert envelope["statement"]["predicate"]["signer"] == "principals/reviewer"
+    assert envelope["statement"]["predicate"]["decision"] == "approve"
+    assert shown["command"].endswith(story.change)
+    told = cli.must("auditor", "audit", "show", str(story.at["allowed"])).out
+    assert "proven" in told
+    assert "approve by reviewer as reviewer" in told
+
+
+def test_an_entry_is_shown_with_its_texts(cli: Cli, story: Story) -> None:
+    """A text comes with the entry that names it, its digest checked."""
+    hold = cli.must("owner", "hold", "place", story.model, "--reason", "a look at run 12", "--json").json
+
+    shown = cli.must("auditor", "audit", "show", str(hold["position"]), "--json").json
+
+    assert [(row["field"], row["text"]) for row in shown["texts"]] == [("reason", "a look at run 12")]
+    assert "a look at run 12" in cli.must("auditor", "audit", "show", str(hold["position"])).out

@@ -9,8 +9,9 @@ import typer
 
 from interlock.cli import inquiry, verification
 from interlock.cli.arguments import AsOfOption, moment, moment_or_position
+from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run, command, group
-from interlock.cli.views.entry import entry_json, show_entry, show_entry_line
+from interlock.cli.views.entry import entry_json, show_entry, show_entry_line, show_proof, whole_json
 from interlock.cli.views.past import show_state, state_json
 
 if TYPE_CHECKING:
@@ -82,14 +83,25 @@ def state(
 
 
 @command(app, "show", example="interlock audit show 17")
-def show(run: Run, seq: Annotated[int, typer.Argument(metavar="POSITION", min=0, help="Position in the log.")]) -> None:
-    """Show one entry whole."""
+def show(run: Run, seq: Annotated[int, typer.Argument(metavar="POSITION", min=0, help="Position in the log.")]) -> int:
+    """Show one entry whole, and prove that these very bytes are in the tree that the log signed. Exit 1 if not.
+
+    Texts that it names are shown where they are still there; their digests are checked here.
+    """
+    from interlock.client.errors import DataLossError, UnavailableError, UnprovenError
+
     with run.client() as client:
         record = client.audit.get(seq)
+        try:
+            proof, unproven = client.audit.inclusion_proof(seq, entry=record.entry), ""
+        except (DataLossError, UnprovenError, UnavailableError) as error:
+            proof, unproven = None, f"{error.message} [{error.reason}]"
     if run.as_json:
-        run.terminal.json(entry_json(record))
-        return
-    show_entry(run.terminal, record)
+        run.terminal.json(whole_json(record, proof, unproven))
+    else:
+        show_entry(run.terminal, record)
+        show_proof(run.terminal, proof, unproven)
+    return ExitCode.DONE if proof is not None else ExitCode.NO
 
 
 @command(app, "tail", example="interlock audit tail --after 41 --follow")

@@ -160,7 +160,7 @@ class Interlock:
         """
         from interlock.client.verify import verify_log  # noqa: PLC0415  # replay brings all of the rules; few need it
 
-        text = self.audit.checkpoint_note()
+        text = self.audit.newest_note()
         report = verify_log(self.audit.tail(), text, trust or self.trust(), progress)
         if report.verified:
             self.audit.remember(text)

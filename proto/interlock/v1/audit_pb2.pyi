@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from interlock.v1 import change_pb2 as _change_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -27,21 +28,27 @@ class EntryRecord(_message.Message):
 
     ENTRY_FIELD_NUMBER: _builtins.int
     OBJECTS_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     """A serialized LedgerEntry, verbatim."""
     @_builtins.property
     def objects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Content bytes and packs that the entry names first, verbatim."""
 
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.SaltedText]:
+        """Free texts that the entry names by digest and that are still there; given by GetEntry alone."""
+
     def __init__(
         self,
         *,
         entry: _builtins.bytes = ...,
         objects: _abc.Iterable[_builtins.bytes] = ...,
+        texts: _abc.Iterable[_change_pb2.SaltedText] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "objects", b"objects"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "objects", b"objects", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from interlock.cli.terminal import Piece, Terminal
+    from interlock.client.proving import ProvenEntry
     from interlock.v1.audit_pb2 import EntryRecord
     from interlock.v1.ledger_pb2 import LedgerEntry, Transition
 
@@ -39,9 +40,27 @@ def entry_json(record: EntryRecord) -> dict[str, Any]:
     content = _content_of(entry, record, ChangeContent)
     return {
         "entry": to_json(entry),
+        "command": command_words(entry),
+        "envelopes": [_envelope_json(data) for data in entry.facts.envelopes],
         "content": to_json(content) if content is not None else None,
         "stored": to_json(record),
     }
+
+
+def whole_json(record: EntryRecord, proof: ProvenEntry | None, unproven: str) -> dict[str, Any]:
+    """Return one entry as JSON shows it whole: also its texts, and its place in the tree."""
+    shown = entry_json(record)
+    shown["texts"] = [{"field": field, "digest": digest.hex(), "text": text} for field, digest, text in _texts(record)]
+    shown["proof"] = {
+        "proven": proof is not None,
+        "problem": unproven,
+        "leaf_hash": proof.leaf_hash.hex() if proof else "",
+        "hashes": [item.hex() for item in proof.hashes] if proof else [],
+        "tree_size": proof.checkpoint.size if proof else 0,
+        "root": proof.checkpoint.root.hex() if proof else "",
+        "checkpoint": proof.checkpoint.note if proof else "",
+    }
+    return shown
 
 
 def show_entry_line(terminal: Terminal, record: EntryRecord) -> None:
@@ -68,6 +87,17 @@ def _edge(move: Transition) -> tuple[Piece, ...]:
     return (f"{move.trigger} {move.resource}: ", (f"{getattr(move, 'from')} → {move.to}", "cyan"))
 
 
+def show_proof(terminal: Terminal, proof: ProvenEntry | None, unproven: str) -> None:
+    """Say whether an entry is in the tree that the log signed."""
+    if proof is None:
+        terminal.line(("NOT PROVEN", "bold red"), f"  {unproven}", indent=9)
+        return
+    head = proof.checkpoint
+    terminal.line(("proven", "green"), f"  leaf {proof.leaf_hash.hex()}", indent=9)
+    terminal.line(f"{len(proof.hashes)} hashes lead to the root {head.root.hex()}", indent=9)
+    terminal.line(f"of the checkpoint over {head.size} entries, signed by the log's key", indent=9)
+
+
 def show_entry(terminal: Terminal, record: EntryRecord) -> None:
     """Draw an entry whole."""
     entry = entry_of(record)
@@ -78,7 +108,10 @@ def show_entry(terminal: Terminal, record: EntryRecord) -> None:
         ["policy", f"{entry.policy.name}  sha256 {entry.policy.digest.hex()}"],
         ["rules", f"version {entry.rules_version}  sha256 {entry.rules_digest.hex()}"],
         ["request id", entry.request_id or "-"],
-        ["envelopes", str(len(entry.facts.envelopes))],
+        ["instant", when_micros(entry.facts.instant)],
+        *([["serving", ", ".join(entry.facts.serving)]] if entry.facts.serving else []),
+        *([f"{field} (text)", "erased" if text is None else f"“{text}”"] for field, _, text in _texts(record)),
+        *(["signed", line] for data in entry.facts.envelopes for line in _envelope_lines(data)),
     ]
     terminal.rows(rows, indent=9)
     for link in entry.prev:
@@ -116,6 +149,58 @@ def _decision(entry: LedgerEntry) -> str:
         roles = f" as {', '.join(statement.roles)}" if statement.roles else ""
         return f"sign-off: {statement.decision}{roles},"
     return "sign-off: unreadable,"
+
+
+def _texts(record: EntryRecord) -> list[tuple[str, bytes, str | None]]:
+    """Return kind and digest of each text that an entry names, with the text; None for one that is not there any more.
+
+    Raises DataLossError for a text that has another digest than the entry names.
+    """
+    import hashlib
+
+    from interlock.client.errors import DataLossError
+    from interlock.statemachine import codec
+    from interlock.statemachine.named import texts_of
+
+    objects = {hashlib.sha256(item).digest(): item for item in record.objects}
+    try:
+        named = texts_of(codec.decode_entry(record.entry, lambda digest: objects.get(digest, b"")))
+    except codec.CodecError:
+        return []
+    given = {hashlib.sha256(row.salt + row.text.encode()).digest(): row.text for row in record.texts}
+    if not given.keys() <= named.keys():
+        raise DataLossError("the server gave a text that the entry does not name", reason="DIGEST_MISMATCH")
+    return [(field, digest, given.get(digest)) for digest, field in named.items()]
+
+
+def _envelope_json(data: bytes) -> dict[str, Any]:
+    """Return what an envelope says, read without checking the signature: `audit verify` does that."""
+    from interlock.proofs import dsse, json_text
+    from interlock.proofs.errors import RefusedError
+
+    try:
+        envelope = dsse.RawEnvelope.from_json(data)
+        return {"keyid": envelope.keyid, "statement": json_text.strict_json(envelope.payload)}
+    except RefusedError as error:
+        return {"keyid": "", "statement": None, "problem": str(error)}
+
+
+def _envelope_lines(data: bytes) -> list[str]:
+    """Say in lines what an envelope says."""
+    shown = _envelope_json(data)
+    statement = shown["statement"]
+    if not isinstance(statement, dict) or not isinstance(statement.get("predicate"), dict):
+        return ["unreadable"]
+    said = statement["predicate"]
+    parts = [str(said.get("decision") or statement.get("predicateType", ""))]
+    if "signer" in said:
+        parts.append(f"by {names.leaf(str(said['signer']))}")
+    if said.get("roles"):
+        parts.append(f"as {', '.join(map(str, said['roles']))}")
+    lines = [f"{' '.join(parts)} with key {short(shown['keyid'])}"]
+    if isinstance(head := said.get("checkpoint"), dict):
+        lines.append(f"having seen the tree of {head.get('size')} entries")
+    return lines
 
 
 def evidence_digests(record: EntryRecord, entry: LedgerEntry) -> list[str]:

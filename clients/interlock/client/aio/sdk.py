@@ -173,7 +173,7 @@ class AsyncInterlock:
         """
         from interlock.client.verify import verify_log  # noqa: PLC0415  # replay brings all of the rules; few need it
 
-        text = await self.audit.checkpoint_note()
+        text = await self.audit.newest_note()
         async with aclosing(_Bridge(self.audit.tail())) as records:
             report = await asyncio.to_thread(verify_log, records, text, trust or self.trust(), progress)
         if report.verified:

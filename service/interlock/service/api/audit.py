@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final
 from interlock.service.api.pages import MAX_BYTES, page_of
 from interlock.service.api.times import from_microseconds, to_microseconds
 from interlock.service.errors import Invalid, NotFound, PositionNotReached
+from interlock.service.ledger.policies import object_digest
 from interlock.service.storage import EntryFilter
 from interlock.statemachine import codec, snapshot
+from interlock.statemachine.named import texts_of
 from interlock.statemachine.names import number_of
-from interlock.v1 import audit_pb2, audit_pb2_grpc
+from interlock.v1 import audit_pb2, audit_pb2_grpc, change_pb2
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -88,7 +90,9 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
             self._committer.examine(position, row)
         if row is None:
             raise NotFound(request.name)
-        return await self._record(row)
+        record = await self._record(row)
+        record.texts.extend(await self._texts_of(row, record))
+        return record
 
     async def TailEntries(
         self, request: audit_pb2.TailEntriesRequest, context: Context
@@ -189,6 +193,20 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         """Yield the whole log at one head, as a file."""
         async for chunk in self._exporter.chunks(request):
             yield chunk
+
+    async def _texts_of(self, row: StoredEntry, record: audit_pb2.EntryRecord) -> list[change_pb2.SaltedText]:
+        """Return the texts that an entry names, those that were not erased."""
+        objects = {object_digest(item): item for item in record.objects}
+        try:
+            named = texts_of(codec.decode_entry(row.data, lambda digest: objects.get(digest, b"")))
+        except codec.CodecError:
+            return []  # damaged: what it names can't be known
+        found = await self._store.texts(named)
+        return [
+            change_pb2.SaltedText(field=named[digest], digest=digest, salt=text.salt, text=text.text)
+            for digest, text in found.items()
+            if text.salt is not None and text.text is not None
+        ]
 
     async def _record(self, row: StoredEntry) -> audit_pb2.EntryRecord:
         """Return an entry with the content bytes and packs that it names."""

@@ -129,6 +129,22 @@ class AsyncAudit(AsyncGroup):
         """Return the newest checkpoint as the server gives it; nothing of it is checked."""
         return (await self._transport.call(self._stub.GetCheckpoint, audit_pb2.GetCheckpointRequest())).note
 
+    async def newest_note(self) -> str:
+        """Return the newest checkpoint as the server gives it; of a server that signs no more, the newest it showed.
+
+        For whoever verifies: a server that found its log edited is just the one to look at.
+        """
+        try:
+            return await self.checkpoint_note()
+        except UnavailableError as error:
+            if error.reason not in {"LEDGER", "LOG_ROLLED_BACK"}:
+                raise
+            request = audit_pb2.ListCheckpointsRequest(descending=True, page_size=1)
+            shown = (await self._transport.call(self._stub.ListCheckpoints, request)).checkpoints
+            if not shown:
+                raise
+            return shown[0].note
+
     def export(self, *, with_evidence: bool = False) -> AsyncIterator[ExportBundleChunk]:
         """Yield the log as a bundle, part by part: ``data`` of each, one after the other, is the file.
 
