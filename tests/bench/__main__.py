@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import commit, cycle, gate, machine, start, verify
-from tests.bench.rounds import Row, Settings
+from tests.bench.rounds import Bar, Row, Settings
 
 ROWS: Final = {"gate": gate.run, "commit": commit.run, "cycle": cycle.run, "start": start.run, "verify": verify.run}
 RESULTS: Final = Path(__file__).with_name("results.json")
@@ -56,8 +56,7 @@ def _print(facts: object, rows: list[Row]) -> None:
     table = Table("row", "ours", "peer", "ratios", "spread", "bars")
     for row in rows:
         bars = [
-            f"{bar.ratio} {'≤' if bar.at_most else '≥'} {bar.limit}: "
-            + ("met" if bar.met(row.ratios[bar.ratio]) else "SHORT")
+            f"{bar.ratio} {'≤' if bar.at_most else '≥'} {bar.limit}: " + _said(bar, row.ratios.get(bar.ratio))
             for bar in row.bars
         ]
         columns = (
@@ -72,6 +71,12 @@ def _print(facts: object, rows: list[Row]) -> None:
     for row in rows:
         for note in row.notes:
             out.print(f"{row.row}: {note}")
+
+
+def _said(bar: Bar, value: float | None) -> str:
+    if value is None:
+        return "NOT MEASURED"
+    return "met" if bar.met(value) else "SHORT"
 
 
 def _lines(numbers: dict[str, float]) -> str:

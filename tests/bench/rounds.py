@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -34,8 +35,10 @@ class Bar:
     limit: float
     at_most: bool = False
 
-    def met(self, value: float) -> bool:
-        """Say whether it does."""
+    def met(self, value: float | None) -> bool:
+        """Say whether it does; what was not measured does not."""
+        if value is None:
+            return False
         return value <= self.limit if self.at_most else value >= self.limit
 
 
@@ -66,7 +69,7 @@ class Row:
             **self.ratios,
             "ours": self.ours,
             "peer": self.peer,
-            "spread": self.spread,
+            "spread": self.spread if math.isfinite(self.spread) else None,
             "quotable": self.quotable,
             "bars": [
                 {"ratio": bar.ratio, "at_most" if bar.at_most else "at_least": bar.limit, "met": self._meets(bar)}
@@ -76,7 +79,7 @@ class Row:
         }
 
     def _meets(self, bar: Bar) -> bool:
-        return bar.met(self.ratios[bar.ratio])
+        return bar.met(self.ratios.get(bar.ratio))
 
 
 def medians(rounds: Sequence[Mapping[str, float]]) -> Numbers:

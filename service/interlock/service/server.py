@@ -263,7 +263,7 @@ class Pipeline:
         for key, value in metadata:
             if key == _REQUEST_ID:
                 request_id = value
-        if not isinstance(request_id, str) or not _REQUEST_ID_FORM.fullmatch(request_id):
+        if not request_id or not isinstance(request_id, str) or not _REQUEST_ID_FORM.fullmatch(request_id):
             request_id = self._new_request_id()
         REQUEST.set(RequestInfo(method.name, request_id))
         caller = self._admission.admit(method.permission, metadata)
