@@ -58,15 +58,14 @@ def run(settings: Settings) -> Row:
     with ServerProcess(data) as server:
         numbers = itertools.count(1)
         for number in range(settings.rounds):
-            for clients in CLIENTS:
-                mine = _ours(server, clients, settings.seconds, numbers)
-                place = settings.scratch / f"mlflow-{clients}-{number}"
-                with _mlflow(python, place) as address:  # a new one each time: 16 clients leave it stuck for minutes
+            with _mlflow(python, settings.scratch / f"mlflow-{number}") as address:  # 16 clients leave it stuck: anew
+                for clients in CLIENTS:
+                    mine = _ours(server, clients, settings.seconds, numbers)
                     theirs, waiting = _theirs(python, address, clients, settings.seconds)
-                stuck += waiting
-                if theirs:
-                    ours[clients].append({"per_second": mine})
-                    peer[clients].append({"per_second": theirs})
+                    stuck += waiting
+                    if theirs:
+                        ours[clients].append({"per_second": mine})
+                        peer[clients].append({"per_second": theirs})
     notes = ["`ratio` with 1 client, `ratio_16` with 16; MLflow stores no documents and checks no signatures"]
     if stuck:
         notes.append(f"peer stuck: {stuck} times a client of MLflow's was not answered in time (cycles.py says why)")

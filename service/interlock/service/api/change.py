@@ -61,7 +61,7 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
             draft=request.draft,
             texts=self._words(request),
         )
-        return await self._write("ProposeChange", request, revisions.propose(proposal))
+        return await self._write("ProposeChange", request, revisions.propose(proposal), proposal.texts)
 
     async def AmendChange(self, request: change_pb2.AmendChangeRequest, context: Context) -> change_pb2.Change:
         """Make a new revision with other triggers or texts."""
@@ -70,7 +70,7 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
         if not triggers and not words and not_before is None:
             raise Invalid("triggers", "nothing to amend was given")
         edit = revisions.amended(triggers, words, not_before)
-        return await self._write("AmendChange", request, revisions.revise(c.AmendChange, request, edit, words))
+        return await self._write("AmendChange", request, revisions.revise(c.AmendChange, request, edit, words), words)
 
     async def AttachEvidence(self, request: change_pb2.AttachEvidenceRequest, context: Context) -> change_pb2.Change:
         """Make a new revision with more evidence."""
@@ -108,7 +108,7 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
         await sign_offs.check_checkpoint(statement, self._committer, self._store, request.name)
         comment = sign_offs.comment_of(request, statement)
         prepared = Prepared(c.SignOffChange(request.name), envelopes=(request.envelope,), texts=comment)
-        return await self._write("SignOff", request, lambda _view, _instant: prepared)
+        return await self._write("SignOff", request, lambda _view, _instant: prepared, comment)
 
     async def WithdrawSignOff(self, request: change_pb2.WithdrawSignOffRequest, context: Context) -> change_pb2.Change:
         """Accept a signed withdrawal of one's own sign-off."""
@@ -155,7 +155,7 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
         return change_pb2.ListChangesResponse(changes=messages, next_page_token=token)
 
     async def _write(
-        self, method: str, request: object, prepare: Prepare, *, tightening: bool = False
+        self, method: str, request: object, prepare: Prepare, texts: tuple[Text, ...] = (), *, tightening: bool = False
     ) -> change_pb2.Change:
         def render(view: View, accepted: Accepted) -> change_pb2.Change:
             name = next(move.resource for move in reversed(accepted.entry.transitions) if _is_change(move.resource))
@@ -163,7 +163,7 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
 
         full = f"{_SERVICE}/{method}"
         reply = await self._writer.submit(full, request, prepare, render, change_pb2.Change, tightening=tightening)
-        await self._texts.give_words([reply])
+        await self._texts.give_words([reply], texts)
         return reply
 
     def _words(self, request: change_pb2.ProposeChangeRequest | change_pb2.AmendChangeRequest) -> tuple[Text, ...]:

@@ -13,7 +13,7 @@ from interlock.service.storage import queries
 from interlock.v1 import ledger_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from sqlalchemy import Connection
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from interlock.v1 import assessment_pb2, change_pb2, evidence_pb2, hold_pb2, safeguard_pb2
 
     Reasoned = safeguard_pb2.Safeguard | hold_pb2.Hold | assessment_pb2.Assessment
+    _Words = dict[bytes, tuple[str, bytes]]
 
 
 class Texts:
@@ -51,13 +52,13 @@ class Texts:
         for message, digest in wanted:
             message.title = found.get(digest, ("", b""))[0]
 
-    async def give_words(self, changes: Iterable[change_pb2.Change]) -> None:
+    async def give_words(self, changes: Iterable[change_pb2.Change], fresh: Iterable[Text] = ()) -> None:
         """Put in titles, summaries, comments and envelopes of changes."""
         changes = list(changes)
         signed = [row for change in changes for row in change.sign_offs]
         salted = [text for change in changes for text in change.texts]
         salted += [row.comment for row in signed if row.HasField("comment")]
-        found = await self._read(text.digest for text in salted)
+        found, entries = await self._look_up((text.digest for text in salted), fresh, {row.position for row in signed})
         for text in salted:
             text.text, text.salt = found.get(text.digest, ("", b""))
         for change in changes:
@@ -67,31 +68,33 @@ class Texts:
         for row in signed:
             if not row.comment.salt:
                 row.ClearField("comment")
-        await self._give_envelopes(signed)
-
-    async def _give_envelopes(self, signed: list[change_pb2.SignOffRecord]) -> None:
-        """Put in the envelope of each sign-off, out of the entry that accepted it."""
-        positions = {row.position for row in signed}
-        if not positions:
-            return
-
-        def entries(connection: Connection) -> dict[int, bytes]:
-            found = {position: queries.entry(connection, position) for position in positions}
-            return {position: entry.data for position, entry in found.items() if entry is not None}
-
-        stored = await self._store.read(entries)
-        for row in signed:
-            facts = ledger_pb2.LedgerEntry.FromString(stored.get(row.position, b"")).facts
+            # Out of the entry that accepted it.
+            facts = ledger_pb2.LedgerEntry.FromString(entries.get(row.position, b"")).facts
             row.envelope = facts.envelopes[0] if facts.envelopes else b""
 
-    async def _read(self, digests: Iterable[bytes], fresh: Iterable[Text] = ()) -> dict[bytes, tuple[str, bytes]]:
+    async def _read(self, digests: Iterable[bytes], fresh: Iterable[Text] = ()) -> _Words:
         """Return (text, salt) by digest of what is there and was not erased."""
+        return (await self._look_up(digests, fresh))[0]
+
+    async def _look_up(
+        self, digests: Iterable[bytes], fresh: Iterable[Text], positions: Collection[int] = ()
+    ) -> tuple[_Words, dict[int, bytes]]:
+        """Return (text, salt) by digest of what was not erased, and entries by position; of one and the same view."""
         there = {text.digest: text for text in fresh}
         wanted = {digest for digest in digests if digest and digest not in there}
-        if wanted:
-            there |= await self._store.texts(wanted)
-        return {
+
+        def stored(connection: Connection) -> tuple[dict[bytes, Text], dict[int, bytes]]:
+            found = {position: queries.entry(connection, position) for position in positions}
+            entries = {position: entry.data for position, entry in found.items() if entry is not None}
+            return queries.texts(connection, wanted), entries
+
+        entries: dict[int, bytes] = {}
+        if wanted or positions:
+            texts, entries = await self._store.read(stored)
+            there |= texts
+        words = {
             digest: (text.text, text.salt)
             for digest, text in there.items()
             if text.text is not None and text.salt is not None
         }
+        return words, entries
