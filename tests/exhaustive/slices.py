@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
+from interlock.statemachine.compliance import live_deployments
 from interlock.statemachine.machines.determination import presented_state
 from interlock.statemachine.state import EVERYTHING, State
 from tests.exhaustive.explore import FILTER, LEVEL, MISUSE, MODEL, Node, Slice, ends_of
@@ -148,7 +149,7 @@ def _growth_steps(node: Node) -> Iterator[c.Firing]:
         yield c.AssessmentConclude(opened[0].name)
         yield c.AssessmentAbandon(opened[0].name)
     elif node.state.live:  # neither reads the other: an open assessment beside a live deployment is left out
-        yield c.DeploymentEnd(next(iter(node.state.live)))
+        yield c.DeploymentEnd(next(live_deployments(node.state)).name)
     else:
         yield c.AssessmentOpen(MODEL, ("misuse",))
         yield c.DeploymentRecord(MODEL, "lab", FIRST, "cluster-a")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -153,3 +157,34 @@ def test_a_change_file_can_record_a_deployment(cli: Cli) -> None:
 
     assert done.code in {3, 4}
     assert "RIGHT_MISSING" in done.codes
+
+
+def test_watching_from_the_command_line(cli: Cli) -> None:
+    """`watch --json` prints a document a line: that nothing is out, then each turn as it comes."""
+    record(cli)
+    words = [sys.executable, "-m", "interlock.cli", "--profile", "release-bot", "deployments", "watch", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        cli.must("owner", "hold", "place", "m")
+        turned = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+    assert (first["complete"], "deployment" in first) == (True, False)
+    assert (turned["deployment"]["name"], turned["deployment"]["out_of_compliance"]) == ("deployments/1", True)
+    assert process.returncode == 130
+
+
+def test_the_sdk_goes_on_from_a_token(cli: Cli) -> None:
+    """A watch that is begun with the token of an answer yields what turned since, and nothing before."""
+    record(cli)
+    with Interlock.from_profile("release-bot") as client:
+        watch = client.deployments.watch("m")
+        first = next(watch)
+        cli.must("owner", "hold", "place", "m")
+        turned = next(watch)
+        again = next(client.deployments.watch("m", resume_token=first.resume_token))
+
+    assert turned == again
+    assert turned.deployment.out_of_compliance

@@ -752,3 +752,75 @@ class RequirementNode(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RequirementNode: _TypeAlias = RequirementNode  # noqa: Y015
+
+@_typing.final
+class WatchDeploymentsRequest(_message.Message):
+    """Which ones are watched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Only of this model; empty for all."""
+    resume_token: _builtins.str
+    """From the message that was last received, to go on after it without gap or duplicate; empty to begin."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchDeploymentsRequest: _TypeAlias = WatchDeploymentsRequest  # noqa: Y015
+
+@_typing.final
+class WatchDeploymentsResponse(_message.Message):
+    """A deployment that is, or was until now, out of compliance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    LOG_POSITION_FIELD_NUMBER: _builtins.int
+    INSTANT_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    log_position: _builtins.int
+    """Position of the last entry that counts."""
+    complete: _builtins.bool
+    """True on the last message of this position and instant. A stream that begins has then told all that are out of
+    compliance.
+    """
+    resume_token: _builtins.str
+    """For `resume_token`, should the stream end."""
+    @_builtins.property
+    def deployment(self) -> Global___Deployment:
+        """The deployment as it stands at this position and instant: out of compliance, compliant again, or ended. Unset where
+        a stream begins and none is out of compliance.
+        """
+
+    @_builtins.property
+    def instant(self) -> _timestamp_pb2.Timestamp:
+        """The instant judged at."""
+
+    def __init__(
+        self,
+        *,
+        deployment: Global___Deployment = ...,
+        log_position: _builtins.int = ...,
+        instant: _timestamp_pb2.Timestamp = ...,
+        complete: _builtins.bool = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "instant", b"instant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "deployment", b"deployment", "instant", b"instant", "log_position", b"log_position", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchDeploymentsResponse: _TypeAlias = WatchDeploymentsResponse  # noqa: Y015

@@ -75,6 +75,11 @@ class GateServiceStub:
                 request_serializer=interlock_dot_v1_dot_gate__pb2.ListDeploymentsRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_gate__pb2.ListDeploymentsResponse.FromString,
                 _registered_method=True)
+        self.WatchDeployments = channel.unary_stream(
+                '/interlock.v1.GateService/WatchDeployments',
+                request_serializer=interlock_dot_v1_dot_gate__pb2.WatchDeploymentsRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_gate__pb2.WatchDeploymentsResponse.FromString,
+                _registered_method=True)
 
 
 class GateServiceServicer:
@@ -139,6 +144,13 @@ class GateServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchDeployments(self, request, context):
+        """Every live deployment that is out of compliance now, then each as it turns either way or ends.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GateServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -181,6 +193,11 @@ def add_GateServiceServicer_to_server(servicer, server):
                     servicer.ListDeployments,
                     request_deserializer=interlock_dot_v1_dot_gate__pb2.ListDeploymentsRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_gate__pb2.ListDeploymentsResponse.SerializeToString,
+            ),
+            'WatchDeployments': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchDeployments,
+                    request_deserializer=interlock_dot_v1_dot_gate__pb2.WatchDeploymentsRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_gate__pb2.WatchDeploymentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -400,6 +417,33 @@ class GateService:
             '/interlock.v1.GateService/ListDeployments',
             interlock_dot_v1_dot_gate__pb2.ListDeploymentsRequest.SerializeToString,
             interlock_dot_v1_dot_gate__pb2.ListDeploymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchDeployments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/interlock.v1.GateService/WatchDeployments',
+            interlock_dot_v1_dot_gate__pb2.WatchDeploymentsRequest.SerializeToString,
+            interlock_dot_v1_dot_gate__pb2.WatchDeploymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,8 @@ class GateServiceStub:
     """One deployment."""
     ListDeployments: _grpc.UnaryUnaryMultiCallable[_gate_pb2.ListDeploymentsRequest, _gate_pb2.ListDeploymentsResponse]
     """Deployments, newest first."""
+    WatchDeployments: _grpc.UnaryStreamMultiCallable[_gate_pb2.WatchDeploymentsRequest, _gate_pb2.WatchDeploymentsResponse]
+    """Every live deployment that is out of compliance now, then each as it turns either way or ends."""
 
 @_typing.type_check_only
 class GateServiceAsyncStub(GateServiceStub):
@@ -79,6 +81,8 @@ class GateServiceAsyncStub(GateServiceStub):
     """One deployment."""
     ListDeployments: _aio.UnaryUnaryMultiCallable[_gate_pb2.ListDeploymentsRequest, _gate_pb2.ListDeploymentsResponse]  # type: ignore[assignment]
     """Deployments, newest first."""
+    WatchDeployments: _aio.UnaryStreamMultiCallable[_gate_pb2.WatchDeploymentsRequest, _gate_pb2.WatchDeploymentsResponse]  # type: ignore[assignment]
+    """Every live deployment that is out of compliance now, then each as it turns either way or ends."""
 
 class GateServiceServicer(metaclass=_abc_1.ABCMeta):
     """The gate that release tooling asks."""
@@ -150,5 +154,13 @@ class GateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gate_pb2.ListDeploymentsResponse, _abc.Awaitable[_gate_pb2.ListDeploymentsResponse]]:
         """Deployments, newest first."""
+
+    @_abc_1.abstractmethod
+    def WatchDeployments(
+        self,
+        request: _gate_pb2.WatchDeploymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gate_pb2.WatchDeploymentsResponse], _abc.AsyncIterator[_gate_pb2.WatchDeploymentsResponse]]:
+        """Every live deployment that is out of compliance now, then each as it turns either way or ends."""
 
 def add_GateServiceServicer_to_server(servicer: GateServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

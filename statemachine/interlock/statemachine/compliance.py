@@ -6,17 +6,24 @@ left out: a server that can't be relied on says nothing about what runs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from interlock.statemachine import resources as r
 from interlock.statemachine.explain import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from interlock.statemachine.explain import Verdict
     from interlock.statemachine.policy.model import Policy
     from interlock.statemachine.state import State
+
+
+Release = tuple[str, str, str]
+"""Model, context, and artifact (empty for none)."""
+
+NEVER: Final = (1 << 63) - 1
+"""An instant that does not come."""
 
 
 class Compliance:
@@ -26,7 +33,7 @@ class Compliance:
         self.instant = instant
         self._policy = policy
         self._state = state
-        self._verdicts: dict[tuple[str, str, str], Verdict] = {}
+        self._verdicts: dict[Release, Verdict] = {}
 
     @property
     def valid_until(self) -> int | None:
@@ -38,13 +45,45 @@ class Compliance:
         """Return the DENY that puts a deployment out of compliance; None where it is ended or allowed."""
         if deployment.state != "live":
             return None
-        release = deployment.model, deployment.context, deployment.artifact
+        release = release_of(deployment)
         verdict = self._verdicts.get(release)
         if verdict is None:
             verdict = self._verdicts[release] = explain(self._policy, self._state, *release, self.instant)
         return None if verdict.allowed else verdict
 
 
+def release_of(deployment: r.Deployment) -> Release:
+    """Return the release that a deployment is of."""
+    return deployment.model, deployment.context, deployment.artifact
+
+
+def live_releases(state: State, model: str = "") -> Iterator[Release]:
+    """Yield each release that has a live deployment, of one model or of all, in no particular order."""
+    for of in (model,) if model else state.live:
+        for context, artifact in state.live.get(of, ()):
+            yield of, context, artifact
+
+
+def live_names(state: State, release: Release) -> Collection[str]:
+    """Return the names of the live deployments of a release."""
+    model, context, artifact = release
+    found = state.live.get(model)
+    return found.get((context, artifact), ()) if found is not None else ()
+
+
 def live_deployments(state: State, model: str = "") -> Iterator[r.Deployment]:
     """Yield the deployments that are live, of one model or of all, in no particular order."""
-    return (state.need(name, r.Deployment) for name, of in state.live.items() if not model or of == model)
+    for release in live_releases(state, model):
+        for name in live_names(state, release):
+            yield state.need(name, r.Deployment)
+
+
+def denied_from(policy: Policy, state: State, release: Release, instant: int) -> int:
+    """Return the first instant (microseconds) at which the gate denies a release, from ``instant`` on at this state.
+
+    0 where it denies already: time alone never turns that. ``NEVER`` where time alone does not.
+    """
+    verdict = explain(policy, state, *release, instant)
+    if not verdict.allowed:
+        return 0
+    return NEVER if verdict.valid_until is None else verdict.valid_until

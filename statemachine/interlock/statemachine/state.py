@@ -29,8 +29,8 @@ class State:
     ``positions`` holds for each resource the position of the last entry that wrote it; ``counters`` the next number of
     each kind that numbers itself densely; ``writes`` what the entry that is being made has written so far. The other
     maps are indexes over ``items``; ``holds_placed`` has each target's placed holds by number, which grows as they are
-    placed; ``live`` holds for each deployment that runs its model, ``applied`` for each position at which a change was
-    applied that change.
+    placed; ``live`` has names of deployments by model, then by (context, artifact); ``applied`` holds for each
+    position at which a change was applied that change.
     """
 
     size: int = 0
@@ -44,7 +44,7 @@ class State:
     first_uploads: Map[str, int] = field(default_factory=Map)
     envelopes: Map[bytes, int] = field(default_factory=Map)
     key_owner: Map[str, str] = field(default_factory=Map)
-    live: Map[str, str] = field(default_factory=Map)
+    live: Map[str, Map[tuple[str, str], Map[str, None]]] = field(default_factory=Map)
     applied: Map[int, str] = field(default_factory=Map)
     policy: r.PolicyVersion | None = None
     writes: tuple[str, ...] = ()
@@ -155,9 +155,7 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
                 owners = owners.set(credential.fingerprint, item.name)
             return {"key_owner": owners}
         case r.Deployment():
-            if item.state == "live":
-                return {"live": state.live.set(item.name, item.model)}
-            return {"live": state.live.delete(item.name)} if item.name in state.live else {}
+            return {"live": _live(state.live, item)}
         case r.Change():
             if item.applied_position == r.NEVER:
                 return {}
@@ -166,3 +164,19 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
             return {"policy": item} if item.state == "adopted" else {}
         case _:
             return {}
+
+
+def _live(
+    live: Map[str, Map[tuple[str, str], Map[str, None]]], item: r.Deployment
+) -> Map[str, Map[tuple[str, str], Map[str, None]]]:
+    """The index of live deployments with one of them as it is now; nothing in it is empty."""
+    release = (item.context, item.artifact)
+    of_model: Map[tuple[str, str], Map[str, None]] = live.get(item.model, Map())
+    names: Map[str, None] = of_model.get(release, Map())
+    if item.state == "live":
+        return live.set(item.model, of_model.set(release, names.set(item.name, None)))
+    if item.name not in names:
+        return live
+    names = names.delete(item.name)
+    of_model = of_model.set(release, names) if names else of_model.delete(release)
+    return live.set(item.model, of_model) if of_model else live.delete(item.model)

@@ -109,6 +109,7 @@ def test_every_command_of_the_design_is_there() -> None:
         evidence upload | evidence list | evidence show | evidence download | evidence grant-access
         hold place | hold list | hold show | hold lift | gate check | gate verify | gate explain | gate batch
         deployments record | deployments end | deployments list | deployments show
+        deployments watch
         keys create | policy list | policy show | policy init | policy lint | principals list | principals show
         audit log | audit show | audit state | audit why | audit diff | audit tail | audit checkpoint | audit verify
         audit export | audit key

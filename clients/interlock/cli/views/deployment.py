@@ -10,7 +10,7 @@ from interlock.client import names
 
 if TYPE_CHECKING:
     from interlock.cli.terminal import Piece, Terminal
-    from interlock.v1.gate_pb2 import Deployment
+    from interlock.v1.gate_pb2 import Deployment, WatchDeploymentsResponse
 
 
 def standing(deployment: Deployment) -> Piece:
@@ -56,3 +56,18 @@ def show_deployment(terminal: Terminal, deployment: Deployment) -> None:
         terminal.line((f"ended {when(deployment.end_time)} by {names.leaf(deployment.ender)}", "dim"), indent=2)
     for line in unmet_lines(unmet_of(row) for row in deployment.reasons):
         terminal.line(*line)
+
+
+def show_turn(terminal: Terminal, turn: WatchDeploymentsResponse) -> None:
+    """Print how a deployment stands from a position and an instant on, in one line."""
+    from interlock.v1 import gate_pb2
+
+    at = (f"at position {turn.log_position}, {when(turn.instant)}  ", "dim")
+    if not turn.HasField("deployment"):
+        terminal.line(at, "no deployment is out of compliance")
+        return
+    row = deployment_row(turn.deployment)
+    live = turn.deployment.state == gate_pb2.DEPLOYMENT_STATE_LIVE
+    if live and not turn.deployment.out_of_compliance:
+        row[1] = ("compliant again", "green")
+    terminal.line(at, row[0], "  ", row[1], f"  {row[2]}  {row[3]}  {row[5]}".rstrip())

@@ -23,9 +23,10 @@ from interlock.statemachine.names import leaf_of, number_of
 from interlock.v1 import gate_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from interlock.service.api.calls import Writer
+    from interlock.service.api.deployment_watch import DeploymentWatches
     from interlock.service.api.pages import Page
     from interlock.service.api.reads import Reader
     from interlock.service.ledger.view import View
@@ -38,9 +39,10 @@ _SERVICE = "interlock.v1.GateService"
 class Deployments:
     """What runs where, and which of it the gate denies."""
 
-    def __init__(self, reader: Reader, writer: Writer) -> None:
+    def __init__(self, reader: Reader, writer: Writer, watches: DeploymentWatches) -> None:
         self._reader = reader
         self._writer = writer
+        self._watches = watches
 
     async def record(self, request: gate_pb2.RecordDeploymentRequest) -> gate_pb2.Deployment:
         """Record a deployment; the gate's verdict is judged with the entry."""
@@ -71,6 +73,10 @@ class Deployments:
         page = page_of(request)
         view, instant = await self._reader.as_of(request)
         return await asyncio.to_thread(_listed(request, page, page.number_after(), view, instant))
+
+    def watch(self, request: gate_pb2.WatchDeploymentsRequest) -> AsyncIterator[gate_pb2.WatchDeploymentsResponse]:
+        """Yield what is out of compliance now, then each turn."""
+        return self._watches.watch(request)
 
 
 def _written(view: View, accepted: Accepted) -> gate_pb2.Deployment:

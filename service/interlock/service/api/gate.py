@@ -109,6 +109,12 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
         """Return deployments, newest first."""
         return await self._deployments.list(request)
 
+    def WatchDeployments(
+        self, request: gate_pb2.WatchDeploymentsRequest, context: Context
+    ) -> AsyncIterator[gate_pb2.WatchDeploymentsResponse]:
+        """Yield what is out of compliance now, then each deployment as it turns or ends."""
+        return self._deployments.watch(request)
+
     def _verdict(self, view: View, question: Question, instant: int) -> Judged:
         if view is not self._view or len(self._kept) >= MAX_KEPT:
             self._view, self._kept = view, {}

@@ -9,6 +9,7 @@ from interlock.service.api.audit import AuditService
 from interlock.service.api.calls import Writer
 from interlock.service.api.change import ChangeService
 from interlock.service.api.decisions import Decisions
+from interlock.service.api.deployment_watch import DeploymentWatches
 from interlock.service.api.deployments import Deployments
 from interlock.service.api.evidence import EvidenceService
 from interlock.service.api.export import Exporter
@@ -66,7 +67,8 @@ def register(  # each by name at its one call
     """Register every servicer of this package with a server."""
     reader, writer, texts = Reader(committer, clock), Writer(committer, rng), Texts(store)
     evidence = EvidenceService(reader, writer, texts, blobs, max_bytes=max_evidence_bytes)
-    deployments, questions = Deployments(reader, writer), Questions(committer, clock, reader)
+    deployments = Deployments(reader, writer, DeploymentWatches(streams))
+    questions = Questions(committer, clock, reader)
     watches = ReleaseWatches(streams)
     gate = GateService(committer, clock, Decisions(writer, decision_key), deployments, questions, watches)
     change = ChangeService(reader, writer, texts, committer, store)

@@ -119,6 +119,7 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 # Whoever may ask the gate may see what runs in spite of it.
                 "GetDeployment": _GATE,
                 "ListDeployments": _GATE,
+                "WatchDeployments": _GATE,
             },
             "HoldService": {
                 "PlaceHold": _fires(Trigger.HOLD_PLACE),
