@@ -7,7 +7,6 @@ the hold lifted. ``python -m tests.bench.verify 1000000`` makes such a log of an
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -60,7 +59,7 @@ def run(settings: Settings) -> Row:
 def judge(path: Path) -> dict[str, float]:
     """Judge a bundle in a process of its own: seconds of CPU, and its peak memory in MiB."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.verify", "judge", str(path)], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "tests.bench.judge", str(path), VKEY], check=True, capture_output=True, text=True
     )
     told: dict[str, float] = json.loads(done.stdout)
     return told
@@ -170,25 +169,8 @@ class _Log:
             yield
 
 
-def _judge_here(path: Path) -> dict[str, float]:
-    """Judge a bundle in this process."""
-    from interlock.client.verify import Trust, verify_bundle  # noqa: PLC0415  # only the measured process has it
-
-    started = time.process_time()
-    with path.open("rb") as file:
-        report = verify_bundle(file.read, Trust(VKEY))
-    seconds = time.process_time() - started
-    if not report.verified:
-        raise AssertionError(report.findings)
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"entries": report.entries, "seconds": seconds, "peak_mib": peak_kib / 1024}
-
-
 def main() -> None:
-    """Judge one bundle, or make one of any length and judge that."""
-    if sys.argv[1] == "judge":
-        sys.stdout.write(json.dumps(_judge_here(Path(sys.argv[2]))))
-        return
+    """Make a bundle of a length, in a folder, and judge it."""
     path = _bundle(Path(sys.argv[2] if len(sys.argv) > 2 else "."), int(sys.argv[1]))  # arguments
     sys.stdout.write(f"{path}: {path.stat().st_size} bytes\nours {judge(path)}\npeer {check(path):.1f} s\n")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interlock.client.verify.digests import Documents, Objects, Texts
+from interlock.client.verify.fold import Fold
 from interlock.proofs import dsse, merkle, note, tiles
 from interlock.proofs.errors import RefusedError
 from interlock.statemachine import commands as c
@@ -149,16 +150,18 @@ def test_no_byte_of_a_text_or_its_salt_can_be_another() -> None:
 
 def test_no_byte_of_a_document_can_be_another() -> None:
     """Nor fewer, nor more."""
-    state = every_command().state
+    fold = Fold()
     sha256 = hashlib.sha256(DOCUMENT).hexdigest()
+    fold.note_document(sha256, "evidence/1", len(DOCUMENT))
     others = [DOCUMENT, DOCUMENT[:-1], DOCUMENT + b"\0", b"", *mutants(DOCUMENT)]
     found: list[str] = []
 
     for data in others:
-        documents = Documents()
-        documents.begin(state, sha256, len(DOCUMENT), lambda *_: None)
+        documents = Documents(fold)
+        documents.begin(sha256, len(DOCUMENT), lambda *_: None)
         documents.chunk(data)
-        documents.end(state, lambda _position, code, _detail: found.append(code))
+        documents.end(lambda _position, code, _detail: found.append(code))
+    fold.close()
 
     assert found == ["EVIDENCE_DIFFERS"] * (len(others) - 1)
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
-from interlock.statemachine import resources as r
 from interlock.statemachine.named import texts_of
 from interlock.statemachine.policy.files import pack_digest
 from interlock.statemachine.policy.findings import PackError
@@ -20,8 +19,8 @@ from interlock.statemachine.policy.findings import PackError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from interlock.client.verify.fold import Fold
     from interlock.statemachine.entry import Entry
-    from interlock.statemachine.state import State
 
     Find = Callable[[int, str, str], None]
 
@@ -98,21 +97,23 @@ class Texts:
 class Documents:
     """The documents that entries recorded, and those whose bytes are here."""
 
+    fold: Fold
     recorded: int = 0
     given: int = 0
     _seen: set[str] = field(default_factory=set)
-    _records: dict[str, list[r.Evidence]] = field(default_factory=dict)
     _open: tuple[str, int] | None = None
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
     _size: int = 0
 
     def count(self, entry: Entry) -> None:
-        """Count what an entry records."""
-        self.recorded += isinstance(entry.command, c.RecordEvidence)
+        """Note what an entry records."""
+        if isinstance(entry.command, c.RecordEvidence):
+            self.recorded += 1
+            self.fold.note_document(entry.command.sha256, entry.transitions[0].resource, entry.command.size)
 
-    def begin(self, state: State, sha256: str, size: int, find: Find) -> None:
+    def begin(self, sha256: str, size: int, find: Find) -> None:
         """Start with the bytes of a document, once every entry was judged."""
-        self.end(state, find)
+        self.end(find)
         self._open, self._hash, self._size = (sha256, size), hashlib.sha256(), 0
 
     def chunk(self, data: bytes) -> None:
@@ -120,24 +121,22 @@ class Documents:
         self._hash.update(data)
         self._size += len(data)
 
-    def end(self, state: State, find: Find) -> None:
+    def end(self, find: Find) -> None:
         """Judge the document whose bytes have come."""
         if self._open is None:
             return
-        if not self._records:
-            for item in state.all_of(r.Evidence):
-                self._records.setdefault(item.sha256, []).append(item)
         sha256, size = self._open
         self._open = None
-        records = self._records.get(sha256, [])
-        known = min(records, key=lambda item: item.recorded_at, default=None)
-        if known is None:
+        records = self.fold.documents(sha256)
+        if not records:
             find(-1, "EVIDENCE_UNKNOWN", f"a document {sha256} that no entry recorded")
-        elif sha256 in self._seen:
-            find(-1, "EVIDENCE_TWICE", f"{known.name} comes twice")
-        elif (self._hash.hexdigest(), self._size, size) != (sha256, known.size, known.size):
-            detail = f"{known.name} has {self._size} bytes with the SHA-256 {self._hash.hexdigest()}"
-            find(-1, "EVIDENCE_DIFFERS", f"{detail}; recorded are {known.size} with {sha256}")
+            return
+        name, recorded = records[0]
+        if sha256 in self._seen:
+            find(-1, "EVIDENCE_TWICE", f"{name} comes twice")
+        elif (self._hash.hexdigest(), self._size, size) != (sha256, recorded, recorded):
+            detail = f"{name} has {self._size} bytes with the SHA-256 {self._hash.hexdigest()}"
+            find(-1, "EVIDENCE_DIFFERS", f"{detail}; recorded are {recorded} with {sha256}")
         else:
             self.given += len(records)
         self._seen.add(sha256)

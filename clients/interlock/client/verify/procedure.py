@@ -10,9 +10,9 @@
  8. digests      contents, packs, texts and documents that are given are what entries name, and nothing else is given
  9. file         of a bundle alone: it is whole, and undamaged
 
-Bytes come as a stream and are dropped as they are judged; what grows with the log is the fold, and 32 bytes an entry in
-a temporary file. Lives here: the procedure. Not here: where records come from, printing. Not checked: that the log is
-the only one (witnesses), and that the clock was right.
+Bytes come as a stream and are dropped as they are judged; what grows with the log is on disk, in temporary files: the
+fold, and 32 bytes an entry. Lives here: the procedure. Not here: where records come from, printing. Not checked: that
+the log is the only one (witnesses), and that the clock was right.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from interlock.client.verify.consent import Consent
 from interlock.client.verify.digests import Documents, Objects, Texts
+from interlock.client.verify.fold import Fold
 from interlock.client.verify.report import LOG, STEPS, Finding, Step, VerifyReport
 from interlock.client.verify.roots import Roots
 from interlock.proofs import merkle, note
@@ -92,13 +93,16 @@ class Procedure:
     sign_offs: int = 0
     objects: Objects = field(default_factory=Objects)
     texts: Texts = field(default_factory=Texts)
-    documents: Documents = field(default_factory=Documents)
     consent: Consent = field(default_factory=Consent)
+    fold: Fold = field(init=False)
+    documents: Documents = field(init=False)
     replay: Replay = field(init=False)
     roots: Roots = field(init=False)
 
     def __post_init__(self) -> None:
-        self.replay = Replay(self.objects.resolve)
+        self.fold = Fold()
+        self.documents = Documents(self.fold)
+        self.replay = Replay(self.objects.resolve, self.fold.begin())
         self.roots = Roots()
 
     def __enter__(self) -> Self:
@@ -108,8 +112,9 @@ class Procedure:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the temporary file back."""
+        """Give the temporary files back."""
         self.roots.close()
+        self.fold.close()
 
     @property
     def size(self) -> int:
@@ -155,6 +160,7 @@ class Procedure:
             )
         self.texts.take(accepted.entry, texts, self._find_digest)
         self.documents.count(accepted.entry)
+        self.replay.state = self.fold.settle(self.replay.state)
         if self.visit is not None:
             self.visit(accepted.entry, accepted.state, self.replay.policy)
 
@@ -171,12 +177,12 @@ class Procedure:
 
     def begin_document(self, sha256: str, size: int) -> None:
         """Step 8, for the bytes of a document, which come by `documents.chunk`."""
-        self.documents.begin(self.replay.state, sha256, size, self._find_digest)
+        self.documents.begin(sha256, size, self._find_digest)
 
     def close(self) -> None:
         """Steps 3, 4, 7 and 8, once everything has come; and step 2 for a log in which nothing was ever founded."""
         size, head = self.frontier.size, self.head
-        self.documents.end(self.replay.state, self._find_digest)
+        self.documents.end(self._find_digest)
         if head is not None and not self.genesis and not self.findings:
             self.find("genesis", LOG, "NO_GENESIS", "nothing was founded: there is no log to verify")
         if head is not None and size < head.size:

@@ -1,0 +1,202 @@
+"""The fold of a log that is being verified, kept on disk where it grows with the log.
+
+What people still work with (models, levels, safeguards, principals, grants) stays in memory. Numbered records (changes,
+documents, holds, decisions …) and the indexes by digest pile up: these go to a temporary database, in their canonical
+form, and the few that are asked for come back. The rules notice nothing: a map is a map.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+
+from immutables import Map
+
+from interlock.statemachine import resources as r
+from interlock.statemachine import snapshot
+from interlock.statemachine.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+K = TypeVar("K", str, bytes, int)
+V = TypeVar("V")
+
+SETTLE_EVERY: Final = 1024
+"""Entries after which what they wrote goes to disk."""
+
+KEPT: Final = 2048
+"""Values of each map that stay in memory because they were used last."""
+
+_CACHE_KIB: Final = 16 * 1024
+_COLD: Final = (r.Change, r.Evidence, r.Hold, r.Decision, r.Assessment, r.Deployment)
+_GONE: Final = object()
+
+
+def _is_cold(item: object) -> bool:
+    return isinstance(item, _COLD)
+
+
+@dataclass(frozen=True, slots=True)
+class _SpilledState(State):
+    """A state whose maps are spilled. Kinds that never are on disk are found without going there."""
+
+    def all_of(self, kind: type[Any]) -> Iterator[Any]:
+        """Every resource of a kind, in no particular order."""
+        items = cast("Spilled[str, r.Resource]", self.items)
+        rows = items.values() if issubclass(kind, _COLD) else items.recent.values()
+        return (item for item in rows if isinstance(item, kind))
+
+
+class Fold:
+    """Makes an empty state with maps on disk, and settles it from time to time. `close` it."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, gone when it is closed
+        self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("BEGIN")  # and no end: nobody else reads it, and nothing of it outlives this
+        self._database.execute("CREATE TABLE documents (sha256 TEXT, name TEXT, size INTEGER)")
+        self._database.execute("CREATE INDEX by_sha256 ON documents (sha256)")
+        as_it_is: Callable[[Any], Any] = lambda value: value  # noqa: E731  # the identity
+        self._tables: dict[str, _Table[Any, Any]] = {
+            "items": _Table(self._database, "items", snapshot.encode, snapshot.decode, _is_cold),
+            **{
+                name: _Table(self._database, name, as_it_is, as_it_is, lambda _: True)
+                for name in ("positions", "first_uploads", "envelopes", "applied")
+            },
+        }
+
+    def begin(self) -> State:
+        """Return the state of an empty log."""
+        maps: dict[str, Any] = {name: Spilled(table, Map()) for name, table in self._tables.items()}
+        return _SpilledState(**maps)
+
+    def settle(self, state: State) -> State:
+        """Return the same state with what piled up put on disk. Earlier states must not be used any more."""
+        if state.size % SETTLE_EVERY:
+            return state
+        maps: dict[str, Any] = {name: getattr(state, name).settled() for name in self._tables}
+        return replace(state, **maps)
+
+    def note_document(self, sha256: str, name: str, size: int) -> None:
+        """Remember a document that an entry recorded."""
+        self._database.execute("INSERT INTO documents VALUES (?, ?, ?)", (sha256, name, size))
+
+    def documents(self, sha256: str) -> list[tuple[str, int]]:
+        """Return name and size of each document recorded with these bytes, the first one first."""
+        wanted = "SELECT name, size FROM documents WHERE sha256 = ? ORDER BY rowid"
+        return list(self._database.execute(wanted, (sha256,)))
+
+    def close(self) -> None:
+        """Give the disk back."""
+        self._database.close()
+
+
+class _Table(Generic[K, V]):
+    """One map's part on disk, and the values of it that were used last."""
+
+    def __init__(
+        self,
+        database: sqlite3.Connection,
+        name: str,
+        write: Callable[[V], Any],
+        read: Callable[[Any], V],
+        is_cold: Callable[[V], bool],
+    ) -> None:
+        database.execute(f"CREATE TABLE {name} (key PRIMARY KEY, value) WITHOUT ROWID")
+        self._database = database
+        self._write = write
+        self._read = read
+        self.is_cold = is_cold
+        self._get = f"SELECT value FROM {name} WHERE key = ?"  # noqa: S608  # names of our own
+        self._put = f"REPLACE INTO {name} VALUES (?, ?)"  # noqa: S608  # same
+        self._all = f"SELECT key, value FROM {name}"  # noqa: S608  # same
+        self._used: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        """Return a value; None where there is none (no map holds None)."""
+        value = self._used.get(key)
+        if value is None:
+            row = self._database.execute(self._get, (key,)).fetchone()
+            if row is None:
+                return None
+            value = self._read(row[0])
+            self._keep(key, value)
+        return value
+
+    def put(self, rows: Mapping[K, V]) -> None:
+        """Store values."""
+        self._database.executemany(self._put, ((key, self._write(value)) for key, value in rows.items()))
+        for key, value in rows.items():
+            self._keep(key, value)
+
+    def rows(self) -> Iterator[tuple[K, V]]:
+        """Yield all that is stored."""
+        for key, value in self._database.execute(self._all):
+            yield key, self._read(value)
+
+    def _keep(self, key: K, value: V) -> None:
+        self._used[key] = value
+        self._used.move_to_end(key)
+        if len(self._used) > KEPT:
+            self._used.popitem(last=False)
+
+
+class Spilled(Generic[K, V]):
+    """A map as ``immutables.Map`` is one, as far as the fold uses it, whose settled part is on disk."""
+
+    __slots__ = ("_table", "recent")
+
+    def __init__(self, table: _Table[K, V], recent: Map[K, V]) -> None:
+        self._table: _Table[K, V] = table
+        self.recent: Map[K, V] = recent
+
+    def get(self, key: K, default: V | None = None) -> V | None:
+        """Return the value of a key."""
+        found: Any = self.recent.get(key, _GONE)
+        if found is _GONE:
+            found = self._table.get(key)
+            return default if found is None else cast("V", found)
+        return cast("V", found)
+
+    def set(self, key: K, value: V) -> Spilled[K, V]:
+        """Return the map with one value more, or another one."""
+        return Spilled(self._table, self.recent.set(key, value))
+
+    def settled(self) -> Spilled[K, V]:
+        """Return the same map with what piles up on disk."""
+        cold = {key: value for key, value in self.recent.items() if self._table.is_cold(value)}
+        if not cold:
+            return self
+        self._table.put(cold)
+        warm = self.recent.mutate()
+        for key in cold:
+            del warm[key]
+        return Spilled(self._table, warm.finish())
+
+    def items(self) -> Iterator[tuple[K, V]]:
+        """Yield keys with values, in no particular order."""
+        yield from self.recent.items()
+        yield from ((key, value) for key, value in self._table.rows() if key not in self.recent)
+
+    def values(self) -> Iterator[V]:
+        """Yield values."""
+        return (value for _, value in self.items())
+
+    def __getitem__(self, key: K) -> V:
+        """Return the value of a key. Raises KeyError."""
+        found = self.get(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        """Say whether there is a value."""
+        return self.get(cast("K", key)) is not None
+
+    def __iter__(self) -> Iterator[K]:
+        """Yield keys."""
+        return (key for key, _ in self.items())
