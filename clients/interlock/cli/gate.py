@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli import decisions, questions
+from interlock.cli import decisions, questions, watching
 from interlock.cli.arguments import ModelArgument, duration_seconds
 from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run, command, group
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from interlock.v1.gate_pb2 import CheckReleaseResponse
 
 app = group("The gate: may this model go to this context, now?")
+command(app, "watch", example="interlock gate watch aurora-4 --context api --until-deny")(watching.watch_release)
 command(app, "verify", example="interlock gate verify aurora-4.decision --context api --artifact 9f86d08…")(
     decisions.verify
 )
@@ -75,7 +76,7 @@ def check(
     if run.as_json:
         run.terminal.json(to_json(answer))
     else:
-        _show(run, answer, model, context, allowed=allowed)
+        show_answer(run, answer, model, context, allowed=allowed)
     return ExitCode.DONE if allowed else ExitCode.NO
 
 
@@ -110,7 +111,8 @@ class _Question:
         return gate.decide(self.model, self.context, self.artifact, min_position=self.min_position)
 
 
-def _show(run: Run, answer: CheckReleaseResponse, model: str, context: str, *, allowed: bool) -> None:
+def show_answer(run: Run, answer: CheckReleaseResponse, model: str, context: str, *, allowed: bool) -> None:
+    """Print a verdict, with every reason under it."""
     from interlock.client.status import unmet_of
 
     end = f", valid until {when(answer.valid_until_time)}" if allowed and when(answer.valid_until_time) else ""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from interlock.cli import watching
 from interlock.cli.arguments import AsOfOption, ModelArgument, ReasonOption, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import to_json
@@ -57,6 +58,9 @@ def show(
         run.terminal.json(to_json(found))
         return
     show_model(run.terminal, found)
+
+
+command(app, "watch", example="interlock models watch --json")(watching.watch_models)
 
 
 @command(app, "retire", example="interlock models retire aurora-2 --reason 'superseded'")

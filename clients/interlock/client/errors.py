@@ -130,3 +130,13 @@ class UnprovenError(DataLossError):
 
 class ProfileError(InterlockError):
     """The profile, its keys or their passphrase can't be used."""
+
+
+def rolled_back(error: UnavailableError) -> InterlockError:
+    """Return what is wrong with a stream: a server that has no longer what it has shown was rolled back."""
+    if error.reason != "POSITION_NOT_REACHED":
+        return error
+    return RollbackError(
+        f"the server's log is shorter than what it has shown: it was rolled back ({error.message})",
+        reason="LOG_ROLLED_BACK",
+    )

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from interlock.client.session import Sessions, Token
 
 _SOCKET: Final = "unix:"
+IS_OPEN: Final = ("interlock-stream", "open")
+"""What the server says at once when it has taken the request for a stream."""
+
 AHEAD: Final = "POSITION_NOT_REACHED"
 
 Request = TypeVar("Request")
@@ -135,14 +138,20 @@ class Transport:
         return self._with_session(lambda token, left: method(build(), timeout=left, metadata=bearer(token)), end)
 
     def stream(
-        self, method: Callable[..., Any], request: Request, *, timeout_seconds: float | None = None
+        self,
+        method: Callable[..., Any],
+        request: Request,
+        *,
+        timeout_seconds: float | None = None,
+        on_open: Callable[[], None] | None = None,
     ) -> Iterator[Any]:
         """Yield the answers of a server stream. Raises InterlockError; no retry once an answer has come.
 
-        ``timeout_seconds`` None is for streams of any length: only their start has a deadline.
+        ``timeout_seconds`` None is for streams of any length: only their start has a deadline. ``on_open`` is called
+        when the server has taken the request, which may be long before the first answer.
         """
         first, rest = self._with_session(
-            lambda token, _left: _started(method(request, timeout=timeout_seconds, metadata=bearer(token))),
+            lambda token, _left: _started(method(request, timeout=timeout_seconds, metadata=bearer(token)), on_open),
             self.deadline(None),
         )
         yield from first
@@ -158,30 +167,31 @@ class Transport:
         *,
         patient: bool,
         on_break: Callable[[InterlockError], None] | None = None,
+        on_resume: Callable[[], None] | None = None,
     ) -> Iterator[Any]:
         """Yield the answers of a server stream, and ask again where it breaks off: with what ``request_of`` says then.
 
         The caller keeps count, so that ``request_of`` goes on behind the last answer taken. ``patient`` asks until the
         server is back, however long that takes; otherwise as often as any call. Each time that a stream which had begun
-        breaks off, ``on_break`` is told why. Raises InterlockError where asking again can't help.
+        breaks off, ``on_break`` is told why, and ``on_resume`` is called when it goes on; a session that ended is
+        renewed without a word. Raises InterlockError where asking again can't help.
         """
-        failed = 0
-        begun = False
+        taken = Taken(on_break, on_resume)
         while True:
             try:
-                for answer in self.stream(method, request_of()):
-                    failed, begun = 0, True
+                for answer in self.stream(method, request_of(), on_open=taken.opened):
+                    taken.opened()
                     yield answer
             except (UnavailableError, UnauthenticatedError, LimitError) as error:
-                last = failed >= self._retry.attempts - 1 and not (patient and isinstance(error, UnavailableError))
-                if not begun or last or not may_help(error) or error.reason == AHEAD:
-                    raise
-                if on_break is not None and not failed:
-                    on_break(error)
-                self._ticking.sleep(
-                    self._retry.pause_seconds(failed, error.retry_after_seconds, self._ticking.chance())
+                last = taken.failed >= self._retry.attempts - 1 and not (
+                    patient and isinstance(error, UnavailableError)
                 )
-                failed += 1
+                if not taken.begun or last or not may_help(error) or error.reason == AHEAD:
+                    raise
+                if not taken.broke(error):
+                    continue
+                pause = self._retry.pause_seconds(taken.failed - 1, error.retry_after_seconds, self._ticking.chance())
+                self._ticking.sleep(pause)
             else:
                 return
 
@@ -253,8 +263,40 @@ def may_help(error: InterlockError) -> bool:
     return error.reason not in {"DEADLINE_EXCEEDED", "CANCELLED", "LEDGER"}
 
 
-def _started(call: Iterator[Any]) -> tuple[tuple[Any, ...], Iterator[Any]]:
+class Taken:
+    """How it goes with a stream that is taken up again: attempts that failed since it was last open."""
+
+    def __init__(self, on_break: Callable[[InterlockError], None] | None, on_resume: Callable[[], None] | None) -> None:
+        self.failed = 0
+        self.begun = False
+        self._told = False
+        self._on_break = on_break
+        self._on_resume = on_resume
+
+    def opened(self) -> None:
+        """Note that the server has taken the request."""
+        self.failed, self.begun = 0, True
+        if self._told:
+            self._told = False
+            if self._on_resume is not None:
+                self._on_resume()
+
+    def broke(self, error: InterlockError) -> bool:
+        """Note that it broke off; False where that is only a session that ended, which calls for no pause."""
+        self.failed += 1
+        if self.failed == 1 and isinstance(error, UnauthenticatedError):
+            return False
+        if not self._told:
+            self._told = True
+            if self._on_break is not None:
+                self._on_break(error)
+        return True
+
+
+def _started(call: Any, on_open: Callable[[], None] | None) -> tuple[tuple[Any, ...], Iterator[Any]]:  # noqa: ANN401  # a grpc.Call that yields
     """Wait for a stream's first answer, so that a refusal comes while it can still be tried again."""
+    if on_open is not None and IS_OPEN in (call.initial_metadata() or ()):
+        on_open()
     for first in call:
         return (first,), call
     return (), iter(())
@@ -274,6 +316,10 @@ def channel_options(profile: Profile) -> tuple[tuple[str, str | int], ...]:
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+        # A watcher's stream is quiet for days: a server that is gone without a word is noticed by pings.
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.max_pings_without_data", 0),
         # Retries are made here, where sessions and request ids are known; grpc's own would add to them.
         ("grpc.enable_retries", 0),
         # The channel's own back-off must not outlast the pauses between our attempts.

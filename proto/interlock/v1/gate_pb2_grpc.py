@@ -109,8 +109,9 @@ class GateServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchRelease(self, request, context):
-        """The verdict now and at every flip, in order, also those that time alone makes. Ends with ABORTED (SLOW_CONSUMER) for
-        whoever does not read, UNAUTHENTICATED with the session; `resume_token` goes on without gap or duplicate.
+        """The verdict now and at every flip, in order, also those that time alone makes. Ends with UNAUTHENTICATED when the
+        session does, and with RESOURCE_EXHAUSTED (SLOW_CONSUMER) for whoever does not read; `resume_token` goes on without
+        gap or duplicate.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,8 +42,9 @@ class GateServiceStub:
     gate; about the past for readers.
     """
     WatchRelease: _grpc.UnaryStreamMultiCallable[_gate_pb2.WatchReleaseRequest, _gate_pb2.WatchReleaseResponse]
-    """The verdict now and at every flip, in order, also those that time alone makes. Ends with ABORTED (SLOW_CONSUMER) for
-    whoever does not read, UNAUTHENTICATED with the session; `resume_token` goes on without gap or duplicate.
+    """The verdict now and at every flip, in order, also those that time alone makes. Ends with UNAUTHENTICATED when the
+    session does, and with RESOURCE_EXHAUSTED (SLOW_CONSUMER) for whoever does not read; `resume_token` goes on without
+    gap or duplicate.
     """
     RecordDeployment: _grpc.UnaryUnaryMultiCallable[_gate_pb2.RecordDeploymentRequest, _gate_pb2.Deployment]
     """Records that a model runs somewhere. The gate is asked again, and it is recorded either way."""
@@ -70,8 +71,9 @@ class GateServiceAsyncStub(GateServiceStub):
     gate; about the past for readers.
     """
     WatchRelease: _aio.UnaryStreamMultiCallable[_gate_pb2.WatchReleaseRequest, _gate_pb2.WatchReleaseResponse]  # type: ignore[assignment]
-    """The verdict now and at every flip, in order, also those that time alone makes. Ends with ABORTED (SLOW_CONSUMER) for
-    whoever does not read, UNAUTHENTICATED with the session; `resume_token` goes on without gap or duplicate.
+    """The verdict now and at every flip, in order, also those that time alone makes. Ends with UNAUTHENTICATED when the
+    session does, and with RESOURCE_EXHAUSTED (SLOW_CONSUMER) for whoever does not read; `resume_token` goes on without
+    gap or duplicate.
     """
     RecordDeployment: _aio.UnaryUnaryMultiCallable[_gate_pb2.RecordDeploymentRequest, _gate_pb2.Deployment]  # type: ignore[assignment]
     """Records that a model runs somewhere. The gate is asked again, and it is recorded either way."""
@@ -119,8 +121,9 @@ class GateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gate_pb2.WatchReleaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gate_pb2.WatchReleaseResponse], _abc.AsyncIterator[_gate_pb2.WatchReleaseResponse]]:
-        """The verdict now and at every flip, in order, also those that time alone makes. Ends with ABORTED (SLOW_CONSUMER) for
-        whoever does not read, UNAUTHENTICATED with the session; `resume_token` goes on without gap or duplicate.
+        """The verdict now and at every flip, in order, also those that time alone makes. Ends with UNAUTHENTICATED when the
+        session does, and with RESOURCE_EXHAUSTED (SLOW_CONSUMER) for whoever does not read; `resume_token` goes on without
+        gap or duplicate.
         """
 
     @_abc_1.abstractmethod

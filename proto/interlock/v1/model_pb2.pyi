@@ -505,3 +505,59 @@ class RecordRunRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordRunRequest: _TypeAlias = RecordRunRequest  # noqa: Y015
+
+@_typing.final
+class WatchModelsRequest(_message.Message):
+    """Which models are watched: all of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_POSITION_FIELD_NUMBER: _builtins.int
+    after_position: _builtins.int
+    """Go on after this position, that of the last message received with `complete`: no snapshot comes, but each model that
+    was touched since. Of entries long past each model comes once, as it is by then. Unset: a snapshot first.
+    """
+    def __init__(
+        self,
+        *,
+        after_position: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchModelsRequest: _TypeAlias = WatchModelsRequest  # noqa: Y015
+
+@_typing.final
+class WatchModelsResponse(_message.Message):
+    """A model as it stands at a position."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    LOG_POSITION_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    log_position: _builtins.int
+    """The position. It never goes back."""
+    complete: _builtins.bool
+    """True in the last message of this position: a watcher has all up to here and can go on from it."""
+    @_builtins.property
+    def model(self) -> Global___Model:
+        """The model, with its verdicts at the instant it names; unset only where there was none for a snapshot."""
+
+    def __init__(
+        self,
+        *,
+        model: Global___Model = ...,
+        log_position: _builtins.int = ...,
+        complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "log_position", b"log_position", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchModelsResponse: _TypeAlias = WatchModelsResponse  # noqa: Y015

@@ -50,6 +50,11 @@ class ModelServiceStub:
                 request_serializer=interlock_dot_v1_dot_model__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_model__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.WatchModels = channel.unary_stream(
+                '/interlock.v1.ModelService/WatchModels',
+                request_serializer=interlock_dot_v1_dot_model__pb2.WatchModelsRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_model__pb2.WatchModelsResponse.FromString,
+                _registered_method=True)
         self.ConfirmLevel = channel.unary_unary(
                 '/interlock.v1.ModelService/ConfirmLevel',
                 request_serializer=interlock_dot_v1_dot_model__pb2.ConfirmLevelRequest.SerializeToString,
@@ -87,6 +92,14 @@ class ModelServiceServicer:
 
     def ListModels(self, request, context):
         """Models by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchModels(self, request, context):
+        """Every model as it is now, then each model that an entry touches, as that entry leaves it. What time alone changes is
+        not told: WatchRelease does that. Ends as WatchRelease does; `after_position` goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +143,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=interlock_dot_v1_dot_model__pb2.ListModelsRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_model__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'WatchModels': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchModels,
+                    request_deserializer=interlock_dot_v1_dot_model__pb2.WatchModelsRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_model__pb2.WatchModelsResponse.SerializeToString,
             ),
             'ConfirmLevel': grpc.unary_unary_rpc_method_handler(
                     servicer.ConfirmLevel,
@@ -229,6 +247,33 @@ class ModelService:
             '/interlock.v1.ModelService/ListModels',
             interlock_dot_v1_dot_model__pb2.ListModelsRequest.SerializeToString,
             interlock_dot_v1_dot_model__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/interlock.v1.ModelService/WatchModels',
+            interlock_dot_v1_dot_model__pb2.WatchModelsRequest.SerializeToString,
+            interlock_dot_v1_dot_model__pb2.WatchModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class ModelServiceStub:
     """One model, now or as of a time or position."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_model_pb2.ListModelsRequest, _model_pb2.ListModelsResponse]
     """Models by name."""
+    WatchModels: _grpc.UnaryStreamMultiCallable[_model_pb2.WatchModelsRequest, _model_pb2.WatchModelsResponse]
+    """Every model as it is now, then each model that an entry touches, as that entry leaves it. What time alone changes is
+    not told: WatchRelease does that. Ends as WatchRelease does; `after_position` goes on.
+    """
     ConfirmLevel: _grpc.UnaryUnaryMultiCallable[_model_pb2.ConfirmLevelRequest, _model_pb2.Model]
     """Makes a provisional level a confirmed one."""
     RetireModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.RetireModelRequest, _model_pb2.Model]
@@ -57,6 +61,10 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """One model, now or as of a time or position."""
     ListModels: _aio.UnaryUnaryMultiCallable[_model_pb2.ListModelsRequest, _model_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Models by name."""
+    WatchModels: _aio.UnaryStreamMultiCallable[_model_pb2.WatchModelsRequest, _model_pb2.WatchModelsResponse]  # type: ignore[assignment]
+    """Every model as it is now, then each model that an entry touches, as that entry leaves it. What time alone changes is
+    not told: WatchRelease does that. Ends as WatchRelease does; `after_position` goes on.
+    """
     ConfirmLevel: _aio.UnaryUnaryMultiCallable[_model_pb2.ConfirmLevelRequest, _model_pb2.Model]  # type: ignore[assignment]
     """Makes a provisional level a confirmed one."""
     RetireModel: _aio.UnaryUnaryMultiCallable[_model_pb2.RetireModelRequest, _model_pb2.Model]  # type: ignore[assignment]
@@ -90,6 +98,16 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.ListModelsResponse, _abc.Awaitable[_model_pb2.ListModelsResponse]]:
         """Models by name."""
+
+    @_abc_1.abstractmethod
+    def WatchModels(
+        self,
+        request: _model_pb2.WatchModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_model_pb2.WatchModelsResponse], _abc.AsyncIterator[_model_pb2.WatchModelsResponse]]:
+        """Every model as it is now, then each model that an entry touches, as that entry leaves it. What time alone changes is
+        not told: WatchRelease does that. Ends as WatchRelease does; `after_position` goes on.
+        """
 
     @_abc_1.abstractmethod
     def ConfirmLevel(

@@ -118,6 +118,11 @@ def _options(config: Config) -> tuple[tuple[str, int], ...]:
         ("grpc.max_receive_message_length", config.max_message_bytes),
         ("grpc.max_send_message_length", config.max_message_bytes),
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        # A watcher's stream is quiet for days. Either side pings, so that neither waits for one that is gone.
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     )
 
 

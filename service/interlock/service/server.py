@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from interlock.service.metrics import Metrics
 
 STATUS_TRAILER: Final = "grpc-status-details-bin"
+STREAM_IS_OPEN: Final = (("interlock-stream", "open"),)
 _REQUEST_ID: Final = "x-request-id"
 _REQUEST_ID_FORM: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
@@ -196,6 +197,8 @@ class Pipeline:
                     self._streams.watch(caller, method.permission) as opened,
                     aclosing(handler(request, context)) as replies,
                 ):
+                    # Tells a client that takes a broken stream up again that it has: the next message may be days away.
+                    await context.send_initial_metadata(STREAM_IS_OPEN)
                     async for reply in replies:
                         opened.review()
                         await self._write(context, reply)

@@ -50,7 +50,7 @@ EVERY_ERROR = [
     (errors.ClockBehind(), code_pb2.UNAVAILABLE, "CLOCK"),
     (errors.LedgerUnhealthy("LOG_ROLLED_BACK"), code_pb2.UNAVAILABLE, "LEDGER"),
     (errors.PositionNotReached(9, 7), code_pb2.UNAVAILABLE, "POSITION_NOT_REACHED"),
-    (errors.SlowConsumer(), code_pb2.ABORTED, "SLOW_CONSUMER"),
+    (errors.SlowConsumer(), code_pb2.RESOURCE_EXHAUSTED, "SLOW_CONSUMER"),
     (errors.ShuttingDown(), code_pb2.UNAVAILABLE, "SHUTTING_DOWN"),
 ]
 

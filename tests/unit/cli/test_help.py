@@ -108,6 +108,7 @@ def test_every_command_of_the_design_is_there() -> None:
         changes detach | changes rebase | changes submit | changes apply | changes withdraw
         evidence upload | evidence list | evidence show | evidence download | evidence grant-access
         hold place | hold list | hold show | hold lift | gate check | gate verify | gate explain | gate batch
+        gate watch | models watch
         deployments record | deployments end | deployments list | deployments show
         deployments watch
         keys create | policy list | policy show | policy init | policy lint | principals list | principals show

@@ -15,7 +15,9 @@ from interlock.client.errors import InterlockError, LimitError, UnauthenticatedE
 from interlock.client.status import error_from
 from interlock.client.transport import (
     AHEAD,
+    IS_OPEN,
     Retry,
+    Taken,
     Ticking,
     bearer,
     channel_credentials,
@@ -111,14 +113,20 @@ class AsyncTransport:
         return await self._with_session(lambda token, left: method(build(), timeout=left, metadata=bearer(token)), end)
 
     async def stream(
-        self, method: Callable[..., Any], request: Request, *, timeout_seconds: float | None = None
+        self,
+        method: Callable[..., Any],
+        request: Request,
+        *,
+        timeout_seconds: float | None = None,
+        on_open: Callable[[], None] | None = None,
     ) -> AsyncIterator[Any]:
         """Yield the answers of a server stream. Raises InterlockError; no retry once an answer has come.
 
-        ``timeout_seconds`` None is for streams of any length: only their start has a deadline.
+        ``timeout_seconds`` None is for streams of any length: only their start has a deadline. ``on_open`` is called
+        when the server has taken the request, which may be long before the first answer.
         """
         call, answer = await self._with_session(
-            lambda token, _left: _started(method(request, timeout=timeout_seconds, metadata=bearer(token))),
+            lambda token, _left: _started(method(request, timeout=timeout_seconds, metadata=bearer(token)), on_open),
             self.deadline(None),
         )
         try:
@@ -137,26 +145,28 @@ class AsyncTransport:
         *,
         patient: bool,
         on_break: Callable[[InterlockError], None] | None = None,
+        on_resume: Callable[[], None] | None = None,
     ) -> AsyncIterator[Any]:
         """Yield the answers of a server stream, and ask again where it breaks off: with what ``request_of`` says then.
 
         As the blocking transport does it, which says how.
         """
-        failed = 0
-        begun = False
+        taken = Taken(on_break, on_resume)
         while True:
             try:
-                async for answer in self.stream(method, request_of()):
-                    failed, begun = 0, True
+                async for answer in self.stream(method, request_of(), on_open=taken.opened):
+                    taken.opened()
                     yield answer
             except (UnavailableError, UnauthenticatedError, LimitError) as error:
-                last = failed >= self._retry.attempts - 1 and not (patient and isinstance(error, UnavailableError))
-                if not begun or last or not may_help(error) or error.reason == AHEAD:
+                last = taken.failed >= self._retry.attempts - 1 and not (
+                    patient and isinstance(error, UnavailableError)
+                )
+                if not taken.begun or last or not may_help(error) or error.reason == AHEAD:
                     raise
-                if on_break is not None and not failed:
-                    on_break(error)
-                await self._sleep(self._retry.pause_seconds(failed, error.retry_after_seconds, self._ticking.chance()))
-                failed += 1
+                if not taken.broke(error):
+                    continue
+                pause = self._retry.pause_seconds(taken.failed - 1, error.retry_after_seconds, self._ticking.chance())
+                await self._sleep(pause)
             else:
                 return
 
@@ -224,9 +234,11 @@ async def _once(attempt: Callable[[], Awaitable[Response]]) -> Response:
         raise error_from(failed) from failed
 
 
-async def _started(call: Any) -> tuple[Any, Any]:  # noqa: ANN401  # a call of any stream
+async def _started(call: Any, on_open: Callable[[], None] | None) -> tuple[Any, Any]:  # noqa: ANN401  # a call of any stream
     """Wait for a stream's first answer, so that a refusal comes while it can still be tried again."""
     try:
+        if on_open is not None and IS_OPEN in tuple(await call.initial_metadata() or ()):
+            on_open()
         return call, await call.read()
     except BaseException:
         call.cancel()

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from interlock.client import names
 from interlock.client.decision import verify_decision
-from interlock.client.errors import DataLossError, ProfileError
+from interlock.client.errors import DataLossError, ProfileError, UnavailableError, rolled_back
 from interlock.client.groups.base import Group, put_as_of
 from interlock.v1 import gate_pb2, gate_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
+    from interlock.client.errors import InterlockError
     from interlock.client.groups.base import AsOf
-    from interlock.v1.gate_pb2 import CheckReleaseResponse, ExplainReleaseResponse
+    from interlock.v1.gate_pb2 import CheckReleaseResponse, ExplainReleaseResponse, WatchReleaseResponse
 
 
 def is_allowed(answer: CheckReleaseResponse) -> bool:
@@ -111,6 +112,44 @@ class Gate(Group):
         if explained.tree.met is not is_allowed(explained.answer):
             raise DataLossError("the server's verdict does not follow from its tree", reason="EXPLANATION")
         return explained
+
+    def watch(
+        self,
+        model: str,
+        context: str,
+        *,
+        artifact: str = "",
+        resume_token: str = "",
+        on_break: Callable[[InterlockError], None] | None = None,
+        on_resume: Callable[[], None] | None = None,
+    ) -> Iterator[WatchReleaseResponse]:
+        """Yield the verdict now, then at every flip, those that time alone makes too, as ``.answer``; never ends.
+
+        A stream that breaks off is taken up behind the last answer, none left out and none twice, for as long as it
+        takes: ``on_break`` is told why, ``on_resume`` is called when it goes on. Between the two nobody knows the
+        verdict. ``resume_token`` is of the last answer that an earlier watch gave. Raises InterlockError where going on
+        can't help, RollbackError where the log is shorter than what was seen.
+        """
+        before = self._transport.memory.load()
+        token = resume_token
+
+        def request() -> gate_pb2.WatchReleaseRequest:
+            return gate_pb2.WatchReleaseRequest(
+                model=names.model(model), context=context, artifact_digest=artifact, resume_token=token
+            )
+
+        try:
+            for message in self._transport.resuming(
+                self._stub.WatchRelease, request, patient=True, on_break=on_break, on_resume=on_resume
+            ):
+                if token:
+                    self._transport.memory.note_position(message.answer.log_position)
+                else:  # the verdict now: at the head of the log
+                    self._transport.memory.check_position(message.answer.log_position, before)
+                token = message.resume_token
+                yield message
+        except UnavailableError as error:
+            raise rolled_back(error) from error
 
     def _ask(
         self, model: str, context: str, artifact: str, min_position: int | None, *, want_decision: bool

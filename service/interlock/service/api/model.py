@@ -16,9 +16,10 @@ from interlock.statemachine import resources as r
 from interlock.v1 import model_pb2, model_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from interlock.service.api.calls import Writer
+    from interlock.service.api.model_watch import ModelWatches
     from interlock.service.api.reads import Reader
     from interlock.service.api.texts import Texts
     from interlock.service.ledger.view import View
@@ -33,10 +34,17 @@ _SERVICE = "interlock.v1.ModelService"
 class ModelService(model_pb2_grpc.ModelServiceServicer):
     """Models: registered, read, confirmed, retired."""
 
-    def __init__(self, reader: Reader, writer: Writer, texts: Texts) -> None:
+    def __init__(self, reader: Reader, writer: Writer, texts: Texts, watches: ModelWatches) -> None:
+        self._watches = watches
         self._reader = reader
         self._writer = writer
         self._texts = texts
+
+    def WatchModels(
+        self, request: model_pb2.WatchModelsRequest, context: Context
+    ) -> AsyncIterator[model_pb2.WatchModelsResponse]:
+        """Yield every model, then each that changes."""
+        return self._watches.watch(request)
 
     async def CreateModel(self, request: model_pb2.CreateModelRequest, context: Context) -> model_pb2.Model:
         """Register a model."""

@@ -16,6 +16,7 @@ from interlock.service.api.export import Exporter
 from interlock.service.api.gate import GateService
 from interlock.service.api.hold import HoldService
 from interlock.service.api.model import ModelService
+from interlock.service.api.model_watch import ModelWatches
 from interlock.service.api.policy import PolicyService
 from interlock.service.api.questions import Questions
 from interlock.service.api.reads import Reader
@@ -71,6 +72,7 @@ def register(  # each by name at its one call
     questions = Questions(committer, clock, reader)
     watches = ReleaseWatches(streams)
     gate = GateService(committer, clock, Decisions(writer, decision_key), deployments, questions, watches)
+    model = ModelService(reader, writer, texts, ModelWatches(streams, store, texts))
     change = ChangeService(reader, writer, texts, committer, store)
     prover = Prover(committer, store)
     exporter = Exporter(committer, store, reader, writer, blobs)
@@ -82,6 +84,6 @@ def register(  # each by name at its one call
     evidence_pb2_grpc.add_EvidenceServiceServicer_to_server(evidence, server)
     gate_pb2_grpc.add_GateServiceServicer_to_server(gate, server)
     hold_pb2_grpc.add_HoldServiceServicer_to_server(HoldService(reader, writer, texts), server)
-    model_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(reader, writer, texts), server)
+    model_pb2_grpc.add_ModelServiceServicer_to_server(model, server)
     policy_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyService(reader, store), server)
     safeguard_pb2_grpc.add_SafeguardServiceServicer_to_server(SafeguardService(reader, writer, texts), server)

@@ -127,10 +127,9 @@ def _answer_to(error: Known) -> _Answer:
             )
         case SlowConsumer():
             return _Answer(
-                code_pb2.ABORTED,
+                code_pb2.RESOURCE_EXHAUSTED,
                 requirement_pb2.ERROR_REASON_SLOW_CONSUMER,
                 "the stream was read too slowly; go on after the last message received",
-                retry_seconds=0,
             )
         case DigestMismatch():
             return _Answer(

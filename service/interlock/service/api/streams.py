@@ -86,6 +86,10 @@ class Streams:
         """Return why an answer given now could not be relied on: clock or ledger."""
         return not_served(self._committer.health, self._committer.view, self._clock.now_us())
 
+    def remembers(self, position: int) -> bool:
+        """Say whether every step past a position is still in memory."""
+        return bool(self._committer.steps_since(position))
+
     async def walk(self, after: int, visit: Callable[[View, Step], bool]) -> int:
         """Show ``visit`` each step past position ``after`` with the view before it, and return the last one's position.
 

@@ -138,6 +138,7 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 "CreateModel": _fires(Trigger.MODEL_REGISTER),
                 "GetModel": _READ,
                 "ListModels": _READ,
+                "WatchModels": _READ,
                 "ConfirmLevel": _fires(Trigger.LEVEL_CONFIRM),
                 "RetireModel": _fires(Trigger.MODEL_RETIRE),
                 "RecordRun": _fires(Trigger.MODEL_RECORD_RUN),

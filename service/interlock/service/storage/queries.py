@@ -174,6 +174,12 @@ def tile_ids(connection: Connection) -> Iterator[tuple[int, int]]:
         yield row.level, row.tile_index
 
 
+def written_between(connection: Connection, after: int, until: int) -> tuple[str, ...]:
+    """Return the resources that entries past position ``after`` wrote, up to and with ``until``, each once."""
+    t = s.ENTRY_RESOURCES.c
+    return tuple(connection.execute(select(t.resource).distinct().where(t.seq > after, t.seq <= until)).scalars())
+
+
 def snapshots_in(connection: Connection, first: int, last: int) -> tuple[SnapshotRow, ...]:
     """Return the snapshots of a range of positions."""
     t = s.SNAPSHOTS.c

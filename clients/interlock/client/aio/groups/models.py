@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from interlock.client import names
 from interlock.client.aio.groups.base import AsyncGroup
+from interlock.client.errors import UnavailableError, rolled_back
 from interlock.client.groups.base import AsOf, put_as_of
 from interlock.v1 import model_pb2, model_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
-    from interlock.v1.model_pb2 import Model
+    from interlock.client.errors import InterlockError
+    from interlock.v1.model_pb2 import Model, WatchModelsResponse
 
 
 class AsyncModels(AsyncGroup):
@@ -37,6 +39,38 @@ class AsyncModels(AsyncGroup):
     def list(self) -> AsyncIterator[Model]:
         """Yield every model, by name."""
         return self._pages(self._stub.ListModels, model_pb2.ListModelsRequest(), "models")
+
+    async def watch(
+        self,
+        after_position: int | None = None,
+        *,
+        on_break: Callable[[InterlockError], None] | None = None,
+        on_resume: Callable[[], None] | None = None,
+    ) -> AsyncIterator[WatchModelsResponse]:
+        """Yield every model as it is, then each that an entry touches, as that entry leaves it; never ends.
+
+        With ``after_position``, of a message with ``complete``, only what was touched since. A stream that breaks off
+        is taken up where it was, no model at a position twice. Raises InterlockError where going on can't help.
+        """
+        position, told, at = after_position, set[str](), -1
+
+        def request() -> model_pb2.WatchModelsRequest:
+            return model_pb2.WatchModelsRequest(after_position=position)
+
+        try:
+            async for message in self._transport.resuming(
+                self._stub.WatchModels, request, patient=True, on_break=on_break, on_resume=on_resume
+            ):
+                if message.log_position != at:
+                    told, at = set(), message.log_position
+                if message.model.name not in told:
+                    told.add(message.model.name)
+                    yield message
+                if message.complete:
+                    position = message.log_position
+                    self._transport.memory.note_position(position)
+        except UnavailableError as error:
+            raise rolled_back(error) from error
 
     async def confirm_level(self, model: str, standard: str, *, request_id: str | None = None) -> Model:
         """Make a provisional level a confirmed one."""

@@ -1,0 +1,114 @@
+"""`gate watch` and `models watch`: print what a stream tells, as it comes, until told to stop.
+
+What watches a release answers when it ends: its exit code is that of the last verdict, and a failure while nobody knew
+the verdict is never 0.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from interlock.cli.arguments import ModelArgument  # noqa: TC001  # typer evaluates it
+from interlock.cli.exits import ExitCode
+from interlock.cli.run import Run  # noqa: TC001  # typer evaluates it
+from interlock.cli.views.common import to_json, word
+from interlock.client import names
+
+if TYPE_CHECKING:
+    from interlock.client.errors import InterlockError
+    from interlock.v1.gate_pb2 import CheckReleaseResponse
+    from interlock.v1.model_pb2 import Model
+
+
+@dataclass(slots=True)
+class _Connection:
+    """Whether the stream stands; says so when that changes."""
+
+    run: Run
+    stands: bool = True
+
+    def broke(self, error: InterlockError) -> None:
+        """Note a break."""
+        self.stands = False
+        self.run.terminal.note(f"disconnected ({error.reason}); going on as soon as the server is back")
+
+    def resumed(self) -> None:
+        """Note that it goes on."""
+        self.stands = True
+        self.run.terminal.note("connected again; what happened meanwhile comes next")
+
+
+def watch_release(
+    run: Run,
+    model: ModelArgument,
+    context: Annotated[str, typer.Option("--context", "-c", help="Where it would go, such as `api`.")],
+    artifact: Annotated[
+        str, typer.Option("--artifact", "-a", metavar="SHA256", help="The weights manifest that is released.")
+    ] = "",
+    until_deny: Annotated[bool, typer.Option("--until-deny", help="End with the first DENY.")] = False,  # a flag
+    until_allow: Annotated[bool, typer.Option("--until-allow", help="End with the first ALLOW.")] = False,  # a flag
+) -> int:
+    """Print the verdict now and at every flip, those by time alone too; with --json, one document a line.
+
+    Ends with Ctrl-C or as the options say: exit 0 if the last verdict was ALLOW, 1 for DENY, 5 while disconnected. A
+    connection that breaks is taken up behind the last verdict printed: no flip comes twice, none is left out.
+    """
+    from interlock.cli.gate import show_answer
+    from interlock.client.groups.gate import is_allowed
+
+    connection, code = _Connection(run), ExitCode.INTERRUPTED
+
+    def show(answer: CheckReleaseResponse) -> None:
+        if run.as_json:
+            typer.echo(json.dumps(to_json(answer)))
+        else:
+            show_answer(run, answer, model, context, allowed=is_allowed(answer))
+
+    with run.client() as client:
+        try:
+            for message in client.gate.watch(
+                names.model(model), context, artifact=artifact, on_break=connection.broke, on_resume=connection.resumed
+            ):
+                allowed = is_allowed(message.answer)
+                show(message.answer)
+                code = ExitCode.DONE if allowed else ExitCode.NO
+                if until_allow if allowed else until_deny:
+                    return code
+        except KeyboardInterrupt:
+            return code if connection.stands else ExitCode.UNAVAILABLE
+    return ExitCode.UNAVAILABLE
+
+
+def watch_models(
+    run: Run,
+    after: Annotated[
+        int | None,
+        typer.Option("--after", min=0, metavar="POSITION", help="Only what was touched after this position."),
+    ] = None,
+) -> None:
+    """Print every model as it is, then each that an entry touches; with --json, one document a line. Ctrl-C ends it.
+
+    A connection that breaks is taken up where it was.
+    """
+    connection = _Connection(run)
+    with run.client() as client:
+        for message in client.models.watch(after, on_break=connection.broke, on_resume=connection.resumed):
+            if run.as_json:
+                typer.echo(json.dumps(to_json(message)))
+            elif message.HasField("model"):
+                _show_model(run, message.model, message.log_position)
+
+
+def _show_model(run: Run, model: Model, position: int) -> None:
+    from interlock.v1 import model_pb2
+
+    words = [row.context if row.allowed else f"not {row.context} ({', '.join(row.codes)})" for row in model.verdicts]
+    run.terminal.line(
+        (f"{position:>6}  ", "dim"),
+        (names.leaf(model.name), "bold"),
+        f"  {word(model_pb2.ModelState, model.state)}  {model.asl or 'no level'}  may go: {'; '.join(words)}",
+    )
