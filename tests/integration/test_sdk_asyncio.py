@@ -72,6 +72,23 @@ def test_a_program_brings_a_model_through_the_gate(server_process: ServerProcess
     assert _play(server_process.home, story) == (True, ["models/m"], True)
 
 
+def test_a_watch_tells_flips_and_goes_over_a_session_that_ends(server_process: ServerProcess, tmp_path: Path) -> None:
+    """Now, then at the flip, although the session ended between the two; models that change are told as well."""
+
+    async def story(connect: Connect) -> None:
+        bot, owner = connect("release-bot"), connect("owner")
+        await _released(connect, tmp_path)
+        async with aclosing(bot.gate.watch("m", "internal")) as watch, aclosing(owner.models.watch()) as models:
+            assert (await anext(watch)).answer.verdict == gate_pb2.VERDICT_ALLOW
+            assert (await anext(models)).complete
+            await connect("release-bot").identity.logout()
+            await owner.holds.place("m")
+            assert (await anext(watch)).answer.verdict == gate_pb2.VERDICT_DENY
+            assert len((await anext(models)).model.holds) == 1
+
+    _play(server_process.home, story)
+
+
 def test_a_refusal_lists_everything_that_is_unmet(server_process: ServerProcess) -> None:
     """Errors are the blocking client's, with all that they carry."""
 

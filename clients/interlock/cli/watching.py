@@ -74,8 +74,9 @@ def watch_release(
                 names.model(model), context, artifact=artifact, on_break=connection.broke, on_resume=connection.resumed
             ):
                 allowed = is_allowed(message.answer)
-                show(message.answer)
+                # Before it is shown: whoever saw the verdict may press Ctrl-C at once.
                 code = ExitCode.DONE if allowed else ExitCode.NO
+                show(message.answer)
                 if until_allow if allowed else until_deny:
                     return code
         except KeyboardInterrupt:
