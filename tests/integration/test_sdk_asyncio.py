@@ -78,7 +78,7 @@ def test_a_watch_tells_flips_and_goes_over_a_session_that_ends(server_process: S
     async def story(connect: Connect) -> None:
         bot, owner = connect("release-bot"), connect("owner")
         await _released(connect, tmp_path)
-        async with aclosing(bot.gate.watch("m", "internal")) as watch, aclosing(owner.models.watch()) as models:
+        async with aclosing(bot.gate.watch("m", "internal")) as watch, aclosing(owner.models.watch()) as models:  # type: ignore[type-var]  # generators
             assert (await anext(watch)).answer.verdict == gate_pb2.VERDICT_ALLOW
             assert (await anext(models)).complete
             await connect("release-bot").identity.logout()
