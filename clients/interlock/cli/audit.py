@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli import inquiry, verification
+from interlock.cli import inquiry, proving, verification, witnessing
 from interlock.cli.arguments import AsOfOption, moment, moment_or_position
 from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run, command, group
@@ -127,19 +127,14 @@ def tail(
                 show_entry_line(run.terminal, record)
 
 
-@command(app, "checkpoint", example="interlock audit checkpoint > head.note")
-def checkpoint(run: Run) -> None:
-    """Print the newest signed checkpoint, its signature checked, as a C2SP signed note."""
-    with run.client() as client:
-        head = client.audit.checkpoint()
-    if run.as_json:
-        run.terminal.json({"size": head.size, "root": head.root.hex(), "note": head.note})
-        return
-    run.terminal.lines(head.note.removesuffix("\n"))
-
-
 command(app, "why", example="interlock audit why aurora-4 --context api --at 2026-05-03T12:00:00Z")(inquiry.why)
 command(app, "diff", example="interlock audit diff --from 2026-04-01 --to 2026-07-01 --model aurora-4")(inquiry.diff)
+command(app, "checkpoint", example="interlock audit checkpoint > head.note")(proving.checkpoint)
+command(app, "prove", example="interlock audit prove 17 --size 41")(proving.prove)
+command(app, "witness", example="interlock audit witness ./witness --once")(witnessing.witness)
+command(app, "witness-key", example="interlock audit witness-key ./witness --name witness.example/w1")(
+    witnessing.witness_key
+)
 command(app, "export", example="interlock audit export --out q2.ilbundle --with-evidence")(verification.export)
 command(app, "key", example="interlock audit key --out log.pub")(verification.key)
 command(app, "verify", example="interlock audit verify q2.ilbundle --key log.pub --since-checkpoint april.txt")(

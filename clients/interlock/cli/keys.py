@@ -51,7 +51,7 @@ def create(
     if not _ID.fullmatch(principal):
         raise typer.BadParameter("an account's id, such as rso (a-z first, then a-z 0-9 . _ -)", param_hint="PRINCIPAL")
     named = run.passphrase_file or _named_file(run)
-    passphrase = read_passphrase(named) if named is not None else _asked(run)
+    passphrase = read_passphrase(named) if named is not None else asked_passphrase(run)
     uses = dict.fromkeys(one.value for one in use or (Use.LOGIN, Use.SIGNOFF))
     made = create_keys(folder or Path(principal), uses, passphrase)
     if run.as_json:
@@ -69,7 +69,7 @@ def _named_file(run: Run) -> Path | None:
     return Path(named) if named else None
 
 
-def _asked(run: Run) -> bytes:
+def asked_passphrase(run: Run) -> bytes:
     """Ask for a new passphrase, twice."""
     if not run.terminal.interactive:
         raise ProfileError(

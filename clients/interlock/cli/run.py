@@ -52,13 +52,14 @@ class Run:
 
         return Interlock.from_profile(
             self.profile,
-            passphrase=self._ask_passphrase,
+            passphrase=self.ask_passphrase,
             passphrase_file=self.passphrase_file,
             timeout_seconds=self.timeout_seconds,
             environment=self.environment,
         )
 
-    def _ask_passphrase(self, key: Path) -> bytes:
+    def ask_passphrase(self, key: Path) -> bytes:
+        """Ask for the passphrase of a key. Raises ProfileError where nobody can be asked."""
         if not self.terminal.interactive:
             raise ProfileError(
                 f"{key} needs a passphrase: use --passphrase-file or set INTERLOCK_PASSPHRASE_FILE",

@@ -47,6 +47,14 @@ class Terminal:
         for row in text.split("\n"):
             self.line(row, indent=indent)
 
+    def exact(self, text: str) -> None:
+        """Print text byte by byte as it is, for other programs; on a screen it is escaped as everything is."""
+        if self._out.is_terminal:
+            self.lines(text.removesuffix("\n"))
+            return
+        self._out.file.write(text)
+        self._out.file.flush()
+
     def rows(self, rows: Iterable[Sequence[Piece]], *, indent: int = 0, empty: str = "") -> None:
         """Print rows in aligned columns; ``empty`` goes to stderr where there are none."""
         from rich.cells import cell_len

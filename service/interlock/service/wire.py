@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     AnyDescriptor = Descriptor | FastDescriptor
 
 
-PROSE: Final = frozenset({"reason", "comment", "summary", "text", "conditions", "justification", "description"})
+PROSE: Final = frozenset({"reason", "comment", "summary", "text", "note", "conditions", "justification", "description"})
 """Fields whose text may have several lines; in all others a newline or a tab is refused."""
 
 # Control characters, separators of lines and paragraphs, bidirectional controls, and what has no width but the

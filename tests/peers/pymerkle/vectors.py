@@ -1,10 +1,10 @@
 """What pymerkle says of trees, as JSON lines; run by the Python of its own environment, never imported.
 
-    python vectors.py FIRST LAST STEP     sizes FIRST to LAST; positions and older sizes STEP apart; leaf i is the number i
+    python vectors.py FIRST LAST STEP     sizes FIRST to LAST; positions and older sizes STEP apart
 
-pymerkle counts leaves from one and begins an inclusion path with the leaf itself; both are undone here. Its consistency
-proofs are not those of RFC 6962: they are checked by its own verifier, and the RFC's PROOF(m, D[n]), §2.1.2, is written
-down over the subtree hashes that pymerkle computes.
+Leaf i is the decimal number i. pymerkle counts leaves from one and begins an inclusion path with the leaf itself; both
+are undone here. Its consistency proofs are not those of RFC 6962: they are checked by its own verifier, and the RFC's
+PROOF(m, D[n]), §2.1.2, is written down over the subtree hashes that pymerkle computes.
 """
 
 import json

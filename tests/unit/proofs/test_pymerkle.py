@@ -1,4 +1,4 @@
-"""Proofs against an independent implementation, in an environment of its own (`make proofs-exhaustive` for many more)."""
+"""Proofs against an independent implementation, in its own environment (`make proofs-exhaustive` for more)."""
 
 from __future__ import annotations
 
