@@ -209,17 +209,27 @@ class AsyncAudit(AsyncGroup):
         if asked_size == 0 or head.size >= before.size:
             await self._extend(before, head, at_head=asked_size == 0)
         else:
-            await self._prove(head, SignedCheckpoint(before.note, before.size, bytes.fromhex(before.root)))
+            await self.prove_extension(head, SignedCheckpoint(before.note, before.size, bytes.fromhex(before.root)))
 
     async def _extend(self, before: Seen, head: SignedCheckpoint, *, at_head: bool = True) -> None:
         """Prove that a head extends what was seen, and remember it."""
-        memory = self._transport.memory
         if 0 < before.size < head.size:
-            await self._prove(SignedCheckpoint(before.note, before.size, bytes.fromhex(before.root)), head)
-        memory.check_checkpoint(head.size, head.root, head.note, before if at_head else replace(before, position=-1))
+            await self.prove_extension(SignedCheckpoint(before.note, before.size, bytes.fromhex(before.root)), head)
+        known = before if at_head else replace(before, position=-1)
+        self._transport.memory.check_checkpoint(head.size, head.root, head.note, known)
 
-    async def _prove(self, older: SignedCheckpoint, newer: SignedCheckpoint) -> None:
-        """Have the server show that one head extends another. Raises ForkError where it shows that it does not."""
+    async def prove_extension(self, older: SignedCheckpoint, newer: SignedCheckpoint) -> None:
+        """Have the server show that one signed head extends another.
+
+        Raises ForkError, with both notes, where two signed heads of one size disagree, UnprovenError where the server
+        just does not show it.
+        """
+        fork = self._transport.memory.fork
+        if older.size == newer.size:
+            if older.root != newer.root:
+                what = f"two checkpoints of {older.size} entries have different roots"
+                raise fork(older.note, newer.note, what)
+            return
         reply = await self._ask_consistency(older.size, newer.size)
         try:
             merkle.verify_consistency(older.size, newer.size, tuple(reply.hashes), older.root, newer.root)
@@ -228,7 +238,7 @@ class AsyncAudit(AsyncGroup):
                 other = open_signed(text, self._log_key)
                 if other.size == known.size and other.root != known.root:
                     what = f"two checkpoints of {known.size} entries have different roots"
-                    raise self._transport.memory.fork(known.note, other.note, what) from refused
+                    raise fork(known.note, other.note, what) from refused
             raise UnprovenError(
                 f"the server does not show that its {newer.size} entries extend the {older.size} that were seen: "
                 f"{refused}",
