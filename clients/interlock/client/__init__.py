@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from interlock.client.review import OpenedChange, ReviewedChange
     from interlock.client.sdk import Interlock
     from interlock.client.transport import Retry
-    from interlock.client.verify import Trust, VerifyReport, verify_log
+    from interlock.client.verify import Trust, VerifyReport, verify_bundle, verify_log
 
 __all__ = [
     "AlreadyExistsError",
@@ -79,6 +79,7 @@ __all__ = [
     "VerifyReport",
     "find_profile",
     "load_profile",
+    "verify_bundle",
     "verify_decision",
     "verify_log",
 ]
@@ -94,6 +95,7 @@ _LATER: Final = {
     "VerifyReport": "interlock.client.verify",
     "find_profile": "interlock.client.profile",
     "load_profile": "interlock.client.profile",
+    "verify_bundle": "interlock.client.verify",
     "verify_decision": "interlock.client.decision",
     "verify_log": "interlock.client.verify",
 }

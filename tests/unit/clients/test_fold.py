@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from interlock.client.verify import fold as folds
+from interlock.client.verify import verify_bundle
 from interlock.client.verify.fold import Fold, Spilled
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.replay import Replay
-from tests.support.stories import every_command
+from tests.support.stories import every_command, whole_bundle, whole_trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,3 +85,18 @@ def test_documents_are_found_by_their_bytes(fold: Fold) -> None:
 
     assert fold.documents(record.sha256) == [("evidence/1", record.size), ("evidence/4", record.size)]
     assert fold.documents("00") == []
+
+
+def test_what_a_visitor_was_shown_may_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state of the past stays what it was, also once the verification has ended and its temporary files are gone."""
+    monkeypatch.setattr(folds, "SETTLE_EVERY", 1)
+    world, kept = every_command(), []
+
+    report = verify_bundle(
+        BytesIO(whole_bundle().data).read, whole_trust(), visit=lambda _entry, state, _policy: kept.append(state)
+    )
+
+    assert report.verified
+    assert [state.size for state in kept] == list(range(1, len(world.entries) + 1))
+    assert dict(kept[-1].items.items()) == dict(world.state.items.items())
+    assert all(item.state == "placed" for item in kept[3].all_of(r.Hold))

@@ -21,8 +21,8 @@ def verify_bundle(
 ) -> VerifyReport:
     """Verify a bundle that ``read`` gives, as the `read` of a binary file does. Bad data gives findings.
 
-    ``visit`` is shown each entry that was decided again alike, with fold and policy after it. Only what ``read``
-    raises passes through.
+    ``visit`` is shown each entry that was decided again alike, with fold and policy after it, which may
+    be kept: the fold is then in memory, which grows with the log. Only what ``read`` raises passes through.
     """
     with Procedure(trust, visit=visit) as procedure:
         reading = _Reading(procedure, progress)

@@ -51,9 +51,13 @@ class _SpilledState(State):
 
 
 class Fold:
-    """Makes an empty state with maps on disk, and settles it from time to time. `close` it."""
+    """Makes an empty state with maps on disk, and settles it from time to time. `close` it.
 
-    def __init__(self) -> None:
+    ``in_memory`` is for who keeps states of the past: then each state is a value that lasts, and nothing is settled.
+    """
+
+    def __init__(self, *, in_memory: bool = False) -> None:
+        self._in_memory = in_memory
         self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, gone when it is closed
         self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._database.execute("PRAGMA journal_mode = OFF")
@@ -71,12 +75,14 @@ class Fold:
 
     def begin(self) -> State:
         """Return the state of an empty log."""
+        if self._in_memory:
+            return State()
         maps: dict[str, Any] = {name: Spilled(table, Map()) for name, table in self._tables.items()}
         return _SpilledState(**maps)
 
     def settle(self, state: State) -> State:
         """Return the same state with what piled up put on disk. Earlier states must not be used any more."""
-        if state.size % SETTLE_EVERY:
+        if self._in_memory or state.size % SETTLE_EVERY:
             return state
         maps: dict[str, Any] = {name: getattr(state, name).settled() for name in self._tables}
         return replace(state, **maps)

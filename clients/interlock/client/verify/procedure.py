@@ -100,7 +100,7 @@ class Procedure:
     roots: Roots = field(init=False)
 
     def __post_init__(self) -> None:
-        self.fold = Fold()
+        self.fold = Fold(in_memory=self.visit is not None)  # who visits may keep what was shown
         self.documents = Documents(self.fold)
         self.replay = Replay(self.objects.resolve, self.fold.begin())
         self.roots = Roots()
