@@ -23,7 +23,7 @@ from interlock.proofs.merkle import leaf_hash
 from interlock.service.ledger.tree import Tree, tile_reader
 from interlock.service.storage import Store, writes
 from interlock.service.storage.schema import TILES
-from interlock.v1 import audit_pb2, gate_pb2, hold_pb2, ledger_pb2, model_pb2, trigger_pb2
+from interlock.v1 import audit_pb2, change_pb2, gate_pb2, hold_pb2, ledger_pb2, model_pb2, trigger_pb2
 from tests.support.people import People, Subject, refused, trigger
 from tests.support.server import ServerThread, copy_of
 
@@ -260,6 +260,29 @@ def entries_of(data: Path) -> list[ledger_pb2.LedgerEntry]:
     with closing(sqlite3.connect(data / "interlock.db")) as database:
         rows = database.execute("SELECT bytes FROM entries ORDER BY seq").fetchall()
     return [ledger_pb2.LedgerEntry.FromString(row[0]) for row in rows]
+
+
+def test_an_edited_entry_gives_no_envelope_of_a_change(data: Path, told: tuple[ServerThread, People, Subject]) -> None:
+    """Found by the running server where it takes the envelope of a sign-off out of the entry that accepted it."""
+    _, people, subject = told
+    applied = people["auditor"].changes.GetChange(change_pb2.GetChangeRequest(name="changes/1")).applied_position
+    edit(data, "UPDATE entries SET bytes = x'ffffff' WHERE seq = ?", applied)
+
+    change = people["auditor"].changes.GetChange(change_pb2.GetChangeRequest(name="changes/1"))
+
+    assert [bool(row.envelope) for row in change.sign_offs] == [True, False]
+    assert distrusted(people, subject)
+
+
+def test_an_edited_text_is_not_shown(data: Path, told: tuple[ServerThread, People, Subject]) -> None:
+    """Found by the running server: a text without its digest is shown as little as one that was erased."""
+    _, people, _ = told
+    asked = change_pb2.GetChangeRequest(name="changes/1")
+    assert [row.text for row in people["auditor"].changes.GetChange(asked).texts] == ["A change"]
+
+    edit(data, "UPDATE texts SET text = 'Another change' WHERE text = 'A change'")
+
+    assert not people["auditor"].changes.GetChange(asked).texts
 
 
 # The tail, and old copies ----------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def register(  # each by name at its one call
     witnesses: tuple[WitnessKey, ...],
 ) -> None:
     """Register every servicer of this package with a server."""
-    reader, writer, texts = Reader(committer, clock), Writer(committer, rng), Texts(store)
+    reader, writer, texts = Reader(committer, clock), Writer(committer, rng), Texts(store, committer.examine)
     evidence = EvidenceService(reader, writer, texts, blobs, max_bytes=max_evidence_bytes)
     deployments = Deployments(reader, writer, DeploymentWatches(streams))
     questions = Questions(committer, clock, reader)

@@ -2,23 +2,24 @@
 
 Done after a write as after a read, so a reply that is remembered under its request id holds no text. A text that the
 write itself brought is in hand (``fresh``) and is not read back. What was erased is left out; its digest stays where
-the message has one.
+the message has one. A text that does not have its digest any more is left out as well: somebody edited the database.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interlock.service.api.calls import text_digest
 from interlock.service.storage import queries
 from interlock.v1 import ledger_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from sqlalchemy import Connection
 
     from interlock.service.ledger.view import View
-    from interlock.service.storage import Store, Text
+    from interlock.service.storage import Store, StoredEntry, Text
     from interlock.v1 import assessment_pb2, change_pb2, evidence_pb2, hold_pb2, safeguard_pb2
 
     Reasoned = safeguard_pb2.Safeguard | hold_pb2.Hold | assessment_pb2.Assessment
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 class Texts:
     """Looks texts up; one for all servicers."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, examine: Callable[[int, StoredEntry | None], bool]) -> None:
+        """``examine`` says whether an entry is the one that was decided."""
         self._store = store
+        self._examine = examine
 
     async def give_reasons(self, view: View, messages: Iterable[Reasoned], fresh: Iterable[Text] = ()) -> None:
         """Put in why, where the view has the resource just as the message does."""
@@ -83,18 +86,17 @@ class Texts:
         there = {text.digest: text for text in fresh}
         wanted = {digest for digest in digests if digest and digest not in there}
 
-        def stored(connection: Connection) -> tuple[dict[bytes, Text], dict[int, bytes]]:
-            found = {position: queries.entry(connection, position) for position in positions}
-            entries = {position: entry.data for position, entry in found.items() if entry is not None}
-            return queries.texts(connection, wanted), entries
+        def stored(connection: Connection) -> tuple[dict[bytes, Text], dict[int, StoredEntry | None]]:
+            return queries.texts(connection, wanted), {at: queries.entry(connection, at) for at in positions}
 
         entries: dict[int, bytes] = {}
         if wanted or positions:
-            texts, entries = await self._store.read(stored)
+            texts, found = await self._store.read(stored)
             there |= texts
+            entries = {at: entry.data for at, entry in found.items() if self._examine(at, entry) and entry is not None}
         words = {
             digest: (text.text, text.salt)
             for digest, text in there.items()
-            if text.text is not None and text.salt is not None
+            if text.text is not None and text.salt is not None and text_digest(text.salt, text.text) == digest
         }
         return words, entries

@@ -218,10 +218,11 @@ class Committer:
                 self._store, self._policies, self._remembered, self._view, position=position, time=time
             )
 
-    def examine(self, position: int, stored: StoredEntry | None) -> None:
-        """Hold what the database has at a position against what was decided; where it differs, distrust the log."""
+    def examine(self, position: int, stored: StoredEntry | None) -> bool:
+        """Say whether what the database has at a position is what was decided; where it is not, distrust the log."""
         if fault := self._remembered.entry_fault(position, stored):
             self.distrust(disagrees(fault))
+        return not fault
 
     def examine_objects(self, found: Mapping[bytes, bytes]) -> None:
         """Hold objects of the database against the digests that they were asked for by."""
