@@ -112,7 +112,11 @@ def test_a_port_that_is_taken_is_not_shared(data: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
 
-        assert refused_start("--data", str(data), "--listen", f"127.0.0.1:{port}").returncode == 5
+        refused = refused_start("--data", str(data), "--listen", f"127.0.0.1:{port}")
+
+    assert refused.returncode == 5
+    assert "in use" in refused.stderr
+    assert "--listen" in refused.stderr
 
 
 @pytest.mark.parametrize(

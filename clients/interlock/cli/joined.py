@@ -37,14 +37,15 @@ def joined_command(point: EntryPoint) -> LaterCommand:
 
 
 def _load(point: EntryPoint) -> Any:  # noqa: ANN401  # typer's own, vendored types
-    try:
-        app = point.load()
-    except ModuleNotFoundError as missing:
-        raise typer.BadParameter(
-            f"`interlock {point.name}` needs {missing.name}, which is not installed: pip install 'interlock[server]'",
-            param_hint=point.name,
-        ) from missing
-    return command_of(app)
+    return command_of(point.load())
+
+
+def _needs(point: EntryPoint, missing: ModuleNotFoundError) -> typer.TyperException:
+    """Return what to tell somebody whose install lacks what a joined command imports, now or when it runs."""
+    brings = (
+        "the server extra: pip install 'interlock[server]'" if point.name in SUMMARIES else "more than is installed"
+    )
+    return typer.TyperException(f"`interlock {point.name}` needs {brings} ({missing.name} is not there)")
 
 
 class RootGroup(Group):
@@ -68,10 +69,20 @@ class RootGroup(Group):
         if point is not None:
             return joined_command(point)
         if cmd_name in SUMMARIES:
-            raise typer.BadParameter(
-                f"`interlock {cmd_name}` comes with the server: pip install 'interlock[server]'", param_hint=cmd_name
+            raise typer.TyperException(
+                f"`interlock {cmd_name}` needs the server extra: pip install 'interlock[server]' (it is not installed)"
             )
         return None
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  # as above
+        """Run the command that was asked for; a joined one may lack what its extra would have brought."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as missing:
+            point = self._points.get(ctx.invoked_subcommand)
+            if point is None:
+                raise
+            raise _needs(point, missing) from missing
 
     @cached_property
     def _points(self) -> dict[str, EntryPoint]:

@@ -72,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # What an old terminal can't show is spelled out rather than a reason to stop.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    # gRPC's own lines about a handshake that fails say less than our error, which follows.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     words = list(sys.argv[1:] if arguments is None else arguments)
     sys.exit(run(words))
 

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 DOMAIN: Final = "interlock"
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 
+OTHER_CERTIFICATE: Final = "OTHER_CERTIFICATE"
+"""Reason of a failed handshake. Asking again can't help."""
+
+_OTHER_CERTIFICATE: Final = ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification Check failed")
+"""How gRPC tells that in words; there is no code for it."""
+
 _KINDS: Final[Mapping[grpc.StatusCode, type[errors.InterlockError]]] = MappingProxyType(
     {
         grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidRequestError,
@@ -53,6 +59,12 @@ def error_from(failed: object) -> errors.InterlockError:
         return errors.ServerFaultError(str(failed), reason=grpc.StatusCode.UNKNOWN.name)
     code = failed.code()
     kind = _KINDS.get(code, errors.ServerFaultError)
+    if code is grpc.StatusCode.UNAVAILABLE and any(sign in (failed.details() or "") for sign in _OTHER_CERTIFICATE):
+        return errors.UnavailableError(
+            "the server's certificate is not one that the profile trusts: its CA is another one, or it is for another "
+            "name. Either the profile is of another server, or somebody stands between; nothing was sent",
+            reason=OTHER_CERTIFICATE,
+        )
     return _build(kind, code.name, failed.details() or "", _details(failed.trailing_metadata() or ()))
 
 

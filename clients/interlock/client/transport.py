@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 import grpc
 
 from interlock.client.errors import InterlockError, LimitError, UnauthenticatedError, UnavailableError
-from interlock.client.status import error_from
+from interlock.client.status import OTHER_CERTIFICATE, error_from
 from interlock.v1 import identity_pb2_grpc
 
 if TYPE_CHECKING:
@@ -259,8 +259,8 @@ def _once(attempt: Callable[[], Response]) -> Response:
 
 
 def may_help(error: InterlockError) -> bool:
-    """Say whether another attempt may help: not where time itself ran out, nor where the ledger is at odds."""
-    return error.reason not in {"DEADLINE_EXCEEDED", "CANCELLED", "LEDGER"}
+    """Say whether another attempt may help: not where time ran out, the ledger is at odds, or the server is another."""
+    return error.reason not in {"DEADLINE_EXCEEDED", "CANCELLED", "LEDGER", OTHER_CERTIFICATE}
 
 
 class Taken:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
+import socket
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -126,6 +128,21 @@ def _options(config: Config) -> tuple[tuple[str, int], ...]:
     )
 
 
+def _why_not(listen: str) -> str:
+    """Return why an address can't be had, as the system says it; gRPC only says that it can't. Empty for a socket."""
+    host, _, port = listen.rpartition(":")
+    if host.startswith("unix") or not port.isdigit():
+        return ""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host.strip("[]"), int(port)), family=family):
+            return ""
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return "the address is in use; is a server running there already? --listen HOST:PORT chooses another"
+        return f"{error.strerror}; --listen HOST:PORT chooses another address"
+
+
 def _open_port(server: aio.Server, config: Config) -> str:
     try:
         if config.insecure:
@@ -135,5 +152,5 @@ def _open_port(server: aio.Server, config: Config) -> str:
         credentials = tls.server_credentials(read_private(place / "server.key"), (place / "server.crt").read_bytes())
         port = server.add_secure_port(config.listen, credentials)
     except RuntimeError as error:
-        raise ListenError(f"can't listen on {config.listen}: {error}") from error
+        raise ListenError(f"can't listen on {config.listen}: {_why_not(config.listen) or error}") from error
     return f"{config.listen.rpartition(':')[0]}:{port}"

@@ -85,4 +85,4 @@ def test_a_server_command_that_nobody_joined_says_so(
     _join(monkeypatch)
 
     assert main.run([name]) == 2
-    assert "server" in capsys.readouterr().err
+    assert "interlock[server]" in capsys.readouterr().err.replace("\n", "")

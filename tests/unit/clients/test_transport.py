@@ -155,11 +155,13 @@ def test_a_server_with_another_authority_is_not_talked_to(tmp_path: Path) -> Non
     """The certificate has to chain to the profile's own CA; no token and no request leaves before that."""
     other = certificate_pem(make_authority(dt.datetime.now(dt.UTC)).certificate)
     with ScriptedServer(tmp_path, [MODEL]) as server:
-        client = server.client(profile=server.profile(ca_certificate=other), retry=Retry(attempts=1))
-        with pytest.raises(UnavailableError):
+        client = server.client(profile=server.profile(ca_certificate=other))
+        with pytest.raises(UnavailableError) as refused:
             client.models.get("m")
 
+    assert refused.value.reason == "OTHER_CERTIFICATE"
     assert (server.logins, server.requests) == (0, [])
+    assert server.hand.pauses == []  # it was not asked again
 
 
 def test_an_answer_from_a_shorter_log_is_refused(tmp_path: Path) -> None:
