@@ -9,6 +9,7 @@ import pytest
 from interlock.service.errors import ClockBehind
 from interlock.service.ledger.batch import tightens
 from interlock.statemachine import commands as c
+from tests.support.world import World, envelope
 from tests.unit.ledger.place import Place, place_hold
 
 
@@ -32,6 +33,20 @@ def test_a_clock_behind_the_log_lets_only_tightening_in(place: Place) -> None:
             assert ledger.committer.view.state.time == last + 2
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize(("decision", "good"), [("reject", True), ("approve", False)])
+def test_a_reject_tightens_and_an_approval_does_not(decision: str, good: bool) -> None:  # noqa: FBT001  # a column
+    """Of a sign-off its statement says which it is; without a statement it is none that tightens."""
+    world = World.found()
+    document = world.upload("evaluator", "evaluation_results")
+    world.fire("evaluator", c.ModelRegister("models/m"))
+    change = world.propose("evaluator", c.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[document])
+    signed = envelope("reviewer-a", world.statement("reviewer-a", change, decision))
+
+    assert tightens(c.SignOffChange(change), (signed,)) is good
+    assert not tightens(c.SignOffChange(change), (signed, signed))
+    assert not tightens(c.SignOffChange(change), (b"{}",))
 
 
 def test_two_seconds_are_forgiven(place: Place) -> None:

@@ -108,7 +108,8 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
         await sign_offs.check_checkpoint(statement, self._committer, self._store, request.name)
         comment = sign_offs.comment_of(request, statement)
         prepared = Prepared(c.SignOffChange(request.name), envelopes=(request.envelope,), texts=comment)
-        return await self._write("SignOff", request, lambda _view, _instant: prepared, comment)
+        reject = statement.decision == "reject"
+        return await self._write("SignOff", request, lambda _view, _instant: prepared, comment, tightening=reject)
 
     async def WithdrawSignOff(self, request: change_pb2.WithdrawSignOffRequest, context: Context) -> change_pb2.Change:
         """Accept a signed withdrawal of one's own sign-off."""

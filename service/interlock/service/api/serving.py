@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from interlock.service.ledger.health import LedgerHealth
     from interlock.service.ledger.view import View
 
-_LEDGER: Final = "a ledger that agrees with itself"
+_LEDGER: Final = "a ledger that can be relied on"
 _CLOCK: Final = "a clock that is not behind the log"
 
 
@@ -26,7 +26,7 @@ def not_served(health: LedgerHealth, view: View, now: int) -> list[Unmet]:
     """Return why clock (which shows ``now``, microseconds) or ledger can't be relied on, if so."""
     reasons: list[Unmet] = []
     if not health.ok:
-        reasons.append(Unmet(Code(health.code), _LEDGER, "it does not", rule=1))
+        reasons.append(Unmet(Code(health.code), _LEDGER, health.actual, rule=1))
     if is_behind(now, view.state):
         actual = f"the server's clock is {(view.state.time - now) / MICROSECONDS:.3f} s behind the last entry"
         reasons.append(Unmet(Code.CLOCK, _CLOCK, actual, rule=1))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from interlock.proofs.errors import RefusedError
 from interlock.proofs.merkle import leaf_hash
 from interlock.service.clock import MICROSECONDS
 from interlock.service.errors import ClockBehind, LedgerUnhealthy, Refusal, RequestIdReused, StoreUnavailable
@@ -23,7 +24,7 @@ from interlock.service.ledger.view import View
 from interlock.service.storage import queries
 from interlock.service.storage.rows import RequestKey, StoredRequest
 from interlock.service.storage.writes import Writes
-from interlock.statemachine import codec
+from interlock.statemachine import codec, signoff
 from interlock.statemachine import commands as c
 from interlock.statemachine.decide import decide
 from interlock.statemachine.triggers import DIRECTIONS, Direction
@@ -90,15 +91,28 @@ def is_behind(now: int, state: State) -> bool:
     return bool(state.size) and now < state.time - CLOCK_SLACK_US
 
 
-def tightens(command: c.Command) -> bool:
-    """Say whether a command may be written while the clock is behind: what only tightens, and the trace of a no."""
+def tightens(command: c.Command, envelopes: Sequence[bytes] = ()) -> bool:
+    """Say whether a command may be written while the clock is behind: what only tightens, and the trace of a no.
+
+    Of a sign-off its statement says so, in one of the ``envelopes``: a reject tightens. That it is genuine is judged
+    by ``decide``; here it need only be a reject, for nothing else can come of one.
+    """
     match command:
         case c.Fire(firing=firing):
             return DIRECTIONS[firing.trigger] is Direction.TIGHTENS
         case c.WithdrawSignOffOfChange() | c.WithdrawProposedChange() | c.AttemptRefused():
             return True
+        case c.SignOffChange():
+            return len(envelopes) == 1 and _is_reject(envelopes[0])
         case _:
             return False
+
+
+def _is_reject(envelope: bytes) -> bool:
+    try:
+        return signoff.claimed_statement(envelope).decision == "reject"
+    except (RefusedError, signoff.StatementError):
+        return False
 
 
 class Batch:
@@ -221,7 +235,7 @@ class Batch:
         prepared = call.prepare(view, instant)
         if isinstance(prepared, Refused):
             raise Refusal(prepared)
-        if is_behind(now, view.state) and not tightens(prepared.command):
+        if is_behind(now, view.state) and not tightens(prepared.command, prepared.envelopes):
             raise ClockBehind
         # What a verdict leans on holds here: nothing is decided without a sound ledger, nor such a command without a
         # sane clock.

@@ -8,6 +8,7 @@ event loop never touches the database.
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -22,6 +23,7 @@ from interlock.service.errors import (
     StoreUnavailable,
 )
 from interlock.service.ledger import history
+from interlock.service.ledger.attention import Attention
 from interlock.service.ledger.batch import Done, Failed, Side, is_behind
 from interlock.service.ledger.health import disagrees
 from interlock.service.ledger.highwater import Mark
@@ -75,6 +77,7 @@ class Committer:
         signer: CheckpointSigner,
         log: FilteringBoundLogger,
         max_waiting: int = MAX_WAITING,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -83,6 +86,7 @@ class Committer:
         self._signer = signer
         self._log = log
         self._writer = Writer(store, clock, policies, opened)
+        self._attention = Attention(monotonic)
         self._remembered = opened.remembered
         self._view = opened.head.view
         self._steps = Steps(self._view)
@@ -105,8 +109,11 @@ class Committer:
 
     @property
     def health(self) -> LedgerHealth:
-        """Whether the log can be relied on: if not, reads work, the gate denies, nothing is written or signed."""
-        return self._writer.health
+        """Whether the log can be relied on: if not, reads work, the gate denies, and nothing is signed.
+
+        Where the log contradicts itself nothing is written either; a store that is only silent is tried all the same.
+        """
+        return self._attention.judged(self._writer.health)
 
     @property
     def clock_behind(self) -> bool:
@@ -121,6 +128,7 @@ class Committer:
 
     def start(self) -> None:
         """Begin to take work."""
+        self._attention.heard("", looked=True)
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._drain()), loop.create_task(self._keep_mark())]
 
@@ -141,8 +149,8 @@ class Committer:
         Raises Refusal, RequestIdReused, ClockBehind, LedgerUnhealthy, StoreUnavailable, LimitExceeded, ShuttingDown,
         and whatever ``prepare`` or ``render`` raise. A caller who is cancelled may have written all the same.
         """
-        if not self.health.ok:
-            raise LedgerUnhealthy(self.health.code)
+        if not self._writer.health.ok:
+            raise LedgerUnhealthy(self._writer.health.code)
         reply: M = await self._enqueue(call)
         return reply
 
@@ -159,8 +167,8 @@ class Committer:
 
         Raises LedgerUnhealthy: only a root that this process computed, of a log that it believes, is signed.
         """
-        if not self.health.ok:
-            raise LedgerUnhealthy(self.health.code)
+        if not self._writer.health.ok:
+            raise LedgerUnhealthy(self._writer.health.code)
         view = self._view
         if self._newest_checkpoint is None or self._newest_checkpoint[0] != view.state.size:
             note = await self.sign_head(view.state.size, view.root)
@@ -174,15 +182,15 @@ class Committer:
         The caller owes that ``root`` is the view's own or was proven to be what the view's extends (``proving.py``).
         Raises LedgerUnhealthy.
         """
-        if not self.health.ok:
-            raise LedgerUnhealthy(self.health.code)
+        if not self._writer.health.ok:
+            raise LedgerUnhealthy(self._writer.health.code)
         note = self._signer.sign(size, root)
         await self.side(partial(writes.put_checkpoint, size=size, note=note))
         return note
 
     def distrust(self, health: LedgerHealth) -> None:
         """Stop to rely on the log until a restart has read it again: the gate denies, nothing is written or signed."""
-        if self.health.ok:
+        if self._writer.health.ok:
             self._writer.distrust(health)
             self._log.error("ledger_unhealthy", code=health.code, detail=health.detail)
 
@@ -289,7 +297,9 @@ class Committer:
     async def _drain(self) -> None:
         """Commit what waits, batch by batch, until the end."""
         while True:
-            await self._arrived.wait()
+            if not await self._wait_for_work():
+                await self._commit([])
+                continue
             batch = self._queue.take()
             if batch:
                 await self._commit(batch)
@@ -298,22 +308,37 @@ class Committer:
             else:
                 self._arrived.clear()
 
+    async def _wait_for_work(self) -> bool:
+        """Wait until something arrives; False where it is time to look at the store first."""
+        rest = self._attention.rest_seconds()
+        if rest <= 0:
+            return False
+        if not self._arrived.is_set():
+            try:
+                async with asyncio.timeout(rest):
+                    await self._arrived.wait()
+            except TimeoutError:
+                return False
+        return True
+
     async def _commit(self, batch: list[Waiting]) -> None:
         jobs = [waiting.job for waiting in batch]
-        was_healthy = self.health.ok
+        was_healthy = self._writer.health.ok
         try:
             committed = await self._in_thread(self._writer.commit, jobs)
         except Exception as error:  # noqa: BLE001  # a bug: carried to every caller, and the queue goes on
+            self._hear(repr(error), looked=not batch)
             _answer([(waiting, Failed(error)) for waiting in batch])
             return
+        self._hear(committed.fault, looked=not batch)
         if committed.head.view is not self._view:
             self._view = committed.head.view
             self._steps.extend(committed.steps)
             self._announce()
             for tell in self._listeners:
                 tell(committed.steps)
-        if was_healthy and not self.health.ok:
-            self._log.error("ledger_unhealthy", code=self.health.code, detail=self.health.detail)
+        if was_healthy and not self._writer.health.ok:
+            self._log.error("ledger_unhealthy", code=self._writer.health.code, detail=self._writer.health.detail)
         tightened: list[tuple[Waiting, Outcome]] = []
         others: list[tuple[Waiting, Outcome]] = []
         for waiting, outcome in zip(batch, committed.outcomes, strict=True):
@@ -325,6 +350,15 @@ class Committer:
             if fault:
                 tightened = [(waiting, Failed(StoreUnavailable(fault))) for waiting, _ in tightened]
             _answer(tightened)
+
+    def _hear(self, fault: str, *, looked: bool) -> None:
+        """Take in whether the store answered, and log when that changes."""
+        before = self._attention.fault
+        self._attention.heard(fault, looked=looked)
+        if fault and not before:
+            self._log.error("store_unavailable", error=fault)
+        elif before and not self._attention.fault:
+            self._log.info("store_available")
 
     def _announce(self) -> None:
         """Wake everyone who waits for the view to move."""
@@ -344,7 +378,7 @@ class Committer:
     async def _advance_mark(self) -> str:
         """Put the mark at the view's head, durably; return what went wrong, empty for nothing."""
         view = self._view
-        if self._mark.has_reached(view.state.size) or not view.state.size or not self.health.ok:
+        if self._mark.has_reached(view.state.size) or not view.state.size or not self._writer.health.ok:
             return ""
         try:
             await self._in_thread(self._mark.advance, Mark(view.state.size, view.root))

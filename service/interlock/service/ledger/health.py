@@ -10,14 +10,21 @@ from interlock.statemachine.unmet import Code
 
 @dataclass(frozen=True, slots=True)
 class LedgerHealth:
-    """``code`` is the gate's reason, LEDGER or LOG_ROLLED_BACK, empty while all is well; ``detail`` is for people."""
+    """``code`` is the gate's reason, LEDGER or LOG_ROLLED_BACK, empty while all is well; ``detail`` is for people.
+
+    ``actual`` says in the gate's reason what is there; it gives nothing away.
+    """
 
     ok: bool
     code: str = ""
     detail: str = ""
+    actual: str = "it does not agree with itself"
 
 
 HEALTHY: Final = LedgerHealth(ok=True)
+
+UNREACHABLE: Final = LedgerHealth(ok=False, code=Code.LEDGER, detail="silent store", actual="its store does not answer")
+"""The store failed or is silent; it passes when the store answers again."""
 
 
 def disagrees(detail: str) -> LedgerHealth:

@@ -42,11 +42,15 @@ PRUNE_EVERY_US: Final = 10 * 60 * MICROSECONDS
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What became of a batch: the head after it, every step from the head before, and the outcome of each job."""
+    """What became of a batch: the head after it, every step from the head before, and the outcome of each job.
+
+    ``fault`` is what the store failed with, empty where it did not.
+    """
 
     head: Head
     steps: tuple[Step, ...]
     outcomes: tuple[Outcome, ...]
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,16 @@ class Writer:
             self._health = health
 
     def commit(self, jobs: Sequence[Call[Any] | Side]) -> Committed:
-        """Do a batch of jobs in one transaction. Every outcome is final, and durable, when this returns."""
+        """Do a batch of jobs in one transaction. Every outcome is final, and durable, when this returns.
+
+        No jobs at all is a look at the store: that it can be opened, that its lock can be had, and that it ends where
+        this process left it.
+        """
         appended: _Appended | None = None
         recovered: tuple[Step, ...] = ()
         try:
+            if not jobs:
+                self._look()
             with self._store.transaction() as connection:
                 recovered = self._check_head(connection)
                 batch = Batch(connection, self._head, self._clock, self._policies, self._health)
@@ -103,10 +113,17 @@ class Writer:
         except SQLAlchemyError as error:
             self._doubtful = appended
             # One exception each: they are raised in different tasks.
-            return Committed(self._head, recovered, tuple(Failed(StoreUnavailable(repr(error))) for _ in jobs))
+            failed = tuple(Failed(StoreUnavailable(repr(error))) for _ in jobs)
+            return Committed(self._head, recovered, failed, repr(error))
         self._head, self._doubtful = head, None
         self._remember(batch.rows)
         return Committed(head, recovered + batch.steps, outcomes)
+
+    def _look(self) -> None:
+        """Read the log's end as one who opens the database now: what is cached here says nothing of the file."""
+        if self._doubtful is None:
+            with self._store.afresh() as connection:
+                self._check_head(connection)
 
     def note_mark(self) -> None:
         """Remember in the database that a high-water mark was written. Raises what the database raises."""

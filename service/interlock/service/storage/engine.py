@@ -7,10 +7,11 @@ SQLite's driver opens transactions of its own accord and late, so it is told not
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from sqlalchemy import URL, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool, QueuePool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,8 @@ _COMMON: Final = (
     "PRAGMA trusted_schema = OFF",
 )
 
+_STRANGE: Final = ("PRAGMA busy_timeout = 1000", "PRAGMA trusted_schema = OFF")
+
 
 def sqlite_url(path: Path) -> URL:
     """Return the address of a database file; the path is data, never parsed."""
@@ -46,13 +49,24 @@ def reader_engine(url: URL | str, *, size: int) -> Engine:
     return _engine(make_url(url), "BEGIN", (*_COMMON, "PRAGMA query_only = ON"), size=size)
 
 
+def stranger_engine(url: URL) -> Engine:
+    """Return an engine that opens the database for each transaction, reads it, and never makes the file."""
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return _engine(url, "BEGIN", (), size=1)
+    file = f"file:{quote(url.database)}"
+    return _engine(url.set(database=file, query={"mode": "ro", "uri": "true"}), "BEGIN", _STRANGE, size=0)
+
+
 def _text_of(data: bytes) -> str:
     """Decode any bytes: text that is no UTF-8 must be readable to be found wrong."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def _engine(url: URL, begin: str, pragmas: tuple[str, ...], *, size: int) -> Engine:
-    engine = create_engine(url, poolclass=QueuePool, pool_size=size, max_overflow=0, hide_parameters=True)
+    if size:
+        engine = create_engine(url, poolclass=QueuePool, pool_size=size, max_overflow=0, hide_parameters=True)
+    else:
+        engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
     if engine.dialect.name != "sqlite":
         return engine
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from interlock.service.errors import StoreUnavailable
 from interlock.service.storage import queries
-from interlock.service.storage.engine import reader_engine, writer_engine
+from interlock.service.storage.engine import reader_engine, stranger_engine, writer_engine
 from interlock.service.storage.errors import StorageError
 from interlock.service.storage.migrate import migrate
 
@@ -44,6 +44,7 @@ class Store:
     def __init__(self, writer: Engine, reader: Engine, *, readers: int = READERS) -> None:
         self._writer = writer
         self._reader = reader
+        self._stranger = stranger_engine(writer.url)
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="store-read")
 
     @classmethod
@@ -77,6 +78,12 @@ class Store:
         For the writer thread alone: a second transaction waits for the first.
         """
         with self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def afresh(self) -> Iterator[Connection]:
+        """Open the database anew for a block that reads it. Raises what that raises, also where the file is gone."""
+        with self._stranger.begin() as connection:
             yield connection
 
     @contextmanager

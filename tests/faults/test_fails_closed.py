@@ -1,0 +1,148 @@
+"""Fails closed: whatever becomes of the store under a running server, the gate soon says no, and never an ALLOW later.
+
+What is asked is a model that the gate allowed a moment ago, so a gate that answered from memory alone would go on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from interlock.v1 import gate_pb2, identity_pb2
+from tests.integration.cli_runner import SHA256, Cli, command_line
+from tests.support.people import People, refused
+from tests.support.server import ServerThread, copy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+ASKED: Final = gate_pb2.CheckReleaseRequest(model="models/m", context="internal", artifact_digest=SHA256)
+MANY: Final = 100_000
+"""Questions that are asked at most until the gate has noticed: some seconds' worth."""
+
+
+@pytest.fixture
+def server(installations: Callable[[str], Path], tmp_path: Path) -> Iterator[ServerThread]:
+    """Serve a fresh log; no test here leaves it whole."""
+    with ServerThread(copy_of(installations("minimal"), tmp_path / "data")) as running:
+        yield running
+
+
+@pytest.fixture
+def cli(
+    server: ServerThread, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Cli:
+    """Give a command line for everybody of a server that allows `m`."""
+    line = command_line(server, capsys, tmp_path, monkeypatch)
+    line.release("m")
+    return line
+
+
+@pytest.fixture
+def people(server: ServerThread, cli: Cli) -> Iterator[People]:
+    """Give everybody of a server whose gate allows `m` now."""
+    with People(server) as everybody:
+        assert verdict(everybody) == gate_pb2.VERDICT_ALLOW, cli
+        yield everybody
+
+
+def verdict(people: People) -> int:
+    """Ask the gate."""
+    return int(people["release-bot"].gate.CheckRelease(ASKED).verdict)
+
+
+def until(people: People, wanted: int) -> None:
+    """Ask until the gate says so."""
+    assert any(verdict(people) == wanted for _ in range(MANY))
+
+
+def database(server: ServerThread) -> Path:
+    """Return the database's file."""
+    (found,) = server.data.rglob("*.db")
+    return found
+
+
+def meddle(server: ServerThread, statement: str) -> None:
+    """Write to the database behind the server's back."""
+    with sqlite3.connect(database(server)) as connection:
+        connection.execute(statement)
+    connection.close()
+
+
+def append(server: ServerThread) -> None:
+    """Append an entry that the server did not decide."""
+    with sqlite3.connect(database(server)) as connection:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(entries)")]
+    connection.close()
+    columns = ", ".join(names)
+    values = ", ".join(f"{name} + 1" if name in {"seq", "time"} else name for name in names)
+    last = "FROM entries ORDER BY seq DESC LIMIT 1"
+    meddle(server, f"INSERT INTO entries ({columns}) SELECT {values} {last}")
+
+
+def overwrite(server: ServerThread) -> None:
+    """Overwrite database and write-ahead log with nonsense."""
+    for file in (database(server), database(server).with_name(database(server).name + "-wal")):
+        file.write_bytes(b"nonsense" * (file.stat().st_size // 8))
+
+
+def unlink(server: ServerThread) -> None:
+    """Take the database's file away."""
+    database(server).unlink()
+
+
+def cut(server: ServerThread) -> None:
+    """Remove the last entry."""
+    meddle(server, "DELETE FROM entries WHERE seq = (SELECT MAX(seq) FROM entries)")
+
+
+@pytest.mark.parametrize("harm", [append, cut, overwrite, unlink])
+def test_a_store_that_is_not_as_it_was_left_denies(
+    harm: Callable[[ServerThread], None], people: People, cli: Cli
+) -> None:
+    """An entry too many or too few, a damaged file or none: LEDGER from every question, exit 1, and nothing signed."""
+    harm(cli.server)
+
+    until(people, gate_pb2.VERDICT_DENY)
+    question = gate_pb2.ReleaseQuestion(model="models/m", context="internal", artifact_digest=SHA256)
+    gate = people["release-bot"].gate
+    answers = [
+        gate.CheckRelease(ASKED),
+        gate.CheckRelease(
+            gate_pb2.CheckReleaseRequest(
+                model="models/m", context="internal", artifact_digest=SHA256, want_decision=True
+            )
+        ),
+        gate.ExplainRelease(gate_pb2.ExplainReleaseRequest(model="models/m", context="internal")).answer,
+        *gate.BatchCheckRelease(gate_pb2.BatchCheckReleaseRequest(questions=[question])).answers,
+    ]
+
+    assert {answer.verdict for answer in answers} == {gate_pb2.VERDICT_DENY}
+    assert {answer.reasons[0].code for answer in answers} == {"LEDGER"}
+    assert not any(answer.decision for answer in answers)
+    for words in (("check", "m"), ("explain", "m")):
+        assert cli("release-bot", "gate", *words, "--context", "internal").code == 1
+
+
+def test_a_locked_store_denies_until_it_is_free(people: People, server: ServerThread) -> None:
+    """While somebody else holds the lock nobody can tighten anything, so nothing is allowed; and then it is again."""
+    connection = sqlite3.connect(database(server), isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+
+    until(people, gate_pb2.VERDICT_DENY)
+    connection.execute("ROLLBACK")
+    connection.close()
+
+    until(people, gate_pb2.VERDICT_ALLOW)
+
+
+def test_a_session_that_ended_gets_no_verdict(people: People) -> None:
+    """Who has signed out is asked to sign in, and learns nothing."""
+    bot = people["release-bot"]
+    bot.identity.Logout(identity_pb2.LogoutRequest())
+
+    with refused("UNAUTHENTICATED"):
+        bot.gate.CheckRelease(ASKED)
