@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from interlock.cli import watching
 from interlock.cli.arguments import AsOfOption, ModelArgument, moment_or_position
 from interlock.cli.decisions import read_decision
 from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import to_json
-from interlock.cli.views.deployment import deployment_row, show_deployment, show_turn
+from interlock.cli.views.deployment import deployment_row, show_deployment
 
 if TYPE_CHECKING:
-    from interlock.client.errors import InterlockError
     from interlock.v1.gate_pb2 import Deployment
 
 app = group("Deployments: what runs where, and which of it the gate denies by now.")
@@ -102,27 +102,7 @@ def show(run: Run, deployment: DeploymentArgument, as_of: AsOfOption = None) -> 
     _show(run, found)
 
 
-@command(app, "watch", example="interlock deployments watch --json")
-def watch(
-    run: Run,
-    model: Annotated[str, typer.Option("--model", "-m", metavar="MODEL", help="Only of this model.")] = "",
-) -> None:
-    """Print every deployment that is out of compliance, then each as it turns either way or ends; runs until stopped.
-
-    With --json, one document a line. A connection that breaks is taken up behind the last line printed: nothing comes
-    twice, nothing is left out.
-    """
-    import json
-
-    def broken(error: InterlockError) -> None:
-        run.terminal.note(f"disconnected ({error.reason}); going on as soon as the server is back")
-
-    with run.client() as client:
-        for turn in client.deployments.watch(model, on_break=broken):
-            if run.as_json:
-                typer.echo(json.dumps(to_json(turn)))
-            else:
-                show_turn(run.terminal, turn)
+command(app, "watch", example="interlock deployments watch --json")(watching.watch_deployments)
 
 
 def _show(run: Run, deployment: Deployment) -> None:

@@ -1,4 +1,4 @@
-"""`gate watch` and `models watch`: print what a stream tells, as it comes, until told to stop.
+"""`gate watch`, `models watch` and `deployments watch`: print what a stream tells, as it comes, until told to stop.
 
 What watches a release answers when it ends: its exit code is that of the last verdict, and a failure while nobody knew
 the verdict is never 0.
@@ -102,6 +102,26 @@ def watch_models(
                 typer.echo(json.dumps(to_json(message)))
             elif message.HasField("model"):
                 _show_model(run, message.model, message.log_position)
+
+
+def watch_deployments(
+    run: Run,
+    model: Annotated[str, typer.Option("--model", "-m", metavar="MODEL", help="Only of this model.")] = "",
+) -> None:
+    """Print every deployment that is out of compliance, then each as it turns either way or ends. Ctrl-C ends it.
+
+    With --json, one document a line. A connection that breaks is taken up behind the last line printed: nothing comes
+    twice, nothing is left out.
+    """
+    from interlock.cli.views.deployment import show_turn
+
+    connection = _Connection(run)
+    with run.client() as client:
+        for turn in client.deployments.watch(model, on_break=connection.broke, on_resume=connection.resumed):
+            if run.as_json:
+                typer.echo(json.dumps(to_json(turn)))
+            else:
+                show_turn(run.terminal, turn)
 
 
 def _show_model(run: Run, model: Model, position: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from interlock.client import names
 from interlock.client.decision import entry_of_decision
-from interlock.client.errors import ProfileError, RollbackError, UnavailableError
+from interlock.client.errors import ProfileError, UnavailableError, rolled_back
 from interlock.client.groups.base import AsOf, Group, put_as_of
 from interlock.v1 import gate_pb2, gate_pb2_grpc
 
@@ -77,37 +77,39 @@ class Deployments(Group):
         return self._pages(self._stub.ListDeployments, request, "deployments", remember=as_of is None)
 
     def watch(
-        self, model: str = "", *, resume_token: str = "", on_break: Callable[[InterlockError], None] | None = None
+        self,
+        model: str = "",
+        *,
+        resume_token: str = "",
+        on_break: Callable[[InterlockError], None] | None = None,
+        on_resume: Callable[[], None] | None = None,
     ) -> Iterator[WatchDeploymentsResponse]:
         """Yield each live deployment that is out of compliance now, then each as it turns either way or ends.
 
         The first answers up to one with ``complete`` are all that there is now; where it is nothing, that one has no
         deployment. A stream that breaks off is taken up behind the last answer, none left out and none twice, for as
-        long as it takes, and ``on_break`` is told why. ``resume_token`` is of the last answer that an earlier watch
-        gave. Raises InterlockError where going on can't help, RollbackError for a log shorter than what was seen.
+        long as it takes: ``on_break`` is told why, ``on_resume`` is called when it goes on. ``resume_token`` is of the
+        last answer that an earlier watch gave. Raises InterlockError where going on can't help, RollbackError for a log
+        shorter than what was seen.
         """
+        before = self._transport.memory.load()
         token = resume_token
-        position = -1
 
         def request() -> gate_pb2.WatchDeploymentsRequest:
             return gate_pb2.WatchDeploymentsRequest(model=names.model(model) if model else "", resume_token=token)
 
         try:
             for answer in self._transport.resuming(
-                self._stub.WatchDeployments, request, patient=True, on_break=on_break
+                self._stub.WatchDeployments, request, patient=True, on_break=on_break, on_resume=on_resume
             ):
-                token, position = answer.resume_token, answer.log_position
+                if token:
+                    self._transport.memory.note_position(answer.log_position)
+                else:  # what is so now: at the head of the log
+                    self._transport.memory.check_position(answer.log_position, before)
+                token = answer.resume_token
                 yield answer
         except UnavailableError as error:
-            if error.reason != "POSITION_NOT_REACHED" or not token:
-                raise
-            raise RollbackError(
-                f"the server's log is shorter than what it has shown: it was rolled back ({error.message})",
-                reason="LOG_ROLLED_BACK",
-            ) from error
-        finally:
-            if position >= 0:
-                self._transport.memory.note_position(position)
+            raise rolled_back(error) from error
 
     def _entry_of(self, decision: bytes, model: str, context: str, artifact: str) -> str:
         profile = self._transport.profile
