@@ -4,7 +4,9 @@
 its bytes, and names the position before of all that it wrote · 3 explain gives exactly the oracle's reasons, for
 every model, context and artifact · 4 walking the clock forward loosens nothing, and an ALLOW holds until its
 valid_until · 5 an applied change was signed over these very bytes and base, and its slots can be filled by people ·
-6 every deployment was recorded with the oracle's verdict, and exactly those that it denies are out of compliance
+6 every deployment was recorded with the oracle's verdict, and exactly those that it denies are out of compliance ·
+7 the requirement tree is met where the verdict is ALLOW, and its unmet leaves and ends are the verdict's · 8 what a
+preview of a change says the verdicts would be is what they are once it is applied
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of, evaluate
 from interlock.statemachine.compliance import Compliance, live_deployments
 from interlock.statemachine.evolve import evolve
+from interlock.statemachine.explain import explain
 from interlock.statemachine.replay import Replay
+from interlock.statemachine.tree import grow_tree, unmet_leaves
 from interlock.statemachine.unmet import Code, RefusalKind, Refused
 from tests.support.naive_quorum import may_be_applied, most_filled, slots_of
 from tests.support.oracle import Oracle
@@ -89,6 +93,20 @@ class WatchedWorld(World):
             verdict = self._compared(*question, now)
             if verdict.allowed or question[1:] in {(place.id, ARTIFACTS[0]) for place in self.policy.contexts}:
                 self._check_time(question, verdict, ends)
+                self._check_tree(question, verdict, now)
+
+    def _check_tree(self, question: tuple[str, str, str], verdict: Verdict, at: int) -> None:
+        """Compare the requirement tree with the verdict: it is made of the same leaves."""
+        tree = grow_tree(self.policy, self.state, *question, at)
+        for blocking, told in ((True, verdict.reasons), (False, verdict.advisories)):
+            unmet = [(n.rule, n.code, n.actual, n.resource) for n in unmet_leaves(tree, blocking=blocking)]
+            assert unmet == [(u.rule, u.code.value, u.actual, u.resource) for u in told]
+        leaves = [leaf for rule in tree.children for leaf in rule.children]
+        assert tree.met is verdict.allowed is all(leaf.met for leaf in leaves if leaf.blocking)
+        assert tree.until == verdict.valid_until
+        assert verdict.stable_until == min((leaf.until for leaf in leaves if leaf.until is not None), default=None)
+        assert all(-1 < position < self.state.size for leaf in leaves for position in leaf.entries)
+        assert all(self.state.find(name, r.Evidence) for leaf in leaves for name in leaf.evidence)
 
     def _check_time(self, question: tuple[str, str, str], verdict: Verdict, ends: list[int]) -> None:
         """Walk the clock forward: nothing loosens, and an ALLOW holds until exactly its valid_until."""
@@ -167,10 +185,18 @@ class WatchedWorld(World):
                 assert digest == _subject(self.entries[latest[who].position])
             self._check_slots(before, change, entry.time)
             under_review = replace(change, state="in_review")
+            self._check_preview(before, under_review, entry.time)
             naive = World(self.policy, self.cast, before.put(under_review), entry.time)
             assert may_be_applied(self.oracle.pack, naive, under_review)
             people = {self.cast[who.removeprefix("principals/")].person or who for who in signers}
             assert len(people) >= 2 or not any(len(slots_of(self.oracle.pack, f)) > 1 for f in content.triggers)
+
+    def _check_preview(self, before: State, change: r.Change, at: int) -> None:
+        """Compare the verdicts that a preview of a change gives with those after it was applied."""
+        previewed = evaluate(self.policy, before.put(change), change, at).after
+        assert previewed is not None
+        for question in self.questions():
+            assert explain(self.policy, previewed, *question, at) == self.verdict(*question, at)
 
     def _check_slots(self, state: State, change: r.Change, at: int) -> None:
         """Compare what ``evaluate`` fills of each trigger's rule on ``state`` with the most that can be."""
