@@ -44,11 +44,15 @@ class _Closed(BaseModel):
 
 
 class Command(_Closed):
-    """One command of the story and what must come of it; ``serve`` stands for starting the server."""
+    """One command of the story and what must come of it; ``serve`` stands for starting the server.
+
+    A ``watch`` says something at once, stays open over the next command, and ends by itself by what that does.
+    """
 
     who: str = Field(default="", alias="as")
     run: str = ""
     serve: bool = False
+    watch: bool = False
     exit: int = 0
     codes: tuple[str, ...] | None = None
     seen: dict[str, Any] = {}
@@ -132,6 +136,39 @@ def shown(arguments: list[str], within: tuple[str, ...] = ()) -> str:
     return "\n".join((*lines, line))
 
 
+@dataclass(slots=True)
+class Watch:
+    """A command that was left open, and what it has said."""
+
+    process: subprocess.Popen[str]
+    first: str
+
+    @classmethod
+    def open(cls, arguments: list[str], data: Path) -> Watch:
+        """Start a command, and return once it has said something."""
+        process = subprocess.Popen(
+            [*interlock(), *arguments],
+            cwd=ROOT,
+            env=environment(data),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None  # noqa: S101  # a pipe was asked for
+        return cls(process, process.stdout.readline().rstrip("\n"))
+
+    def end(self) -> str:
+        """Wait for its end, and return what else it has said. Raises UnexpectedError where it does not end."""
+        try:
+            return self.process.communicate(timeout=STOP_SECONDS)[0].rstrip("\n")
+        except subprocess.TimeoutExpired:
+            raise UnexpectedError("a watch was told nothing") from None
+        finally:
+            _stop(self.process)
+
+
 @contextmanager
 def running_server(data: Path, log: Path) -> Iterator[str]:
     """Run `interlock serve` on ``data``; give its ready line. Stopped, by SIGTERM, whatever happens inside."""
@@ -192,9 +229,17 @@ class Player:
     gates: dict[str, str] = field(default_factory=dict)
     last_line: str = ""
     dense: bool = False
+    watching: tuple[Command, Watch] | None = None
 
     def play(self, steps: tuple[Step, ...]) -> None:
         """Play the whole story. Raises UnexpectedError at the first command that ends otherwise than it should."""
+        try:
+            self._play(steps)
+        finally:
+            if self.watching is not None:
+                _stop(self.watching[1].process)
+
+    def _play(self, steps: tuple[Step, ...]) -> None:
         opening, server, rest = around_the_server(tuple(step for step in steps if not step.offline))
         print(_heading(steps[0]))
         for command in opening:
@@ -206,13 +251,34 @@ class Player:
                     print(f"\n{_heading(step)}")
                     self.dense = False
                 for command in commands:
-                    self._do(command, folded=step.folded or command.folded)
+                    if command.watch:
+                        self._watch(command)
+                    else:
+                        self._do(command, folded=step.folded or command.folded)
+                        self._hear()
         alone = without_network()
         for step in steps:
             if step.offline:
                 print(f"\n{_heading(step)}")
                 for command in step.commands:
                     self._do(command, folded=False, within=alone)
+
+    def _watch(self, command: Command) -> None:
+        """Start a watch and print what it says at once."""
+        arguments = command.arguments(self.words)
+        print(f"\n{shown(arguments)}", flush=True)
+        self.watching = command, Watch.open(arguments, self.data)
+        print(self.watching[1].first)
+
+    def _hear(self) -> None:
+        """Print what a watch has said since, which ends it."""
+        if self.watching is None:
+            return
+        (command, watch), self.watching = self.watching, None
+        said = watch.end()
+        print(f"\n{shown(command.arguments(self.words))}  # goes on:\n{said}\n[exit {watch.process.returncode}]")
+        if watch.process.returncode != command.exit:
+            raise UnexpectedError(f"the watch ended with {watch.process.returncode}; the story expects {command.exit}")
 
     def _do(self, command: Command, *, folded: bool, within: tuple[str, ...] = ()) -> None:
         arguments = command.arguments(self.words)

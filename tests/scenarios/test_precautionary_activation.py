@@ -58,6 +58,16 @@ def _at(value: object, path: str) -> object:
     return value
 
 
+def _hear(command: demo.Command, watch: demo.Watch) -> None:
+    """Check the last document that a watch printed, and that it ended as the story says."""
+    told = watch.end()
+    assert watch.process.returncode == command.exit, told
+    last = json.loads(told.splitlines()[-1])
+    assert sorted(_codes(last)) == sorted(command.codes or ()), told
+    for path, wanted in command.seen.items():
+        assert _at(last, path) == wanted, f"{path}\n{told}"
+
+
 def _play(command: demo.Command, words: dict[str, str], data: Path) -> None:
     """Run one command of the story with ``--json`` and check everything that it says must be seen."""
     arguments = [*command.arguments(words), "--json"]
@@ -92,8 +102,15 @@ def test_the_story_is_seen_as_it_is_told(tmp_path: Path) -> None:
         _play(command, words, data)
     with demo.running_server(data, tmp_path / "server.log"):
         for _, commands in rest:
+            watching: tuple[demo.Command, demo.Watch] | None = None
             for command in commands:
+                if command.watch:
+                    watching = command, demo.Watch.open([*command.arguments(words), "--json"], data)
+                    continue
                 _play(command, words, data)
+                if watching is not None:
+                    _hear(*watching)
+                    watching = None
     for step in steps:
         for command in step.commands if step.offline else ():
             _play(command, words, data)
