@@ -315,6 +315,21 @@ def test_who_does_not_read_is_dropped_and_goes_on_later(data: Path) -> None:
         assert told + rest == expected
 
 
+def test_256_watches_are_open_at_once_and_all_are_told(data: Path) -> None:
+    """One principal holds as many streams as the default allows, and all hear of a flip; one more is refused."""
+    with serving(data) as (_, people):
+        subject = release(people)
+        watchers = [Watcher(people["release-bot"], subject.model) for _ in range(256)]
+        assert {watcher.next().verdict for watcher in watchers} == {ALLOW}
+        with refused("LIMIT_EXCEEDED") as said:
+            Watcher(people["release-bot"], subject.model).next()
+
+        hold(people, subject.model)
+
+        assert said.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert {watcher.next().verdict for watcher in watchers} == {DENY}
+
+
 def narrow_channel(server: RunningServer) -> grpc.Channel:
     """Open a channel that leaves room for a few messages only while nobody reads."""
     options = (
