@@ -17,10 +17,17 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import commit, cycle, gate, machine, start, verify
+from tests.bench import commit, cycle, gate, machine, proofs, start, verify
 from tests.bench.rounds import Bar, Row, Settings
 
-ROWS: Final = {"gate": gate.run, "commit": commit.run, "cycle": cycle.run, "start": start.run, "verify": verify.run}
+ROWS: Final = {
+    "gate": gate.run,
+    "commit": commit.run,
+    "cycle": cycle.run,
+    "proofs": proofs.run,
+    "start": start.run,
+    "verify": verify.run,
+}
 RESULTS: Final = Path(__file__).with_name("results.json")
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "interlock-bench"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, tuple_
 
 from interlock.service.storage import schema as s
 from interlock.service.storage.rows import (
@@ -28,6 +28,11 @@ _MANY: Final = 500
 """How many digests one statement asks for."""
 
 _ENTRY: Final = (s.ENTRIES.c.seq, s.ENTRIES.c.time, s.ENTRIES.c.actor, s.ENTRIES.c.bytes)
+
+# Made once: a proof asks for several tiles, and putting the question together took longer than its answer.
+_TILE: Final = select(s.TILES.c.bytes).where(
+    s.TILES.c.level == bindparam("wanted_level"), s.TILES.c.tile_index == bindparam("wanted_index")
+)
 
 
 def damage(connection: Connection) -> str:
@@ -163,8 +168,7 @@ def lookups(connection: Connection, first: int, last: int) -> Mapping[str, set[t
 
 def tile(connection: Connection, level: int, index: int) -> bytes | None:
     """Return a stored tile."""
-    wanted = select(s.TILES.c.bytes).where(s.TILES.c.level == level, s.TILES.c.tile_index == index)
-    found: bytes | None = connection.execute(wanted).scalar()
+    found: bytes | None = connection.execute(_TILE, {"wanted_level": level, "wanted_index": index}).scalar()
     return found
 
 
