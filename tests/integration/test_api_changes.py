@@ -371,6 +371,22 @@ def test_a_preview_shows_the_edges_and_writes_nothing(people: People, m: Subject
     assert people["owner"].checkpoint().size == before
 
 
+def test_preview_says_which_verdicts_would_turn(people: People, m: Subject) -> None:
+    """What would bring a release about says so, and once it is applied the gate does."""
+    report = people["evaluator"].upload("evaluation_results", m.model.encode())
+    change = people["evaluator"].propose(m.rule_out(), m.assign(), evidence=[report.name])
+
+    flips = people["owner"].changes.PreviewChange(change_pb2.PreviewChangeRequest(name=change.name)).flips
+    people["owner"].sign(change.name, "owner")
+    people["reviewer"].sign(change.name, "reviewer")
+
+    assert {flip.model for flip in flips} == {m.model}
+    for flip in flips:
+        asked = gate_pb2.CheckReleaseRequest(model=flip.model, context=flip.context)
+        assert people["release-bot"].gate.CheckRelease(asked).verdict == flip.verdict == gate_pb2.VERDICT_ALLOW
+    assert "api" in {flip.context for flip in flips}
+
+
 def test_the_inbox_lists_what_waits_for_me(people: People, m: Subject) -> None:
     """A change waits for those who could fill an open slot now, and for nobody else."""
     change = people["evaluator"].propose(m.assign())

@@ -24,6 +24,7 @@ from interlock.statemachine.changes import content_of, evaluate
 from interlock.statemachine.compliance import Compliance, live_deployments
 from interlock.statemachine.evolve import evolve
 from interlock.statemachine.explain import explain
+from interlock.statemachine.flips import find_flips
 from interlock.statemachine.replay import Replay
 from interlock.statemachine.tree import grow_tree, unmet_leaves
 from interlock.statemachine.unmet import Code, RefusalKind, Refused
@@ -195,6 +196,8 @@ class WatchedWorld(World):
         """Compare the verdicts that a preview of a change gives with those after it was applied."""
         previewed = evaluate(self.policy, before.put(change), change, at).after
         assert previewed is not None
+        for flip in find_flips(self.policy, before, previewed, at):
+            assert flip.allowed is self.oracle.allows(flip.model, flip.context, flip.artifact, at)
         for question in self.questions():
             assert explain(self.policy, previewed, *question, at) == self.verdict(*question, at)
 

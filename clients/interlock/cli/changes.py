@@ -10,7 +10,8 @@ import typer
 from interlock.cli.arguments import AsOfOption, ChangeArgument, moment, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.change import change_row, show_change, show_outcome, title_of
-from interlock.cli.views.common import to_json
+from interlock.cli.views.common import ALLOW, DENY, short, to_json
+from interlock.client import names
 from interlock.client.errors import ContentError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -120,7 +121,9 @@ def show(run: Run, change: ChangeArgument, as_of: AsOfOption = None) -> None:
 
 @command(app, "preview", example="interlock changes preview 3")
 def preview(run: Run, change: ChangeArgument) -> None:
-    """Say what applying a change now would do, and what is unmet; nothing is written."""
+    """Say what applying a change now would do, which verdicts would turn, and what is unmet; nothing is written."""
+    from interlock.v1 import gate_pb2
+
     with run.client() as client:
         would = client.changes.preview(change)
     if run.as_json:
@@ -129,6 +132,10 @@ def preview(run: Run, change: ChangeArgument) -> None:
     run.terminal.line((f"at position {would.log_position}", "dim"))
     rows = [(row.trigger, row.resource, f"{getattr(row, 'from')} → {row.to}") for row in would.transitions]
     run.terminal.rows(rows, indent=2)
+    for flip in would.flips:
+        artifact = f" with {short(flip.artifact_digest)}…" if flip.artifact_digest else ""
+        says = ALLOW if flip.verdict == gate_pb2.VERDICT_ALLOW else DENY
+        run.terminal.line("the gate would say ", says, f" {names.leaf(flip.model)} {flip.context}{artifact}", indent=2)
     for row in would.unmet:
         where = " ".join(part for part in (row.trigger, row.resource) if part)
         run.terminal.line((row.code, "yellow"), f"  {where}: {row.requirement}; is {row.actual}", indent=2)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from interlock.v1 import gate_pb2 as _gate_pb2
 from interlock.v1 import requirement_pb2 as _requirement_pb2
 from interlock.v1 import trigger_pb2 as _trigger_pb2
 import builtins as _builtins
@@ -619,6 +620,7 @@ class PreviewChangeResponse(_message.Message):
     TRANSITIONS_FIELD_NUMBER: _builtins.int
     UNMET_FIELD_NUMBER: _builtins.int
     LOG_POSITION_FIELD_NUMBER: _builtins.int
+    FLIPS_FIELD_NUMBER: _builtins.int
     log_position: _builtins.int
     """Position that this was judged at."""
     @_builtins.property
@@ -629,16 +631,23 @@ class PreviewChangeResponse(_message.Message):
     def unmet(self) -> _containers.RepeatedCompositeFieldContainer[_requirement_pb2.UnmetRequirement]:
         """Everything unmet now."""
 
+    @_builtins.property
+    def flips(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreviewedFlip]:
+        """Every release that the gate would answer otherwise at this instant, were it applied, whatever sign-offs are still
+        missing. Empty where its triggers can't be fired.
+        """
+
     def __init__(
         self,
         *,
         transitions: _abc.Iterable[Global___PreviewedTransition] = ...,
         unmet: _abc.Iterable[_requirement_pb2.UnmetRequirement] = ...,
         log_position: _builtins.int = ...,
+        flips: _abc.Iterable[Global___PreviewedFlip] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["log_position", b"log_position", "transitions", b"transitions", "unmet", b"unmet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flips", b"flips", "log_position", b"log_position", "transitions", b"transitions", "unmet", b"unmet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1022,3 +1031,37 @@ class WithdrawChangeRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WithdrawChangeRequest: _TypeAlias = WithdrawChangeRequest  # noqa: Y015
+
+@_typing.final
+class PreviewedFlip(_message.Message):
+    """A verdict that would turn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """`models/{id}`."""
+    context: _builtins.str
+    """Id of the context."""
+    artifact_digest: _builtins.str
+    """SHA-256 of the weights manifest, lower-case hex; empty where the context asks for none."""
+    verdict: _gate_pb2.Verdict.ValueType
+    """What the gate would say."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        context: _builtins.str = ...,
+        artifact_digest: _builtins.str = ...,
+        verdict: _gate_pb2.Verdict.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "context", b"context", "model", b"model", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewedFlip: _TypeAlias = PreviewedFlip  # noqa: Y015
