@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 GUARDED = sorted(method for method, row in METHODS.items() if row.entrance is not Entrance.ANYONE)
 RIGHTS = sorted(method for method, row in METHODS.items() if row.entrance is Entrance.RIGHT)
+RELEASE_TOOL = ("gate.check", "deployment.record", "deployment.end")
 METADATA = evidence_pb2.EvidenceMetadata(
     kind="risk_report", title="t", media_type="text/plain", sha256="0" * 64, size_bytes=1 << 20
 )
@@ -153,7 +154,7 @@ def test_bytes_that_are_no_message_are_invalid(
     channel: grpc.Channel, session: Callable[[str], Metadata], method: str
 ) -> None:
     """Random bytes get a typed error from whoever may call, never UNKNOWN or INTERNAL."""
-    callers = ("owner", "requester", "evaluator", "engineer", "admin")
+    callers = ("owner", "requester", "evaluator", "engineer", "admin", "release-bot")
     answers = [refusal(channel, method, NO_MESSAGE, session(who)) for who in callers]
 
     assert {answer.code for answer in answers} <= {
@@ -163,11 +164,11 @@ def test_bytes_that_are_no_message_are_invalid(
     assert grpc.StatusCode.INVALID_ARGUMENT in {answer.code for answer in answers}
 
 
-@pytest.mark.parametrize("method", [m for m in RIGHTS if METHODS[m].right != "gate.check"])
-def test_a_release_tool_may_check_the_gate_and_nothing_else(
+@pytest.mark.parametrize("method", [m for m in RIGHTS if METHODS[m].right not in RELEASE_TOOL])
+def test_a_release_tool_may_ask_the_gate_and_say_what_runs_and_nothing_else(
     channel: grpc.Channel, session: Callable[[str], Metadata], method: str
 ) -> None:
-    """A stolen token of a release tool opens one method."""
+    """A stolen token of a release tool opens the gate's methods and those of deployments."""
     answer = refusal(channel, method, b"", session("release-bot"))
 
     assert (answer.code, answer.reason) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")
@@ -260,13 +261,13 @@ def test_malformed_requests_and_gate_checks_leave_no_entry(
 def test_who_am_i_tells_rights_and_log(
     shared_server: ServerThread, channel: grpc.Channel, session: Callable[[str], Metadata]
 ) -> None:
-    """Also to a service that may do nothing but check the gate."""
+    """Also to a service that may only ask the gate and say what runs."""
     reply = identity_pb2_grpc.IdentityServiceStub(channel).WhoAmI(
         identity_pb2.WhoAmIRequest(), metadata=session("release-bot"), timeout=CALL_SECONDS
     )
 
     assert reply.principal.name == "principals/release-bot"
-    assert list(reply.rights) == ["gate.check", "whoami"]
+    assert list(reply.rights) == sorted({*RELEASE_TOOL, "whoami"})
     assert reply.log_id == shared_server.profile("release-bot").log_id
     assert reply.development
 
