@@ -597,6 +597,25 @@ def test_a_data_folder_can_be_moved(installations: Install, tmp_path: Path) -> N
     assert not any(made_at in path.read_bytes() for path in data.rglob("*") if path.is_file())
 
 
+@pytest.mark.parametrize(
+    ("listen", "hosts", "told"),
+    [
+        ("0.0.0.0:7555", ("gate.example", "other.example"), "gate.example:7555"),
+        ("[::]:7555", ("2001:db8::1",), "[2001:db8::1]:7555"),
+        ("127.0.0.2:7555", ("gate.example",), "127.0.0.2:7555"),
+    ],
+    ids=["every address", "every IPv6 address", "one address"],
+)
+def test_profiles_name_a_place_to_go_to(tmp_path: Path, listen: str, hosts: tuple[str, ...], told: str) -> None:
+    """The address that the server listens on, or, where that is every one, the first `--host`."""
+    named = (word for host in hosts for word in ("--host", host))
+    assert init(tmp_path / "d", "--dev", "--listen", listen, *named).returncode == 0
+
+    profile = json.loads((tmp_path / "d" / "principals" / "owner" / "profile.json").read_text())
+
+    assert profile["address"] == told
+
+
 def test_a_custom_address_is_served(tmp_path: Path) -> None:
     """`--listen` is in the configuration, the certificate and every profile."""
     data = tmp_path / "d"

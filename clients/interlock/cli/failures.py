@@ -31,6 +31,8 @@ _WORDS: tuple[tuple[type[errors.InterlockError], str], ...] = (
     (errors.DataLossError, "WRONG BYTES"),
     (errors.InterlockError, "failed"),
 )
+_FORMS = {"does not match regex pattern `^[0-9a-f]{64}$`": "needs a SHA-256: 64 lower-case hex digits"}
+"""What the contract's rules call by a pattern, in words."""
 
 
 def show_error(terminal: Terminal, error: errors.InterlockError) -> None:
@@ -46,7 +48,7 @@ def show_error(terminal: Terminal, error: errors.InterlockError) -> None:
         _show_fork(terminal, error)
     if not error.unmet:
         for violation in error.fields:
-            terminal.note("  ", (violation.field or "request", "bold"), f": {violation.description}")
+            terminal.note("  ", (violation.field or "request", "bold"), f": {_in_words(violation.description)}")
 
 
 def _show_fork(terminal: Terminal, error: errors.ForkError) -> None:
@@ -62,9 +64,16 @@ def _show_fork(terminal: Terminal, error: errors.ForkError) -> None:
 def _headline(error: errors.InterlockError) -> str:
     """Return the message, or how much is unmet where the message only repeats the first of the list below it."""
     if not error.unmet or not error.message.startswith(error.unmet[0].code):
-        return error.message
+        return _in_words(error.message)
     number = len(error.unmet)
     return "one requirement is unmet" if number == 1 else f"{number} requirements are unmet"
+
+
+def _in_words(text: str) -> str:
+    """Return a text of the server with patterns in words."""
+    for pattern, words in _FORMS.items():
+        text = text.replace(pattern, words)
+    return text
 
 
 def show_fault(terminal: Terminal, message: str) -> None:

@@ -139,7 +139,10 @@ def _why_not(listen: str) -> str:
             return ""
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return "the address is in use; is a server running there already? --listen HOST:PORT chooses another"
+            return (
+                "the address is in use; is a server running there already? --listen HOST:PORT chooses another; "
+                "profiles name the one that `interlock init` was given"
+            )
         return f"{error.strerror}; --listen HOST:PORT chooses another address"
 
 

@@ -23,7 +23,7 @@ from interlock.service.genesis.development import development_plan
 from interlock.service.genesis.packs import DEFAULT_PACK, PackNotFoundError, read_pack
 from interlock.service.genesis.plan import Plan, PlanError
 from interlock.service.genesis.reviewed import read_reviewed
-from interlock.service.keyfiles import KeyFileError, load_signing_key, passphrase_from
+from interlock.service.keyfiles import KeyFileError, is_encrypted, load_signing_key, passphrase_from
 from interlock.statemachine.policy.findings import PackError
 from interlock.statemachine.policy.loader import load_pack
 
@@ -117,11 +117,13 @@ def _countersigner(plan: Plan, item: str) -> tuple[str, Ed25519PrivateKey]:
 
 
 def _passphrase_for(path: Path, principal_id: str) -> bytes | None:
-    """Take ``<key file>.passphrase`` where there is one, else ask whoever sits at the terminal."""
+    """Take ``<key file>.passphrase`` where there is one, else ask at the terminal. Raises KeyFileError, PlanError."""
     beside = path.with_name(f"{path.name}.passphrase")
     if beside.is_file():
         return passphrase_from(str(beside))
     if not sys.stdin.isatty():
+        if is_encrypted(path):
+            raise PlanError(f"{path} is encrypted: put its passphrase into {beside}, or run this at a terminal")
         return None
     return getpass.getpass(f"Passphrase of {principal_id}'s sign-off key: ").encode() or None
 
@@ -163,6 +165,7 @@ def _report(order: Order, made: Made, *, as_json: bool) -> None:
     out.print(f"  interlock serve --data {made.path}", markup=False)
     if order.development:
         out.print(f"  export INTERLOCK_HOME={home}", markup=False)
+        out.print("  interlock --profile PRINCIPAL status    # or set INTERLOCK_PROFILE", markup=False)
     else:
         out.print(
             f"  take {made.path / 'keys' / 'ca.key'} offline; give each principal their profile.json", markup=False

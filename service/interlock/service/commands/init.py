@@ -49,14 +49,18 @@ def init(  # each option is a parameter
         ),
     ] = None,
     listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Address that the server will listen on.")
+        str, typer.Option(metavar="HOST:PORT", help="Address that the server will listen on, and that profiles name.")
     ] = "127.0.0.1:7443",
     server_name: Annotated[
         str, typer.Option(metavar="NAME", help="The server's name, in its certificate and every login.")
     ] = "interlock",
     host: Annotated[
         list[str] | None,
-        typer.Option(metavar="HOST", help="A further host name or address for the certificate; may be repeated."),
+        typer.Option(
+            metavar="HOST",
+            help="A further host name or address for the certificate; may be repeated. Profiles name the first where "
+            "--listen is every address (0.0.0.0, [::]).",
+        ),
     ] = None,
     highwater: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File of the high-water mark, best on another volume.")

@@ -189,7 +189,7 @@ def _write_principals(
             continue  # the recovery quorum works offline
         profile = identity_pb2.ClientProfile(
             principal=principal.name,
-            address=order.listen,
+            address=_address_for_clients(order),
             server_name=order.server_name,
             ca_certificate=certificate,
             log_id=identity.log_id.hex(),
@@ -202,6 +202,17 @@ def _write_principals(
         )
         text = json_format.MessageToJson(profile, preserving_proto_field_name=True)
         write_private(place / "profile.json", text.encode() + b"\n")
+
+
+def _address_for_clients(order: Order) -> str:
+    """Return where clients find the server: an address that means every one is no place to go to."""
+    if order.listen.startswith("unix:") or not order.hosts:
+        return order.listen
+    listening, port = host_and_port(order.listen)
+    if listening not in _UNSPECIFIED:
+        return order.listen
+    host = order.hosts[0]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def _write_log(
