@@ -54,6 +54,15 @@ def test_the_readme_works_by_hand(tmp_path: Path) -> None:
     assert "DETERMINATION_MISSING" in done
 
 
+def test_the_readme_tests_a_program_of_ones_own(tmp_path: Path) -> None:
+    """The README's few lines start a server, bring a model to ALLOW, and end."""
+    text = next(block.text for block in blocks(README) if block.info == "embedded")
+
+    done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, env=_environment(tmp_path), check=False)
+
+    assert done.returncode == 0
+
+
 def test_the_readme_shows_commands_of_the_story_only() -> None:
     """Every command in the README's transcript is one that the demo runs, word for word."""
     words: dict[str, str] = {"data": ".demo", "address": "-", "released": "-"}
