@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from interlock.service.bootstrap import StartError
 from interlock.v1 import gate_pb2, identity_pb2
 from tests.integration.cli_runner import SHA256, Cli, command_line
 from tests.support.people import People, refused
 from tests.support.server import ServerThread, copy_of
+from tests.support.service import ShiftedClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,9 +27,15 @@ MANY: Final = 100_000
 
 
 @pytest.fixture
-def server(installations: Callable[[str], Path], tmp_path: Path) -> Iterator[ServerThread]:
+def clock() -> ShiftedClock:
+    """Give the server's clock."""
+    return ShiftedClock()
+
+
+@pytest.fixture
+def server(installations: Callable[[str], Path], tmp_path: Path, clock: ShiftedClock) -> Iterator[ServerThread]:
     """Serve a fresh log; no test here leaves it whole."""
-    with ServerThread(copy_of(installations("minimal"), tmp_path / "data")) as running:
+    with ServerThread(copy_of(installations("minimal"), tmp_path / "data"), clock=clock) as running:
         yield running
 
 
@@ -146,3 +154,37 @@ def test_a_session_that_ended_gets_no_verdict(people: People) -> None:
 
     with refused("UNAUTHENTICATED"):
         bot.gate.CheckRelease(ASKED)
+
+
+def test_a_session_that_ran_out_gets_no_verdict(people: People, clock: ShiftedClock) -> None:
+    """A quarter of an hour without a call ends it: asked to sign in, not told what the gate says."""
+    clock.move(16 * 60)
+
+    with refused("UNAUTHENTICATED"):
+        people["release-bot"].gate.CheckRelease(ASKED)
+
+
+def test_a_clock_behind_the_log_denies(people: People, cli: Cli, clock: ShiftedClock, tmp_path: Path) -> None:
+    """A minute back: DENY with CLOCK, exit 1, nothing signed; and ALLOW again once the clock is right."""
+    clock.move(-60)
+
+    answer = people["release-bot"].gate.CheckRelease(ASKED)
+    written = tmp_path / "out.decision"
+    asked = ("check", "m", "--context", "internal", "--artifact", SHA256, "--decision", str(written))
+    assert (answer.verdict, answer.reasons[0].code) == (gate_pb2.VERDICT_DENY, "CLOCK")
+    assert cli("release-bot", "gate", *asked).code == 1
+    assert not written.exists()
+
+    clock.move(60)
+    assert verdict(people) == gate_pb2.VERDICT_ALLOW
+
+
+def test_a_policy_that_can_not_be_read_stops_the_start(people: People, server: ServerThread, cli: Cli) -> None:
+    """One word of the stored pack is another: the server does not come back with an ALLOW, and the command exits 5."""
+    assert verdict(people) == gate_pb2.VERDICT_ALLOW
+    server.stop()
+    meddle(server, "UPDATE objects SET bytes = replace(bytes, 'guarded', 'guarder')")
+
+    with pytest.raises(StartError), ServerThread(server.data):
+        pass
+    assert cli("release-bot", "gate", "check", "m", "--context", "internal").code == 5

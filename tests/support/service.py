@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from google.protobuf import descriptor_pool
 
 import interlock.v1
+from interlock.service.clock import SystemClock
 from interlock.service.ledger.view import View
 from interlock.statemachine import rules
 
@@ -37,6 +38,21 @@ class HandClock:
     def move(self, seconds: float) -> None:
         """Move on, or back."""
         self.now += int(seconds * 1_000_000)
+
+
+class ShiftedClock:
+    """The system's clock, moved by a few seconds or hours: for tests in which the client's own clock counts too."""
+
+    def __init__(self) -> None:
+        self.shift = 0
+
+    def now_us(self) -> int:
+        """Unix microseconds, shifted."""
+        return SystemClock().now_us() + self.shift
+
+    def move(self, seconds: float) -> None:
+        """Move on, or back."""
+        self.shift += int(seconds * 1_000_000)
 
 
 class Counted:
