@@ -40,7 +40,10 @@ def propose(
         bool, typer.Option("--draft", help="Keep it a draft; `changes submit` puts it to review.")
     ] = False,
 ) -> None:
-    """Propose a change from a file."""
+    """Propose a change from a file: title, summary, evidence and triggers (docs/reference/change-file.md).
+
+    A trigger is written `level.assign: {level: models/wren-1/levels/deployment, to: basic}`.
+    """
     from interlock.cli.change_file import load_change_file
 
     wanted = load_change_file(file)

@@ -31,7 +31,12 @@ _WORDS: tuple[tuple[type[errors.InterlockError], str], ...] = (
     (errors.DataLossError, "WRONG BYTES"),
     (errors.InterlockError, "failed"),
 )
-_FORMS = {"does not match regex pattern `^[0-9a-f]{64}$`": "needs a SHA-256: 64 lower-case hex digits"}
+_FORMS = {
+    "does not match regex pattern `^[0-9a-f]{64}$`": "needs a SHA-256: 64 lower-case hex digits",
+    "does not match regex pattern `^[a-z][a-z0-9._-]{0,62}$`": (
+        "needs an id: a lower-case letter first, then lower-case letters, digits and . _ -, at most 63 in all"
+    ),
+}
 """What the contract's rules call by a pattern, in words."""
 
 

@@ -68,7 +68,9 @@ def show(
 @command(app, "init", example="interlock policy init minimal --out house-rules")
 def init(
     run: Run,
-    pack: Annotated[str, typer.Argument(metavar="PACK", help="A pack that ships: fsf, minimal, preparedness, rsp-…")],
+    pack: Annotated[
+        str, typer.Argument(metavar="PACK", help="A pack that ships: fsf, minimal, preparedness, rsp-2.2, rsp-3.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FOLDER", help="Folder to make. [default: ./PACK]")
     ] = None,

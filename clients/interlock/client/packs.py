@@ -6,15 +6,17 @@ import os
 from importlib import resources
 from pathlib import Path
 
-from interlock.client.errors import ProfileError
+from interlock.client.errors import InvalidRequestError
 from interlock.statemachine.policy.files import MAX_FILE_BYTES, MAX_FILES
 from interlock.statemachine.policy.shipped import shipped_pack_names
 
 
 def shipped_pack(name: str) -> dict[str, bytes]:
-    """Return the files of a pack that ships, by path. Raises ProfileError for a name that is none of theirs."""
+    """Return the files of a pack that ships, by path. Raises InvalidRequestError for a name that is none of theirs."""
     if name not in shipped_pack_names():
-        raise ProfileError(f"no pack is called {name!r}; there are {', '.join(shipped_pack_names())}", reason="NO_PACK")
+        raise InvalidRequestError(
+            f"no pack is called {name!r}; there are {', '.join(shipped_pack_names())}", reason="NO_PACK"
+        )
     folder = resources.files("interlock.statemachine.policy") / "packs" / name
     return {item.name: item.read_bytes() for item in folder.iterdir()}
 
@@ -22,25 +24,27 @@ def shipped_pack(name: str) -> dict[str, bytes]:
 def read_folder(folder: Path) -> dict[str, bytes]:
     """Return the files of a folder by path inside it, as far as a pack may go: the loader says what is too much.
 
-    Raises ProfileError for a folder that is none, and for a symbolic link in it, whose target nobody would review.
+    Raises InvalidRequestError for a folder that is none, and for a symbolic link in it: nobody would review its target.
     """
     if not folder.is_dir():
-        raise ProfileError(f"{folder} is no folder", reason="NO_PACK")
+        raise InvalidRequestError(f"{folder} is no folder", reason="NO_PACK")
     files: dict[str, bytes] = {}
     for place, _, names in os.walk(folder):
         for name in sorted(names):
             path = Path(place) / name
             if path.is_symlink():
-                raise ProfileError(f"{path} is a symbolic link; a pack holds plain files only", reason="BAD_PACK")
+                raise InvalidRequestError(
+                    f"{path} is a symbolic link; a pack holds plain files only", reason="BAD_PACK"
+                )
             with path.open("rb") as file:
                 files[path.relative_to(folder).as_posix()] = file.read(MAX_FILE_BYTES + 1)
             if len(files) > MAX_FILES:
-                raise ProfileError(f"{folder} holds more than {MAX_FILES} files", reason="BAD_PACK")
+                raise InvalidRequestError(f"{folder} holds more than {MAX_FILES} files", reason="BAD_PACK")
     return files
 
 
 def read_pack(name_or_folder: str) -> dict[str, bytes]:
-    """Return a shipped pack by its id, else the pack in that folder. Raises ProfileError."""
+    """Return a shipped pack by its id, else the pack in that folder. Raises InvalidRequestError."""
     if name_or_folder in shipped_pack_names():
         return shipped_pack(name_or_folder)
     return read_folder(Path(name_or_folder))
