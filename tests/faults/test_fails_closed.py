@@ -165,8 +165,8 @@ def test_a_session_that_ran_out_gets_no_verdict(people: People, clock: ShiftedCl
 
 
 def test_a_clock_behind_the_log_denies(people: People, cli: Cli, clock: ShiftedClock, tmp_path: Path) -> None:
-    """A minute back: DENY with CLOCK, exit 1, nothing signed; and ALLOW again once the clock is right."""
-    clock.move(-60)
+    """An hour back: DENY with CLOCK, exit 1, nothing signed; and ALLOW again once the clock is right."""
+    clock.move(-60 * 60)
 
     answer = people["release-bot"].gate.CheckRelease(ASKED)
     written = tmp_path / "out.decision"
@@ -175,7 +175,7 @@ def test_a_clock_behind_the_log_denies(people: People, cli: Cli, clock: ShiftedC
     assert cli("release-bot", "gate", *asked).code == 1
     assert not written.exists()
 
-    clock.move(60)
+    clock.move(60 * 60)
     assert verdict(people) == gate_pb2.VERDICT_ALLOW
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from interlock.proofs import keys, note
 from interlock.proofs.errors import RefusedError
 from interlock.service.api.attempts import Attempts
-from interlock.service.clock import SystemClock
+from interlock.service.clock import ForwardClock, SystemClock
 from interlock.service.config import host_and_port
 from interlock.service.evidence import open_blobs
 from interlock.service.identity.admission import Admission
@@ -151,9 +151,10 @@ async def _open(
     committer.start()
     metrics.registry.register(Deployed(lambda: committer.view, committer.instant))
     stack.push_async_callback(committer.close)
+    forward = ForwardClock(clock, lambda: committer.view.state.time)
     with store.reading() as connection:
-        saved = load_sessions(connection, clock.now_us())
-    sessions = Sessions(StoredSessions(committer), clock, rng, log, saved)
+        saved = load_sessions(connection, forward.now_us())
+    sessions = Sessions(StoredSessions(committer), forward, rng, log, saved)
     stack.push_async_callback(sessions.settle)
     if config.metrics_listen:
         stack.callback(serve_metrics(metrics, *host_and_port(config.metrics_listen)))
@@ -168,10 +169,10 @@ async def _open(
         blobs=open_blobs(config.evidence, rng),
         sessions=sessions,
         sign_in=SignIn(
-            challenges=Challenges(clock, rng),
+            challenges=Challenges(forward, rng),
             sessions=sessions,
             view=lambda: committer.view,
-            clock=clock,
+            clock=forward,
             server_name=config.server_name,
             log=log,
         ),

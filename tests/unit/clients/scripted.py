@@ -63,7 +63,7 @@ class HandTicking:
 
     def ticking(self) -> Ticking:
         """Return what a client takes."""
-        return Ticking(now=lambda: self.now, wall=lambda: self.now, sleep=self.sleep, chance=lambda: 0.5)
+        return Ticking(now=lambda: self.now, sleep=self.sleep, chance=lambda: 0.5)
 
 
 class ScriptedServer(grpc.GenericRpcHandler):

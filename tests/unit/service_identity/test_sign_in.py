@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interlock.proofs import keys
+from interlock.service.clock import ForwardClock
 from interlock.service.errors import LimitExceeded, NotAllowed, Unauthenticated
 from interlock.service.identity import sessions as sessions_module
 from interlock.service.identity.admission import Admission, bearer_token
@@ -54,17 +55,18 @@ class Door:
     @classmethod
     def to(cls, world: World, *, saved: Iterable[Caller] = (), rate: Rate = DEFAULT_RATE) -> Door:
         """Put them together over a world's log."""
-        clock, rng, table, written = HandClock(), Counted(), MemoryTable(), io.StringIO()
+        clock, rng, table, written = HandClock(view_of(world).state.time), Counted(), MemoryTable(), io.StringIO()
         log = make_logger("info", "json", written)
-        sessions = Sessions(table, clock, rng, log, saved)
         door = cls.__new__(cls)
+        forward = ForwardClock(clock, lambda: door.view.state.time, lambda: 0)
+        sessions = Sessions(table, forward, rng, log, saved)
         door.clock, door.table, door.sessions, door.written = clock, table, sessions, written
         door.view = view_of(world)
         door.sign_in = SignIn(
-            challenges=Challenges(clock, rng),
+            challenges=Challenges(forward, rng),
             sessions=sessions,
             view=lambda: door.view,
-            clock=clock,
+            clock=forward,
             server_name=SERVER,
             log=log,
             rate=rate,
@@ -132,6 +134,52 @@ def test_a_session_lasts_fifteen_minutes(door: Door) -> None:
 
     with pytest.raises(Unauthenticated):
         door.admit(token)
+
+
+def test_a_session_that_ended_does_not_come_back_with_the_clock(world: World, door: Door) -> None:
+    """Once refused it is refused for good: when the clock is set back, and by the next process."""
+    token, _ = door.login(door.attempt("evaluator"))
+    door.clock.move(15 * 60)
+    with pytest.raises(Unauthenticated):
+        door.admit(token)
+
+    door.clock.move(-15 * 60)
+
+    for place in (door, Door.to(world, saved=door.table.rows.values())):
+        with pytest.raises(Unauthenticated):
+            place.admit(token)
+
+
+def test_a_session_that_ended_unseen_does_not_come_back_with_the_clock(door: Door) -> None:
+    """It is enough that anything was judged by the later time, were it somebody else's login."""
+    token, _ = door.login(door.attempt("evaluator"))
+    door.clock.move(15 * 60)
+    door.sign_in.challenge("principals/release-bot", "here")
+
+    door.clock.move(-15 * 60)
+
+    with pytest.raises(Unauthenticated):
+        door.admit(token)
+
+
+def test_a_clock_an_hour_behind_the_log_lets_people_in(door: Door) -> None:
+    """A session is issued and judged by the same time, so it lasts though the clock says that it ended long ago."""
+    door.clock.move(-3600)
+
+    token, session = door.login(door.attempt("evaluator"))
+
+    assert door.admit(token) == session
+
+
+def test_a_session_ends_though_the_clock_stays_behind() -> None:
+    """A clock that stands still behind the log is moved on by the ticks of one that nobody sets."""
+    clock, ticks = HandClock(), [0]
+    forward = ForwardClock(clock, lambda: 1 << 60, lambda: ticks[0])
+    before = forward.now_us()
+
+    ticks[0] = sessions_module.LASTS_US
+
+    assert forward.now_us() == before + sessions_module.LASTS_US
 
 
 def test_a_session_that_is_used_slides(door: Door) -> None:
@@ -216,10 +264,13 @@ def test_a_nonce_is_good_for_sixty_seconds(door: Door) -> None:
         door.login(attempt)
 
 
-def test_a_nonce_from_the_future_is_not_good(door: Door) -> None:
-    """A clock that was set back does not lengthen a nonce's life."""
+def test_a_clock_that_is_set_back_lengthens_no_nonce(door: Door) -> None:
+    """What had ended when anything was judged has ended."""
     attempt = door.attempt("evaluator")
-    door.clock.move(-1)
+    door.clock.move(60)
+    door.sign_in.challenge("principals/release-bot", "here")
+
+    door.clock.move(-30)
 
     with pytest.raises(Unauthenticated):
         door.login(attempt)

@@ -204,7 +204,7 @@ class AsyncTransport:
         """Return the session, other than the ``spent`` one; calls that find none wait for one login together."""
         async with self._logging_in:
             kept = self._token or (self._sessions.load() if spent is None else None)
-            if kept is None or kept == spent or kept.expires_at <= self._ticking.wall():
+            if kept is None or kept == spent:
                 return await self.login(end)
             self._token = kept
             return kept

@@ -87,9 +87,8 @@ class Admission:
             return None
         # 2. The token names a session that has not ended.
         view = self._newest()
-        now = max(self._clock.now_us(), view.state.time)
         token = bearer_token(metadata)
-        session = self._sessions.find(token, now) if token is not None else None
+        session = self._sessions.find(token) if token is not None else None
         if session is None:
             raise Unauthenticated
         # 3. Its account and key still stand.
@@ -111,8 +110,7 @@ class Admission:
         if caller is None:
             return
         view = self._view()
-        now = max(self._clock.now_us(), view.state.time)
-        if not self._sessions.stands(caller, now) or not stands(view, caller.principal, caller.credential):
+        if not self._sessions.stands(caller) or not stands(view, caller.principal, caller.credential):
             raise Unauthenticated
         self.require(permission, caller)
 

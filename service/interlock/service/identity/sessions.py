@@ -17,7 +17,7 @@ from interlock.service.errors import ServiceError
 from interlock.service.identity.caller import Caller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from structlog.typing import FilteringBoundLogger
 
@@ -44,7 +44,10 @@ class SessionTable(Protocol):
 
 
 class Sessions:
-    """Every session that has not ended. Used from the event loop only."""
+    """Every session that has not ended. Used from the event loop only.
+
+    The clock must never go back (``ForwardClock``): ends are set and judged by it alone.
+    """
 
     def __init__(
         self,
@@ -59,7 +62,7 @@ class Sessions:
         self._rng = rng
         self._log = log
         self._sessions = {session.session_digest: session for session in saved}
-        self._renewals: set[asyncio.Task[None]] = set()
+        self._writes: set[asyncio.Task[None]] = set()
 
     async def open(self, principal: str, credential: str) -> tuple[str, Caller]:
         """Start a session once it is stored, and return its token, which exists nowhere else."""
@@ -75,31 +78,47 @@ class Sessions:
         self._sessions.pop(session.session_digest, None)
         await self._table.drop((session.session_digest,))
 
-    def find(self, token: str, now: int) -> Caller | None:
-        """Return the session of a token unless it has ended at ``now`` (microseconds), and renew it."""
+    def find(self, token: str) -> Caller | None:
+        """Return the session of a token unless it has ended, and renew it."""
         session = self._sessions.get(digest_of(token))
-        if session is None or now >= session.expires_at:
+        if session is None:
+            return None
+        now = self._clock.now_us()
+        if now >= session.expires_at:
+            # Dropped where it is stored too: after a restart, the next process knows nothing of this one's clock.
+            del self._sessions[session.session_digest]
+            self._start(self._drop_ended(session))
             return None
         if now + LASTS_US - session.expires_at >= RENEW_AFTER_US:
             return self._renew(session, now)
         return session
 
-    def stands(self, session: Caller, now: int) -> bool:
-        """Say whether a session has neither ended at ``now`` (microseconds) nor been closed. It is not renewed."""
+    def stands(self, session: Caller) -> bool:
+        """Say whether a session has neither ended nor been closed. It is not renewed."""
         known = self._sessions.get(session.session_digest)
-        return known is not None and now < known.expires_at
+        return known is not None and self._clock.now_us() < known.expires_at
 
     async def settle(self) -> None:
-        """Wait until every renewal is stored; for the end of the process."""
-        await asyncio.gather(*self._renewals)
+        """Wait until every renewal and every end is stored; for the end of the process."""
+        await asyncio.gather(*self._writes)
 
     def _renew(self, session: Caller, now: int) -> Caller:
         renewed = Caller(session.principal, session.credential, session.session_digest, now + LASTS_US)
         self._sessions[session.session_digest] = renewed
-        task = asyncio.get_running_loop().create_task(self._store_renewal(renewed))
-        self._renewals.add(task)
-        task.add_done_callback(self._renewals.discard)
+        self._start(self._store_renewal(renewed))
         return renewed
+
+    def _start(self, write: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(write)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def _drop_ended(self, session: Caller) -> None:
+        """Not dropped means: the next start judges it by its end, as any other."""
+        try:
+            await self._table.drop((session.session_digest,))
+        except ServiceError as error:
+            self._log.warning("session_end_not_stored", principal=session.principal, error=repr(error))
 
     async def _store_renewal(self, session: Caller) -> None:
         """Not stored means: after a restart the session ends a little earlier."""
