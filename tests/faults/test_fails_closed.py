@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from interlock.service.bootstrap import StartError
-from interlock.v1 import gate_pb2, identity_pb2
+from interlock.v1 import gate_pb2, identity_pb2, identity_pb2_grpc
 from tests.integration.cli_runner import SHA256, Cli, command_line
 from tests.support.people import People, refused
 from tests.support.server import ServerThread, copy_of
@@ -164,6 +164,19 @@ def test_a_session_that_ran_out_gets_no_verdict(people: People, clock: ShiftedCl
         people["release-bot"].gate.CheckRelease(ASKED)
 
 
+def test_a_clock_that_is_set_back_brings_no_session_back(people: People, clock: ShiftedClock) -> None:
+    """A quarter of an hour that anybody was told of has passed for everyone, whatever the clock says afterwards."""
+    other = people["evaluator"]
+    clock.move(16 * 60)
+    with refused("UNAUTHENTICATED"):
+        other.gate.CheckRelease(ASKED)
+
+    clock.move(-16 * 60)
+
+    with refused("UNAUTHENTICATED"):
+        people["release-bot"].gate.CheckRelease(ASKED)
+
+
 def test_a_clock_behind_the_log_denies(people: People, cli: Cli, clock: ShiftedClock, tmp_path: Path) -> None:
     """An hour back: DENY with CLOCK, exit 1, nothing signed; and ALLOW again once the clock is right."""
     clock.move(-60 * 60)
@@ -177,6 +190,56 @@ def test_a_clock_behind_the_log_denies(people: People, cli: Cli, clock: ShiftedC
 
     clock.move(60 * 60)
     assert verdict(people) == gate_pb2.VERDICT_ALLOW
+
+
+WITH_THE_CLOCK_BEHIND: Final = (
+    (("gate", "check", "m", "--context", "internal"), 1),
+    (("gate", "check", "m", "--context", "internal", "--wait", "1s"), 1),
+    (("gate", "explain", "m", "--context", "internal"), 1),
+    (("deployments", "record", "m", "--context", "internal", "--location", "here"), 5),
+)
+
+
+@pytest.mark.parametrize(("words", "code"), WITH_THE_CLOCK_BEHIND)
+def test_a_clock_behind_the_log_is_named_to_who_logs_in_then(
+    words: tuple[str, ...], code: int, cli: Cli, clock: ShiftedClock
+) -> None:
+    """Nobody is sent away as not logged in: verdicts are DENY, a write waits for the clock, and CLOCK says why."""
+    cli("release-bot", "logout")
+    clock.move(-60 * 60)
+
+    said = cli("release-bot", *words)
+
+    assert said.code == code
+    assert "CLOCK" in said.out + said.err
+
+
+def test_a_watch_opened_with_the_clock_behind_denies(server: ServerThread, cli: Cli, clock: ShiftedClock) -> None:
+    """A session made then carries a stream, and its first word is DENY with CLOCK."""
+    clock.move(-60 * 60)
+    request = gate_pb2.WatchReleaseRequest(model="models/m", context="internal", artifact_digest=SHA256)
+
+    with People(server) as late:
+        first = next(iter(late["release-bot"].gate.WatchRelease(request)))
+
+    assert (first.answer.verdict, first.answer.reasons[0].code) == (gate_pb2.VERDICT_DENY, "CLOCK"), cli
+
+
+def test_a_session_of_a_clock_that_ran_ahead_ends_with_the_process(server: ServerThread, clock: ShiftedClock) -> None:
+    """Its end is dated by that clock; the next process, whose clock is right, would let it live for the whole jump."""
+    clock.move(24 * 60 * 60)
+    with server.channel() as channel:
+        session = server.login(channel, "release-bot")
+        identity_pb2_grpc.IdentityServiceStub(channel).WhoAmI(identity_pb2.WhoAmIRequest(), metadata=session)
+    server.stop()
+    clock.move(-24 * 60 * 60)
+
+    with (
+        ServerThread(server.data, clock=clock) as again,
+        again.channel() as channel,
+        refused("UNAUTHENTICATED"),
+    ):
+        identity_pb2_grpc.IdentityServiceStub(channel).WhoAmI(identity_pb2.WhoAmIRequest(), metadata=session)
 
 
 def test_a_policy_that_can_not_be_read_stops_the_start(people: People, server: ServerThread, cli: Cli) -> None:

@@ -6,7 +6,7 @@ Lives here: what is signed to log in, and `session.json` (0600). Not here: the s
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from interlock.client import files
@@ -29,14 +29,9 @@ NONCE_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer token and when it ends, in Unix seconds. The text is a secret: no repr shows it."""
+    """A bearer token. The text is a secret: no repr shows it. When it ends the server says, by refusing it."""
 
-    text: str
-    expires_at: float
-
-    def __repr__(self) -> str:
-        """Leave the secret out."""
-        return f"Token(expires_at={self.expires_at})"
+    text: str = field(repr=False)
 
 
 class Sessions:
@@ -54,13 +49,13 @@ class Sessions:
             kept = json.loads(self._file.read_text(encoding="utf-8"))
             if [kept[name] for name in self._scope()] != list(self._scope().values()):
                 return None
-            return Token(str(kept["token"]), float(kept["expires_at"]))
+            return Token(str(kept["token"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None  # a cache: whatever is wrong with it, a login mends it
 
     def keep(self, token: Token) -> None:
         """Keep a token for the next process; in a read-only folder that one logs in anew."""
-        kept = {**self._scope(), "token": token.text, "expires_at": token.expires_at}
+        kept = {**self._scope(), "token": token.text}
         with files.unless_read_only():
             files.write_private(self._file, json.dumps(kept).encode() + b"\n")
 
@@ -106,7 +101,7 @@ class Sessions:
 
     def opened(self, reply: identity_pb2.LoginResponse) -> Token:
         """Keep the session that the server gave."""
-        token = Token(reply.token, reply.expire_time.ToMicroseconds() / 1e6)
+        token = Token(reply.token)
         self.keep(token)
         return token
 

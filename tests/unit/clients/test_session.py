@@ -84,7 +84,7 @@ def test_the_session_is_kept_for_its_owner_alone(profile: Profile) -> None:
 
     kept = Sessions(profile, lambda _path: b"pass")
 
-    assert kept.load() == token == Token("secret", 1000.0)
+    assert kept.load() == token == Token("secret")
     assert stat.S_IMODE(kept.file.stat().st_mode) == 0o600
     assert list(profile.folder.glob(".session.json.*")) == []
 
@@ -118,4 +118,4 @@ def test_a_forgotten_session_is_gone(profile: Profile) -> None:
 
 def test_a_token_does_not_show_in_its_repr() -> None:
     """A token that ends in a traceback or a log does not give itself away."""
-    assert "secret" not in repr(Token("secret", 1.0))
+    assert "secret" not in repr(Token("secret"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.service.identity.caller import Caller
+from interlock.service.identity.sessions import LASTS_US
 from interlock.service.storage import queries, writes
 from interlock.service.storage.rows import SessionRow
 
@@ -34,6 +35,10 @@ class StoredSessions:
 
 
 def load_sessions(connection: Connection, now: int) -> tuple[Caller, ...]:
-    """Return the stored sessions that have not ended at ``now`` (microseconds)."""
-    rows = queries.sessions(connection, now)
+    """Return the stored sessions that have not ended at ``now`` (microseconds).
+
+    One that ends later than a session opened now would was dated by a clock that ran ahead, or its row was written by
+    somebody else: it is left out, and costs its owner a login.
+    """
+    rows = queries.sessions(connection, now, now + LASTS_US)
     return tuple(Caller(row.principal, row.credential, row.digest, row.expires_at) for row in rows)

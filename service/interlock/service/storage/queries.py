@@ -284,10 +284,12 @@ def requests(connection: Connection, keys: Sequence[RequestKey], since: int) -> 
     return {request.key: request for request in found}
 
 
-def sessions(connection: Connection, now: int) -> tuple[SessionRow, ...]:
-    """Return the sessions that have not ended at ``now`` (microseconds)."""
+def sessions(connection: Connection, now: int, latest: int) -> tuple[SessionRow, ...]:
+    """Return the sessions that end after ``now`` and no later than ``latest`` (both microseconds)."""
     t = s.SESSIONS.c
-    rows = connection.execute(select(t.digest, t.principal, t.credential, t.expires_at).where(t.expires_at > now))
+    rows = connection.execute(
+        select(t.digest, t.principal, t.credential, t.expires_at).where(t.expires_at > now, t.expires_at <= latest)
+    )
     return tuple(SessionRow(*row) for row in rows)
 
 
