@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from interlock.proofs import bundle, dsse, merkle, note
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.v1 import bundle_pb2, ledger_pb2
 from tests.bench.gate import pairs
 from tests.bench.rounds import Bar, Row, Settings, medians, ratio, spread
@@ -139,7 +140,7 @@ class _Log:
         """Do one thing after the other until there are ``size`` entries or a few more; yield after each."""
         yield  # the founding
         for number in range(MODELS):
-            self.world.must("evaluator", c.Fire(c.ModelRegister(f"models/m-{number}")))
+            self.world.must("evaluator", c.Fire(f.ModelRegister(f"models/m-{number}")))
             yield
         count = 0
         while self.world.state.size < size:
@@ -149,13 +150,13 @@ class _Log:
     def _cycle(self, model: str) -> Iterator[None]:
         world = self.world
         hold = world.state.next_name("holds")
-        world.must("owner-a", c.Fire(c.HoldPlace(model)))
+        world.must("owner-a", c.Fire(f.HoldPlace(model)))
         yield
         papers: list[str] = []
         for kind in ("evaluation_results", "red_team_report", "risk_report"):
             papers.append(world.upload("evaluator", kind))
             yield
-        change = world.propose("evaluator", c.HoldLift(hold))
+        change = world.propose("evaluator", f.HoldLift(hold))
         yield
         for count in range(len(papers)):
             content = world.revised(change, evidence=papers[: count + 1])

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.explain import explain
 from interlock.statemachine.machines.fire import fire
@@ -65,7 +65,7 @@ class Slice:
 
     policy: Policy
     start: Node
-    offers: Callable[[Node], Iterator[c.Firing]]
+    offers: Callable[[Node], Iterator[f.Firing]]
     key: Callable[[Node], Hashable]
     questions: tuple[Question, ...]
 
@@ -76,10 +76,10 @@ class Slice:
             for context, artifact in self.questions
         )
 
-    def fired(self, node: Node, firing: c.Firing) -> Node | None:
+    def fired(self, node: Node, firing: f.Firing) -> Node | None:
         """Return the state after a trigger, with an oracle that did not see it yet; None where it is refused."""
         state = node.state
-        if isinstance(firing, c.SafeguardVerify | c.SafeguardReattest):
+        if isinstance(firing, f.SafeguardVerify | f.SafeguardReattest):
             state = with_fresh_report(state, node.now)
         step = fire(Moment(self.policy, node.now, "principals/someone"), state, firing)
         if isinstance(step, Refused):
@@ -106,7 +106,7 @@ class Slice:
                 edges.add(Edge(source, trigger, number))
         return Graph(self, nodes, edges, [self.verdicts(node) for node in nodes])
 
-    def _steps(self, node: Node) -> Iterator[tuple[str, Node, c.Firing | None]]:
+    def _steps(self, node: Node) -> Iterator[tuple[str, Node, f.Firing | None]]:
         """Yield every step from a concrete state; a trigger fires a little later, before the next end."""
         ahead = [end for end in ends_of(node.state) if end > node.now]
         if ahead:
@@ -155,7 +155,7 @@ def with_fresh_report(state: State, now: int) -> State:
     return state.put(report)
 
 
-def _seen_by_oracle(node: Node, firing: c.Firing | None) -> Node:
+def _seen_by_oracle(node: Node, firing: f.Firing | None) -> Node:
     if firing is None:
         return node
     oracle = node.oracle.fork()

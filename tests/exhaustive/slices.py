@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.compliance import live_deployments
 from interlock.statemachine.machines.determination import presented_state
@@ -40,32 +40,32 @@ def _start(pack: bytes) -> Node:
     return Node(world.state, world.now, Oracle.of(pack))
 
 
-def _determination_steps() -> Iterator[c.Firing]:
+def _determination_steps() -> Iterator[f.Firing]:
     for conclusion in ("ruled_out", "cannot_rule_out", "reached"):
-        yield c.DeterminationReport(MISUSE, conclusion)
-    yield c.DeterminationConfirm(MISUSE)
-    yield c.DeterminationRuleOut(MISUSE)
+        yield f.DeterminationReport(MISUSE, conclusion)
+    yield f.DeterminationConfirm(MISUSE)
+    yield f.DeterminationRuleOut(MISUSE)
 
 
-def _level_steps() -> Iterator[c.Firing]:
+def _level_steps() -> Iterator[f.Firing]:
     for level in ("basic", "guarded"):
-        yield c.LevelAssign(LEVEL, level)
-        yield c.LevelRaise(LEVEL, level)
-        yield c.LevelLower(LEVEL, level)
-    yield c.LevelConfirm(LEVEL)
+        yield f.LevelAssign(LEVEL, level)
+        yield f.LevelRaise(LEVEL, level)
+        yield f.LevelLower(LEVEL, level)
+    yield f.LevelConfirm(LEVEL)
 
 
-def _safeguard_steps() -> Iterator[c.Firing]:
-    yield c.SafeguardStart(FILTER)
-    yield c.SafeguardVerify(FILTER, ("evidence/1",))
-    yield c.SafeguardActivate(FILTER)
-    yield c.SafeguardReattest(FILTER, ("evidence/1",))
-    yield c.SafeguardDegrade(FILTER)
-    yield c.SafeguardRestore(FILTER)
-    yield c.SafeguardSuspend(FILTER)
-    yield c.SafeguardResume(FILTER)
-    yield c.SafeguardRetire(FILTER)
-    yield c.SafeguardReplan(FILTER)
+def _safeguard_steps() -> Iterator[f.Firing]:
+    yield f.SafeguardStart(FILTER)
+    yield f.SafeguardVerify(FILTER, ("evidence/1",))
+    yield f.SafeguardActivate(FILTER)
+    yield f.SafeguardReattest(FILTER, ("evidence/1",))
+    yield f.SafeguardDegrade(FILTER)
+    yield f.SafeguardRestore(FILTER)
+    yield f.SafeguardSuspend(FILTER)
+    yield f.SafeguardResume(FILTER)
+    yield f.SafeguardRetire(FILTER)
+    yield f.SafeguardReplan(FILTER)
 
 
 # The product: a model, its determination, level, safeguard and holds --------------------------------------------------
@@ -78,15 +78,15 @@ def product() -> Slice:
     return Slice(World.found().policy, start, _product_steps, _product_key, questions)
 
 
-def _product_steps(node: Node) -> Iterator[c.Firing]:
-    yield c.ModelRegister(MODEL, (FIRST,))
-    yield c.ModelRetire(MODEL)
+def _product_steps(node: Node) -> Iterator[f.Firing]:
+    yield f.ModelRegister(MODEL, (FIRST,))
+    yield f.ModelRetire(MODEL)
     yield from _determination_steps()
     yield from _level_steps()
     yield from _safeguard_steps()
     for target in (MODEL, EVERYTHING):
         placed = tuple(node.state.holds_placed.get(target, {}).values())
-        yield c.HoldLift(placed[0]) if placed else c.HoldPlace(target)
+        yield f.HoldLift(placed[0]) if placed else f.HoldPlace(target)
 
 
 def _product_key(node: Node) -> Hashable:
@@ -136,23 +136,23 @@ def _run(name: str, compute: str, now: int) -> r.Evidence:
     )  # fmt: skip
 
 
-def _growth_steps(node: Node) -> Iterator[c.Firing]:
-    yield c.ModelRegister(MODEL, (FIRST,))
-    yield c.ModelRetire(MODEL)
-    yield c.ModelAddArtifact(MODEL, LATER)
+def _growth_steps(node: Node) -> Iterator[f.Firing]:
+    yield f.ModelRegister(MODEL, (FIRST,))
+    yield f.ModelRetire(MODEL)
+    yield f.ModelAddArtifact(MODEL, LATER)
     for name in _RUNS:
-        yield c.ModelRecordRun(MODEL, name)
+        yield f.ModelRecordRun(MODEL, name)
     yield from _determination_steps()
     yield from _level_steps()
     opened = [found for found in node.state.all_of(r.Assessment) if found.state == "open"]
     if opened:
-        yield c.AssessmentConclude(opened[0].name)
-        yield c.AssessmentAbandon(opened[0].name)
+        yield f.AssessmentConclude(opened[0].name)
+        yield f.AssessmentAbandon(opened[0].name)
     elif node.state.live:  # neither reads the other: an open assessment beside a live deployment is left out
-        yield c.DeploymentEnd(next(live_deployments(node.state)).name)
+        yield f.DeploymentEnd(next(live_deployments(node.state)).name)
     else:
-        yield c.AssessmentOpen(MODEL, ("misuse",))
-        yield c.DeploymentRecord(MODEL, "lab", FIRST, "cluster-a")
+        yield f.AssessmentOpen(MODEL, ("misuse",))
+        yield f.DeploymentRecord(MODEL, "lab", FIRST, "cluster-a")
 
 
 def _growth_key(node: Node) -> Hashable:

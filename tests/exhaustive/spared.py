@@ -18,7 +18,7 @@ from tests.exhaustive.explore import Graph, Node, Slice, ends_of
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
-    from interlock.statemachine import commands as c
+    from interlock.statemachine import firings as f
 
 Pair = tuple[Node, Node]
 """(without the trigger, with it), at one instant."""
@@ -74,7 +74,7 @@ def _continued(slice_: Slice, pair: Pair) -> Iterator[Pair]:
         yield one, other
 
 
-def _alone(slice_: Slice, pair: Pair) -> Iterator[c.Firing]:
+def _alone(slice_: Slice, pair: Pair) -> Iterator[f.Firing]:
     offered = {firing: None for node in pair for firing in slice_.offers(node)}
     return (firing for firing in offered if DIRECTIONS[firing.trigger] is not Direction.LOOSENS)
 

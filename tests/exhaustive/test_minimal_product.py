@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine import rules
 from interlock.statemachine.decide import Accepted, decide
@@ -148,7 +149,7 @@ def test_one_person_can_always_stop_every_release(product: Graph) -> None:
         if node.state.find(MODEL, r.Model) is None:
             continue
         facts = c.Facts(max(node.now, node.state.time + 1))
-        placed = decide(rules.current(), policy, node.state, c.Fire(c.HoldPlace(MODEL)), facts, actor("owner-a"))
+        placed = decide(rules.current(), policy, node.state, c.Fire(f.HoldPlace(MODEL)), facts, actor("owner-a"))
         assert isinstance(placed, Accepted)
         held = replace(node, state=placed.state, now=facts.instant)
         assert not any(product.slice.verdicts(held))

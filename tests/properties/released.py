@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from tests.properties.casts import RICH_CAST
 from tests.properties.moves import mending
 from tests.properties.watched import ARTIFACTS, MODELS
@@ -25,9 +25,9 @@ def released(pack: str, conclusion: str) -> World:
     """Return a world where a model is released after a report on one threshold; ``fork`` it before use."""
     path, cast = CASTS[pack]
     world = World.found({"policy.yaml": path.read_bytes()}, cast)
-    world.fire("evaluator", c.ModelRegister(MODELS[0], ARTIFACTS[:1]))
+    world.fire("evaluator", f.ModelRegister(MODELS[0], ARTIFACTS[:1]))
     for threshold in {"misuse", "harm"} & set(world.policy.thresholds):
-        world.fire("evaluator", c.DeterminationReport(f"{MODELS[0]}/determinations/{threshold}", conclusion))
+        world.fire("evaluator", f.DeterminationReport(f"{MODELS[0]}/determinations/{threshold}", conclusion))
     for context in (*world.policy.contexts, *world.policy.contexts):
         firings = mending(world, MODELS[0], context.id, lambda kind: world.upload("evaluator", kind))
         if firings:

@@ -17,6 +17,7 @@ import grpc
 from interlock.proofs import merkle
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.policy.loader import load_pack
 from interlock.statemachine.replay import Replay
@@ -155,7 +156,7 @@ class ServerSide:
 
     # Calls --------------------------------------------------------------------------------------------------------
 
-    def fire(self, who: str, firing: c.Firing) -> Any:  # noqa: ANN401  # any reply; None for a refusal
+    def fire(self, who: str, firing: f.Firing) -> Any:  # noqa: ANN401  # any reply; None for a refusal
         """Have somebody fire a trigger by the call that there is for it; what loosens has none and is proposed."""
         message = codec.trigger_message(firing)
         arm = message.WhichOneof("kind")
@@ -166,7 +167,7 @@ class ServerSide:
         call = getattr(getattr(self.people[who], service), method)
         return self.attempt(lambda: call(make(getattr(message, arm))))
 
-    def propose(self, who: str, firings: tuple[c.Firing, ...], evidence: tuple[str, ...], **rest: bool) -> Any:  # noqa: ANN401  # as above
+    def propose(self, who: str, firings: tuple[f.Firing, ...], evidence: tuple[str, ...], **rest: bool) -> Any:  # noqa: ANN401  # as above
         """Have somebody propose a change."""
         triggers = [codec.trigger_message(firing) for firing in firings]
         return self.attempt(lambda: self.people[who].propose(*triggers, evidence=evidence, **rest))

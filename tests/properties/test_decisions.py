@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from interlock.statemachine import codec, drafting, rules, verdicts
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.decide import Accepted
@@ -47,9 +48,9 @@ class Decisions(RuleBasedStateMachine):
         self.world.watch(pack)
         self.spent: list[tuple[str, c.Command, bytes]] = []
         for model, artifact in zip(MODELS[: min(released, 2)], ARTIFACTS, strict=False):
-            self.world.attempt(self.proposer, c.Fire(c.ModelRegister(model, (artifact,))))
+            self.world.attempt(self.proposer, c.Fire(f.ModelRegister(model, (artifact,))))
         for threshold, conclusion in zip(self.world.policy.thresholds, conclusions, strict=False):
-            report = c.DeterminationReport(f"{MODELS[0]}/determinations/{threshold}", conclusion)
+            report = f.DeterminationReport(f"{MODELS[0]}/determinations/{threshold}", conclusion)
             self.world.attempt(self.proposer, c.Fire(report))
         for context in self.world.policy.contexts:
             firings = mending(self.world, MODELS[0], context.id, self.document) if released > 3 else []
@@ -78,7 +79,7 @@ class Decisions(RuleBasedStateMachine):
         return self.world.upload("librarian", kind)
 
     def content(
-        self, triggers: tuple[c.Firing, ...], evidence: Iterable[str], *, separately: bool = False
+        self, triggers: tuple[f.Firing, ...], evidence: Iterable[str], *, separately: bool = False
     ) -> bytes | None:
         """Return a new change's content bytes, where they can be written."""
         drafted = drafting.draft(
@@ -234,7 +235,7 @@ class Decisions(RuleBasedStateMachine):
         """Somebody proposes what would bring a release about, and everybody signs in some order."""
         context = data.draw(st.sampled_from([place.id for place in self.world.policy.contexts]))
         if self.world.state.find(model, r.Model) is None:
-            self.world.attempt(self.proposer, c.Fire(c.ModelRegister(model)))
+            self.world.attempt(self.proposer, c.Fire(f.ModelRegister(model)))
         firings = mending(self.world, model, context, self.document)[:most]
         name = self.propose_these(tuple(firings)) if firings else None
         if name is not None:
@@ -247,7 +248,7 @@ class Decisions(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(self.open_changes()))
         self.sign_in_turn(name, data.draw(st.permutations(self.approvers())))
 
-    def propose_these(self, firings: tuple[c.Firing, ...]) -> str | None:
+    def propose_these(self, firings: tuple[f.Firing, ...]) -> str | None:
         """Propose triggers with all the evidence that a rule may ask for; return the change's name if it is one."""
         content = self.content(firings, [self.document("evaluation_results")])
         name = self.world.state.next_name("changes")

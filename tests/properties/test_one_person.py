@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from interlock.statemachine import codec, drafting, rules
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.decide import Accepted
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
     from tests.properties.moves import Draw
 
 SPOILS = (
-    c.HoldPlace(MODELS[0]),
-    c.SafeguardDegrade(f"{MODELS[0]}/safeguards/input-filter"),
-    c.SafeguardSuspend(f"{MODELS[0]}/safeguards/filter"),
-    c.DeterminationReport(f"{MODELS[0]}/determinations/misuse", "cannot_rule_out"),
-    c.DeterminationReport(f"{MODELS[0]}/determinations/harm", "reached"),
+    f.HoldPlace(MODELS[0]),
+    f.SafeguardDegrade(f"{MODELS[0]}/safeguards/input-filter"),
+    f.SafeguardSuspend(f"{MODELS[0]}/safeguards/filter"),
+    f.DeterminationReport(f"{MODELS[0]}/determinations/misuse", "cannot_rule_out"),
+    f.DeterminationReport(f"{MODELS[0]}/determinations/harm", "reached"),
 )
 """What may have happened to the released model, where its pack has it."""
 
@@ -168,10 +169,10 @@ def test_no_single_person_turns_deny_into_allow(pack: str, data: st.DataObject) 
 def test_two_people_do_open_it() -> None:
     """The same worlds do open for two people: the property above is not true for want of a way."""
     world = released("minimal", "cannot_rule_out").fork()
-    world.fire("owner-a", c.HoldPlace(MODELS[0]))
+    world.fire("owner-a", f.HoldPlace(MODELS[0]))
     assert not world.verdict(MODELS[0], "api").allowed
 
-    change = world.propose("evaluator", c.HoldLift("holds/1"))
+    change = world.propose("evaluator", f.HoldLift("holds/1"))
     world.sign("owner-a", change)
     assert not world.verdict(MODELS[0], "api").allowed
     signed = world.sign("reviewer-a", change)

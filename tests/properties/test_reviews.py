@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from interlock.statemachine import codec, drafting, rules
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of, evaluate
 from interlock.statemachine.decide import Accepted
@@ -52,7 +53,7 @@ class Reviews(RuleBasedStateMachine):
             for member in CASTS[self.pack][1]
             if any(self.world.policy.roles[role].approves for role, _ in member.grants)
         ]
-        self.world.fire("owner-a", c.HoldPlace(MODELS[0]))
+        self.world.fire("owner-a", f.HoldPlace(MODELS[0]))
         self.change = ""
         self.propose(data, "evaluator", "engineer")
 
@@ -123,7 +124,7 @@ class Reviews(RuleBasedStateMachine):
         self.world.wait(days * DAY_US)
         if not days:
             alone = possible(self.world, loosening=False)
-            near = [firing for firing in alone if not isinstance(firing, c.ModelRetire)]
+            near = [firing for firing in alone if not isinstance(firing, f.ModelRetire)]
             self.world.fire("owner-a", data.draw(st.sampled_from(near)))
         self.agree()
 

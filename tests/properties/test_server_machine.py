@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.authority import rights_of
 from interlock.statemachine.triggers import DIRECTIONS, Direction
@@ -41,8 +41,8 @@ class AtAServer(RuleBasedStateMachine):
     @initialize(conclusion=st.sampled_from(CONCLUSIONS), released=st.booleans())
     def begin(self, conclusion: str, *, released: bool) -> None:
         """Register a model and report on it; often, bring it out."""
-        self.side.fire("requester", c.ModelRegister(MODELS[0], ARTIFACTS[:1]))
-        self.side.fire("evaluator", c.DeterminationReport(f"{MODELS[0]}/determinations/misuse", conclusion))
+        self.side.fire("requester", f.ModelRegister(MODELS[0], ARTIFACTS[:1]))
+        self.side.fire("evaluator", f.DeterminationReport(f"{MODELS[0]}/determinations/misuse", conclusion))
         for context in ("internal", "api") if released else ():
             self._bring_out(MODELS[0], context, ["owner", "reviewer"])
 
@@ -116,7 +116,7 @@ class AtAServer(RuleBasedStateMachine):
     def mend(self, model: str, context: str, data: st.DataObject) -> None:
         """Somebody proposes what would bring a release about, and those asked sign, in some order."""
         if self.side.world.state.find(model, r.Model) is None:
-            self.side.fire("requester", c.ModelRegister(model))
+            self.side.fire("requester", f.ModelRegister(model))
         self._bring_out(model, context, data.draw(st.permutations(["owner", "reviewer"])))
 
     @rule(

@@ -13,7 +13,7 @@ from interlock.service.api.resume import read_token
 from interlock.service.api.times import to_microseconds
 from interlock.service.ledger.steps import step_of
 from interlock.service.ledger.view import View
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine import rules
 from interlock.statemachine.decide import Accepted
@@ -64,7 +64,7 @@ def history_of(pack: str) -> History:
 def _lift(world: World) -> None:
     placed = [name for name in names_of(world, r.Hold) if world.state.need(name, r.Hold).state == "placed"]
     if placed:
-        _enact(world, [c.HoldLift(name) for name in placed])
+        _enact(world, [f.HoldLift(name) for name in placed])
 
 
 def _mend(world: World) -> None:
@@ -74,7 +74,7 @@ def _mend(world: World) -> None:
             _enact(world, firings)
 
 
-def _enact(world: World, firings: list[c.Firing]) -> None:
+def _enact(world: World, firings: list[f.Firing]) -> None:
     change = world.propose("evaluator", *firings, evidence=[world.upload("engineer", "evaluation_results")])
     for who in world.cast:
         world.sign(who, change)
@@ -83,11 +83,11 @@ def _enact(world: World, firings: list[c.Firing]) -> None:
 def _worsen(world: World) -> None:
     for safeguard in sorted(item.name for item in world.state.all_of(r.Safeguard)):
         for who in world.cast:
-            if isinstance(world.fire(who, c.SafeguardDegrade(safeguard)), Accepted):
+            if isinstance(world.fire(who, f.SafeguardDegrade(safeguard)), Accepted):
                 return
 
 
-def _by_anyone(firing: c.Firing) -> Callable[[World], None]:
+def _by_anyone(firing: f.Firing) -> Callable[[World], None]:
     def move(world: World) -> None:
         for who in world.cast:
             if isinstance(world.fire(who, firing), Accepted):
@@ -97,10 +97,10 @@ def _by_anyone(firing: c.Firing) -> Callable[[World], None]:
 
 
 MOVES: dict[str, Callable[[World], None]] = {
-    "hold": _by_anyone(c.HoldPlace(MODEL)),
-    "hold everything": _by_anyone(c.HoldPlace("-")),
-    "hold another": _by_anyone(c.HoldPlace(MODELS[1])),
-    "another model": _by_anyone(c.ModelRegister(MODELS[1])),
+    "hold": _by_anyone(f.HoldPlace(MODEL)),
+    "hold everything": _by_anyone(f.HoldPlace("-")),
+    "hold another": _by_anyone(f.HoldPlace(MODELS[1])),
+    "another model": _by_anyone(f.ModelRegister(MODELS[1])),
     "lift": _lift,
     "mend": _mend,
     "worsen": _worsen,

@@ -13,7 +13,7 @@ from interlock.service.api.deployment_token import read_token
 from interlock.service.api.times import to_microseconds
 from interlock.service.ledger.steps import step_of
 from interlock.service.ledger.view import View
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine import rules
 from interlock.statemachine.compliance import Compliance, live_deployments
@@ -45,7 +45,7 @@ class Turn(NamedTuple):
 def _record(model: str, context: int, artifact: str) -> Callable[[World], None]:
     def move(world: World) -> None:
         contexts = [place.id for place in world.policy.contexts]
-        world.fire("release-bot", c.DeploymentRecord(model, contexts[context], artifact, "cluster-a"))
+        world.fire("release-bot", f.DeploymentRecord(model, contexts[context], artifact, "cluster-a"))
 
     return move
 
@@ -54,7 +54,7 @@ def _end(*, last: bool) -> Callable[[World], None]:
     def move(world: World) -> None:
         names = sorted(item.name for item in live_deployments(world.state))
         if names:
-            world.fire("release-bot", c.DeploymentEnd(names[-1 if last else 0]))
+            world.fire("release-bot", f.DeploymentEnd(names[-1 if last else 0]))
 
     return move
 

@@ -16,11 +16,11 @@ from interlock.statemachine.triggers import DIRECTIONS, Direction
 from tests.support.oracle import microseconds
 
 if TYPE_CHECKING:
-    from interlock.statemachine import commands as c
+    from interlock.statemachine import firings as f
     from tests.support.world import Member, World
 
 
-def slots_of(pack: Any, firing: c.Firing) -> list[dict[str, Any]]:  # noqa: ANN401  # parsed YAML
+def slots_of(pack: Any, firing: f.Firing) -> list[dict[str, Any]]:  # noqa: ANN401  # parsed YAML
     """Return the slots of the rule for a trigger: the one for its standard, or without one, or the default."""
     trigger, standard = firing.trigger.value, _standard(pack, firing)
     rules = [rule for rule in pack.get("rules", []) if trigger in rule["triggers"]]
@@ -31,7 +31,7 @@ def slots_of(pack: Any, firing: c.Firing) -> list[dict[str, Any]]:  # noqa: ANN4
     return [slot for rule in chosen for slot in rule["sign_offs"] for _ in range(slot.get("count", 1))]
 
 
-def most_filled(pack: Any, world: World, change: r.Change, firing: c.Firing) -> int:  # noqa: ANN401  # parsed YAML
+def most_filled(pack: Any, world: World, change: r.Change, firing: f.Firing) -> int:  # noqa: ANN401  # parsed YAML
     """Return how many slots of a trigger's rule can be filled at once, a person filling one."""
     slots, approvals = slots_of(pack, firing), _approvals(world, change)
     model = _model(world, firing)
@@ -44,7 +44,7 @@ def most_filled(pack: Any, world: World, change: r.Change, firing: c.Firing) -> 
     return 0
 
 
-def _standard(pack: Any, firing: c.Firing) -> str | None:  # noqa: ANN401  # parsed YAML
+def _standard(pack: Any, firing: f.Firing) -> str | None:  # noqa: ANN401  # parsed YAML
     level, safeguard = getattr(firing, "level", None), getattr(firing, "safeguard", None)
     if level is not None:
         return str(level).rsplit("/", 1)[1]
@@ -53,7 +53,7 @@ def _standard(pack: Any, firing: c.Firing) -> str | None:  # noqa: ANN401  # par
     return None
 
 
-def _model(world: World, firing: c.Firing) -> str | None:
+def _model(world: World, firing: f.Firing) -> str | None:
     """Return the id of the one model that a trigger is about."""
     about = next(
         getattr(firing, name)

@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 
 if TYPE_CHECKING:
     from interlock.statemachine.entry import Entry
@@ -104,7 +105,7 @@ class Oracle:
             return str(self.deployments[resource]["state"])
         return None
 
-    def fire(self, firing: c.Firing, now: int) -> None:
+    def fire(self, firing: f.Firing, now: int) -> None:
         """Do what a trigger that was accepted does."""
         machine, _, trigger = firing.trigger.value.partition(".")
         if machine == "model":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from interlock.statemachine import commands as c
 from interlock.statemachine import drafting, rules, verdicts
 from interlock.statemachine import entry as e
+from interlock.statemachine import firings as f
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.codec import encode_content
 from interlock.statemachine.named import texts_of
@@ -47,7 +48,7 @@ def sign(world: World, who: str, change: str, decision: str = "approve", *, comm
     world.must(who, kind(change), envelopes=(envelope(who, statement),))
 
 
-def propose(world: World, *firings: c.Firing, draft: bool = False, apply_separately: bool = False) -> str:
+def propose(world: World, *firings: f.Firing, draft: bool = False, apply_separately: bool = False) -> str:
     """Propose a change that has a title; return its name."""
     name = world.state.next_name("changes")
     drafted = drafting.draft(
@@ -68,21 +69,21 @@ def propose(world: World, *firings: c.Firing, draft: bool = False, apply_separat
 def every_command() -> World:
     """Return the log."""
     world = World.found(countersigned_by=["owner-a", "reviewer-a"])
-    world.must("evaluator", c.Fire(c.ModelRegister("models/m")))
-    world.must("owner-a", c.Fire(c.HoldPlace("models/m", digest_of("Until we know why"))))
+    world.must("evaluator", c.Fire(f.ModelRegister("models/m")))
+    world.must("owner-a", c.Fire(f.HoldPlace("models/m", digest_of("Until we know why"))))
     report = world.upload("evaluator", "evaluation_results", word=DOCUMENT.decode())
     secret = world.upload("evaluator", "evaluation_results", classification="restricted")
     world.must("evaluator", c.GrantEvidenceAccess(secret, "principals/auditor"))
     world.must("auditor", c.OpenEvidence(secret))
     _revise(world, report)
     world.must("auditor", c.AttemptRefused("interlock.v1.HoldService/PlaceHold", bytes(32), ("RIGHT_MISSING",)))
-    lift = propose(world, c.HoldLift("holds/1"), apply_separately=True)
+    lift = propose(world, f.HoldLift("holds/1"), apply_separately=True)
     sign(world, "owner-a", lift, comment="Looks right to me")
     sign(world, "owner-a", lift, "withdraw")
     sign(world, "owner-b", lift)
     sign(world, "reviewer-a", lift)
     world.must("owner-a", c.ApplyApprovedChange(lift))
-    rule_out = world.propose("evaluator", c.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])
+    rule_out = world.propose("evaluator", f.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])
     sign(world, "owner-a", rule_out)
     sign(world, "reviewer-a", rule_out)
     _decide(world)
@@ -91,7 +92,7 @@ def every_command() -> World:
 
 def _revise(world: World, report: str) -> None:
     """Take a draft through every kind of revision, and back."""
-    change = propose(world, c.HoldLift("holds/1"), draft=True)
+    change = propose(world, f.HoldLift("holds/1"), draft=True)
     world.must("evaluator", c.AttachEvidence(change, world.revised(change, evidence=[report])))
     world.must("evaluator", c.DetachEvidence(change, world.revised(change, evidence=[])))
     later = content_of(world.revised(change)).not_before + world.state.time + 1

@@ -1,8 +1,8 @@
 """A world to test the pure core in: a founded log, people with real Ed25519 keys, and verbs that drive ``decide``.
 
     world = World.found()
-    world.fire("evaluator", c.ModelRegister("models/m"))          # -> Accepted | Refused
-    change = world.propose("evaluator", c.LevelAssign("models/m/levels/deployment", "basic"))
+    world.fire("evaluator", f.ModelRegister("models/m"))          # -> Accepted | Refused
+    change = world.propose("evaluator", f.LevelAssign("models/m/levels/deployment", "basic"))
     world.sign("owner-a", change)
     world.sign("reviewer-a", change)                              # applies it
     world.verdict("models/m", "internal").allowed
@@ -25,6 +25,7 @@ from interlock.proofs import dsse, keys
 from interlock.statemachine import codec, drafting, rules, signoff, verdicts
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.decide import Accepted, decide
@@ -199,7 +200,7 @@ class World:
         assert isinstance(decided, Accepted), decided
         return decided.entry
 
-    def fire(self, who: str, firing: c.Firing) -> Accepted | Refused:
+    def fire(self, who: str, firing: f.Firing) -> Accepted | Refused:
         """Let one person fire a trigger."""
         return self.attempt(who, c.Fire(firing))
 
@@ -243,7 +244,7 @@ class World:
 
     def content(
         self,
-        *firings: c.Firing,
+        *firings: f.Firing,
         evidence: Iterable[str] = (),
         not_before: int = 0,
         apply_separately: bool = False,
@@ -282,7 +283,7 @@ class World:
     def propose(  # each keyword is a field of the content
         self,
         who: str,
-        *firings: c.Firing,
+        *firings: f.Firing,
         evidence: Iterable[str] = (),
         not_before: int = 0,
         apply_separately: bool = False,
@@ -347,7 +348,7 @@ class World:
         return self.attempt(who, command, envelopes=(envelope(key_of_whom or who, statement),))
 
     def enact(
-        self, *firings: c.Firing, by: str = "evaluator", signers: Iterable[str] = ("owner-a", "reviewer-a"),
+        self, *firings: f.Firing, by: str = "evaluator", signers: Iterable[str] = ("owner-a", "reviewer-a"),
         evidence: Iterable[str] = (),
     ) -> str:  # fmt: skip
         """Propose a change, have it signed, and see it applied; return its name."""

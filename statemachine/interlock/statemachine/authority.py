@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
-from interlock.statemachine.commands import HoldPlace
+from interlock.statemachine.firings import HoldPlace
 from interlock.statemachine.rights import HOLD_EVERYTHING
 from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
@@ -15,7 +15,8 @@ from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from interlock.statemachine.commands import Actor, Firing
+    from interlock.statemachine.commands import Actor
+    from interlock.statemachine.firings import Firing
     from interlock.statemachine.policy.model import Policy, Role
     from interlock.statemachine.state import State
 

@@ -21,7 +21,7 @@ from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from interlock.statemachine import commands as c
+    from interlock.statemachine import firings as f
     from interlock.statemachine import resources as r
     from interlock.statemachine.entry import Content, Transition
     from interlock.statemachine.policy.model import Policy, Rule
@@ -142,7 +142,7 @@ def _rehearse(
     return after, tuple(transitions), ()
 
 
-def rule_of(policy: Policy, firing: c.Firing) -> Rule | None:
+def rule_of(policy: Policy, firing: f.Firing) -> Rule | None:
     """Return the rule that a trigger must meet in a change, None for a neutral or tightening one that none names."""
     standard = standard_of(policy, firing)
     if not policy.is_ruled(firing.trigger.value, standard):

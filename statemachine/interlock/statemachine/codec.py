@@ -17,6 +17,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
+from interlock.statemachine import firings as f
 from interlock.v1 import change_pb2, ledger_pb2, policy_pb2, trigger_pb2
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-FIRINGS: Mapping[str, type[c.Firing]] = {_snake(kind.__name__): kind for kind in get_args(c.Firing)}
+FIRINGS: Mapping[str, type[f.Firing]] = {_snake(kind.__name__): kind for kind in get_args(f.Firing)}
 """Trigger classes by the arm of ``Trigger`` that they stand for."""
 
 _COMMAND_ARMS: Mapping[type, str] = {
@@ -83,7 +84,7 @@ def _fill(message: Any, value: Any) -> Any:  # noqa: ANN401  # reflection: messa
     return message
 
 
-def trigger_message(firing: c.Firing) -> trigger_pb2.Trigger:
+def trigger_message(firing: f.Firing) -> trigger_pb2.Trigger:
     """Return the message of a trigger with its arguments."""
     message = trigger_pb2.Trigger()
     arm = getattr(message, _snake(type(firing).__name__))
@@ -217,13 +218,13 @@ def enum_word(enum: str, value: str) -> str:
     return value.removeprefix(_snake(enum).upper() + "_").lower()
 
 
-def firing_of(message: trigger_pb2.Trigger) -> c.Firing:
+def firing_of(message: trigger_pb2.Trigger) -> f.Firing:
     """Return the trigger that a message stands for. Raises CodecError when it names none."""
     arm = message.WhichOneof("kind")
     if arm is None:
         msg = "a trigger without a kind"
         raise CodecError(msg)
-    firing: c.Firing = _read(getattr(message, arm), FIRINGS[arm])
+    firing: f.Firing = _read(getattr(message, arm), FIRINGS[arm])
     return firing
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from interlock.statemachine import authority, consent, documents, forms, genesis, lifecycle, verdicts
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Entry, PolicyRef
 from interlock.statemachine.machines.fire import fire, model_concerned, standard_of, subject_of
@@ -146,7 +147,7 @@ def _check_anywhere(turn: Turn, state: State, right: str) -> Refused | None:
     return authority.check_right(turn.policy, state, turn.actor, turn.instant, right, None)
 
 
-def _check_firing(turn: Turn, state: State, firing: c.Firing) -> Refused | None:
+def _check_firing(turn: Turn, state: State, firing: f.Firing) -> Refused | None:
     """Refuse a loosening trigger outright; a neutral one that a rule names; and whoever lacks the right."""
     ruled = turn.policy.is_ruled(firing.trigger.value, standard_of(turn.policy, firing))
     if DIRECTIONS[firing.trigger] is Direction.LOOSENS or ruled:

@@ -15,7 +15,7 @@ from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refu
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from interlock.statemachine import commands as c
+    from interlock.statemachine import firings as f
     from interlock.statemachine.policy.model import Policy
     from interlock.statemachine.rules import Rules
     from interlock.statemachine.state import State
@@ -32,7 +32,7 @@ def draft(  # each keyword is a field of the content
     *,
     name: str,
     revision: int,
-    triggers: tuple[c.Firing, ...],
+    triggers: tuple[f.Firing, ...],
     evidence: Iterable[str] = (),
     not_before: int = 0,
     texts: Iterable[tuple[str, bytes]] = (),
@@ -77,7 +77,7 @@ def draft(  # each keyword is a field of the content
 
 def _malformed(
     name: str,
-    triggers: tuple[c.Firing, ...],
+    triggers: tuple[f.Firing, ...],
     evidence: Iterable[str],
     texts: tuple[tuple[str, bytes], ...],
     moment: int,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from interlock.statemachine.commands import Actor, Command, Facts, Firing
+    from interlock.statemachine.commands import Actor, Command, Facts
+    from interlock.statemachine.firings import Firing
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from interlock.statemachine.unmet import Code, Unmet
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from interlock.statemachine import commands as c
+    from interlock.statemachine import firings as f
 
 _ID: Final = "[a-z][a-z0-9._-]{0,62}"
 _NUMBER: Final = "(?:0|[1-9][0-9]{0,17})"
@@ -76,7 +76,7 @@ _MAY_BE_EMPTY: Final = frozenset(
 _AT_LEAST_ONE: Final = frozenset({("assessment.open", "thresholds")})
 
 
-def malformed(firing: c.Firing) -> tuple[Unmet, ...]:
+def malformed(firing: f.Firing) -> tuple[Unmet, ...]:
     """Return one requirement for each argument of a trigger that is not of its form; a list names nothing twice."""
     return tuple(
         Unmet(Code.MALFORMED, f"{item.name} of its form", repr(value)[:200], "", firing.trigger.value)

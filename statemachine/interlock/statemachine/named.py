@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from interlock.proofs.errors import RefusedError
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import signoff
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.codec import CodecError
@@ -24,7 +25,7 @@ OTHER_DIGESTS: Final = frozenset({"request_digest", "statement_digest"})
 
 _NAMING: Final[Mapping[type, tuple[str, ...]]] = {
     kind: tuple(item.name for item in fields(kind) if item.name in TEXT_DIGESTS)
-    for kind in (*get_args(c.Command), *get_args(c.Firing))
+    for kind in (*get_args(c.Command), *get_args(f.Firing))
 }
 
 
@@ -44,7 +45,7 @@ def _named(entry: Entry) -> Iterator[tuple[str, bytes]]:
             yield from _of_statement(envelope)
 
 
-def _of_fields(value: c.Command | c.Firing) -> Iterator[tuple[str, bytes]]:
+def _of_fields(value: c.Command | f.Firing) -> Iterator[tuple[str, bytes]]:
     for name in _NAMING[type(value)]:
         yield name.removesuffix("_digest"), getattr(value, name)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from interlock.statemachine import authority, quorum
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.machines import fire as machines
 from interlock.statemachine.unmet import Code, Unmet
@@ -57,19 +57,19 @@ def author_persons(state: State, change: r.Change, content: Content) -> frozense
     people: set[str] = set()
     for firing in content.triggers:
         match firing:
-            case c.SafeguardActivate() | c.SafeguardRestore() | c.SafeguardResume():
+            case f.SafeguardActivate() | f.SafeguardRestore() | f.SafeguardResume():
                 known = state.safeguard(firing.safeguard)
                 documents |= set(known.evidence)
                 people |= {known.verified_by} - {""}
-            case c.SafeguardVerify() | c.SafeguardReattest():
+            case f.SafeguardVerify() | f.SafeguardReattest():
                 documents |= set(firing.evidence)
                 people.add(change.proposer)
-            case c.DeterminationReport():
+            case f.DeterminationReport():
                 documents |= set(firing.evidence)
-            case c.DeterminationConfirm():
+            case f.DeterminationConfirm():
                 reported = state.find(firing.determination, r.Determination)
                 documents |= set(reported.evidence if reported is not None else ())
-            case c.ModelRecordRun():
+            case f.ModelRecordRun():
                 documents.add(firing.evidence)
             case _:
                 pass

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.statemachine import changes, forms
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.decision import Decision, build_decision
 from interlock.statemachine.entry import Transition
@@ -37,11 +38,11 @@ def serving_for(state: State, command: c.Command) -> tuple[str, ...]:
         case c.RecordDecision():
             return SERVING
         case c.Fire():
-            return SERVING if isinstance(command.firing, c.DeploymentRecord) else ()
+            return SERVING if isinstance(command.firing, f.DeploymentRecord) else ()
         case c.SignOffChange() | c.ApplyApprovedChange():
             change = state.find(command.change, r.Change)
             triggers = changes.content_of(change.content).triggers if change is not None else ()
-            return SERVING if any(isinstance(firing, c.DeploymentRecord) for firing in triggers) else ()
+            return SERVING if any(isinstance(firing, f.DeploymentRecord) for firing in triggers) else ()
         case _:
             return ()
 

@@ -6,6 +6,7 @@ from interlock.service.api.convert.change import change_message, etag_of
 from interlock.service.api.convert.model import model_message
 from interlock.service.api.convert.safeguard import safeguard_message, safeguards_of, shared_safeguards
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.v1 import change_pb2, safeguard_pb2
 from tests.support.service import view_of
@@ -23,7 +24,7 @@ def world_of(*edits: tuple[str, str]) -> World:
         text = text.replace(old, new)
     world = World.found({"policy.yaml": text.encode()})
     for model in (M, N):
-        world.must("evaluator", c.Fire(c.ModelRegister(model, (sha256_of(model),))))
+        world.must("evaluator", c.Fire(f.ModelRegister(model, (sha256_of(model),))))
     return world
 
 
@@ -42,7 +43,7 @@ def test_a_shared_safeguard_is_each_model_s() -> None:
 def test_a_shared_safeguard_shows_all_who_lean_on_it() -> None:
     """Models whose level lists it lean on it; others don't."""
     world = sharing()
-    world.enact(c.LevelAssign(f"{M}/levels/deployment", "guarded"))
+    world.enact(f.LevelAssign(f"{M}/levels/deployment", "guarded"))
 
     message = safeguard_message(view_of(world), SHARED)
 
@@ -66,10 +67,10 @@ def test_one_figure_is_the_lower_of_two_levels() -> None:
             "  deployment: {baseline: basic, applies_in: all}\n  security: {baseline: basic, applies_in: all}\n",
         )
     )
-    world.enact(c.LevelAssign(f"{M}/levels/deployment", "guarded"))
+    world.enact(f.LevelAssign(f"{M}/levels/deployment", "guarded"))
     view = view_of(world)
     before = model_message(view, world.state.need(M, r.Model), world.now)
-    world.enact(c.LevelAssign(f"{M}/levels/security", "basic"))
+    world.enact(f.LevelAssign(f"{M}/levels/security", "basic"))
     view = view_of(world)
 
     after = model_message(view, world.state.need(M, r.Model), world.now)
@@ -93,9 +94,9 @@ def test_a_context_that_wants_an_artifact_is_judged_by_the_newest() -> None:
 def test_a_closed_change_asks_for_nothing() -> None:
     """Whatever has moved since, a change that is over is neither stale nor expired, and lacks nothing."""
     world = world_of()
-    name = world.propose("evaluator", c.LevelAssign(f"{M}/levels/deployment", "basic"))
+    name = world.propose("evaluator", f.LevelAssign(f"{M}/levels/deployment", "basic"))
     world.must("evaluator", c.WithdrawProposedChange(name))
-    world.enact(c.LevelAssign(f"{M}/levels/deployment", "guarded"))
+    world.enact(f.LevelAssign(f"{M}/levels/deployment", "guarded"))
     world.wait(400 * 86_400_000_000)
 
     message = change_message(view_of(world), world.state.need(name, r.Change), world.now)
@@ -109,7 +110,7 @@ def test_a_closed_change_asks_for_nothing() -> None:
 def test_an_open_change_expires_by_time() -> None:
     """Past its end a change under review says so, and what is unmet names it."""
     world = world_of()
-    name = world.propose("evaluator", c.LevelAssign(f"{M}/levels/deployment", "basic"))
+    name = world.propose("evaluator", f.LevelAssign(f"{M}/levels/deployment", "basic"))
     world.wait(15 * 86_400_000_000)
 
     message = change_message(view_of(world), world.state.need(name, r.Change), world.now)
@@ -121,7 +122,7 @@ def test_an_open_change_expires_by_time() -> None:
 def test_the_etag_stands_for_the_signed_bytes() -> None:
     """Revision and content digest make the etag: another revision of the same words has another."""
     world = world_of()
-    name = world.propose("evaluator", c.LevelAssign(f"{M}/levels/deployment", "basic"))
+    name = world.propose("evaluator", f.LevelAssign(f"{M}/levels/deployment", "basic"))
     first = world.state.need(name, r.Change)
     world.must("evaluator", c.RebaseChange(name, world.revised(name)))
     second = world.state.need(name, r.Change)

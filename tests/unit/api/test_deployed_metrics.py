@@ -9,6 +9,7 @@ import pytest
 
 from interlock.service.metrics import Deployed, Metrics
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from tests.support.service import view_of
 from tests.support.world import DAY_US, World
 
@@ -35,10 +36,10 @@ class Server:
 def server() -> Server:
     """Give a server whose gate allows models/m."""
     world = World.found()
-    world.must("evaluator", c.Fire(c.ModelRegister(MODEL)))
+    world.must("evaluator", c.Fire(f.ModelRegister(MODEL)))
     report = world.upload("evaluator", "evaluation_results")
-    rule_out = c.DeterminationRuleOut(f"{MODEL}/determinations/misuse")
-    world.enact(rule_out, c.LevelAssign(f"{MODEL}/levels/deployment", "basic"), evidence=[report])
+    rule_out = f.DeterminationRuleOut(f"{MODEL}/determinations/misuse")
+    world.enact(rule_out, f.LevelAssign(f"{MODEL}/levels/deployment", "basic"), evidence=[report])
     return Server(world, view_of(world), world.now)
 
 
@@ -67,9 +68,9 @@ def test_a_scrape_sees_the_newest_view(server: Server, metrics: Metrics) -> None
     """A record, a hold and an end each show with the very next scrape."""
     counts = []
     for who, firing in (
-        ("release-bot", c.DeploymentRecord(MODEL, "api", "", "a")),
-        ("owner-a", c.HoldPlace(MODEL)),
-        ("release-bot", c.DeploymentEnd("deployments/1")),
+        ("release-bot", f.DeploymentRecord(MODEL, "api", "", "a")),
+        ("owner-a", f.HoldPlace(MODEL)),
+        ("release-bot", f.DeploymentEnd("deployments/1")),
     ):
         server.world.must(who, c.Fire(firing))
         server.move()
@@ -80,7 +81,7 @@ def test_a_scrape_sees_the_newest_view(server: Server, metrics: Metrics) -> None
 
 def test_a_scrape_sees_time_pass(server: Server, metrics: Metrics) -> None:
     """What the gate denies by time alone is counted although nothing was written."""
-    server.world.must("release-bot", c.Fire(c.DeploymentRecord(MODEL, "api", "", "a")))
+    server.world.must("release-bot", c.Fire(f.DeploymentRecord(MODEL, "api", "", "a")))
     server.move()
     before = scraped(server, metrics, "out_of_compliance")["api"]
 

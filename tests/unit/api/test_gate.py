@@ -14,6 +14,7 @@ from interlock.service.api.decisions import Decisions
 from interlock.service.api.times import to_microseconds
 from interlock.service.ledger.health import HEALTHY
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.v1 import gate_pb2
 from tests.support.service import START_US, HandClock, view_of
 from tests.support.world import SECOND_US, World, key_of
@@ -45,7 +46,7 @@ def with_ledger(folder: Path, story: Callable[[Running, gate.GateService], Await
         place = Place(folder, HandClock(START_US))
         await place.found()
         async with place.running() as ledger:
-            await ledger.do("evaluator", c.Fire(c.ModelRegister("models/m")))
+            await ledger.do("evaluator", c.Fire(f.ModelRegister("models/m")))
             await story(ledger, service_of(ledger))
 
     asyncio.run(run())
@@ -131,7 +132,7 @@ def test_a_log_that_was_rolled_back_denies_everything(tmp_path: Path) -> None:
         await place.found()
         saved = place.database.read_bytes()
         async with place.running() as ledger:
-            await ledger.do("evaluator", c.Fire(c.ModelRegister("models/m")))
+            await ledger.do("evaluator", c.Fire(f.ModelRegister("models/m")))
         place.database.write_bytes(saved)
         async with place.running() as ledger:
             answer = await check(service_of(ledger))
@@ -152,10 +153,10 @@ class Head:
 def test_an_answer_ends_by_time_alone(tmp_path: Path) -> None:
     """At the very moment that an ALLOW names as its end it is DENY, although nothing was written."""
     world = World.found()
-    world.must("evaluator", c.Fire(c.ModelRegister("models/m")))
+    world.must("evaluator", c.Fire(f.ModelRegister("models/m")))
     report = world.upload("evaluator", "evaluation_results")
-    rule_out = c.DeterminationRuleOut("models/m/determinations/misuse")
-    world.enact(rule_out, c.LevelAssign("models/m/levels/deployment", "basic"), evidence=[report])
+    rule_out = f.DeterminationRuleOut("models/m/determinations/misuse")
+    world.enact(rule_out, f.LevelAssign("models/m/levels/deployment", "basic"), evidence=[report])
     clock = HandClock(world.now)
     head: Any = Head(view_of(world))
     service = gate.GateService(head, clock, NOBODY, NOBODY, NOBODY, NOBODY)

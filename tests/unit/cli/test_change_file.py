@@ -12,7 +12,7 @@ import pytest
 from interlock.cli.change_file import load_change_file, read_change
 from interlock.client.errors import InvalidRequestError
 from interlock.statemachine import codec
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.v1 import trigger_pb2
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def test_a_good_file_says_everything_that_a_change_can_say() -> None:
 
     assert (change.title, change.summary) == ("Raise m", "Two lines\nof why.\n")
     assert [codec.firing_of(row) for row in change.triggers] == [
-        c.DeterminationRuleOut("models/m/determinations/misuse"),
-        c.LevelRaise("models/m/levels/deployment", "guarded"),
-        c.SafeguardVerify("models/m/safeguards/input-filter", ("evidence/3",)),
-        c.DeterminationReport("models/m/determinations/misuse", "cannot_rule_out"),
+        f.DeterminationRuleOut("models/m/determinations/misuse"),
+        f.LevelRaise("models/m/levels/deployment", "guarded"),
+        f.SafeguardVerify("models/m/safeguards/input-filter", ("evidence/3",)),
+        f.DeterminationReport("models/m/determinations/misuse", "cannot_rule_out"),
     ]
     assert change.evidence == ("evidence/1", "evidence/2")
     assert change.not_before == datetime(2026, 5, 31, 22, tzinfo=UTC)
@@ -68,8 +68,8 @@ def test_the_least_file_is_a_title_and_a_trigger() -> None:
     assert (change.summary, change.evidence, change.not_before, change.apply_separately) == ("", (), None, False)
 
 
-@pytest.mark.parametrize("kind", get_args(c.Firing), ids=lambda kind: kind.trigger.value)
-def test_every_trigger_can_be_written(kind: type[c.Firing]) -> None:
+@pytest.mark.parametrize("kind", get_args(f.Firing), ids=lambda kind: kind.trigger.value)
+def test_every_trigger_can_be_written(kind: type[f.Firing]) -> None:
     """The names of packs are the names of files, for every trigger and each of its arguments."""
     values = {
         item.name: '["evidence/1"]' if "tuple" in str(item.type) else "reached" if item.name == "conclusion" else "x"
@@ -87,7 +87,7 @@ def test_every_trigger_of_the_contract_is_one_of_the_tables() -> None:
     """No arm of the message is missing among the names that a file can use."""
     arms = {field.name for field in trigger_pb2.Trigger.DESCRIPTOR.fields}
 
-    assert {kind.trigger.value.replace(".", "_") for kind in get_args(c.Firing)} == arms
+    assert {kind.trigger.value.replace(".", "_") for kind in get_args(f.Firing)} == arms
 
 
 @pytest.mark.parametrize(

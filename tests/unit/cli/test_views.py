@@ -15,7 +15,7 @@ from interlock.cli.views.model import _LOOKS, show_model
 from interlock.cli.views.trigger import trigger_line
 from interlock.cli.views.unmet import folded, unmet_lines
 from interlock.client.errors import Unmet
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.v1 import change_pb2, model_pb2, safeguard_pb2, trigger_pb2
 
 DAY = 86_400
@@ -25,8 +25,8 @@ def _at(seconds: int) -> Timestamp:
     return Timestamp(seconds=seconds)
 
 
-@pytest.mark.parametrize("kind", get_args(c.Firing), ids=lambda kind: kind.trigger.value)
-def test_a_trigger_is_shown_with_every_argument(kind: type[c.Firing]) -> None:
+@pytest.mark.parametrize("kind", get_args(f.Firing), ids=lambda kind: kind.trigger.value)
+def test_a_trigger_is_shown_with_every_argument(kind: type[f.Firing]) -> None:
     """Nothing of a trigger that is signed stays unshown."""
     values = {
         item.name: (f"{item.name}-1", f"{item.name}-2")

@@ -10,6 +10,7 @@ from interlock.client.errors import ContentError
 from interlock.client.review import OpenedChange, open_change, review, salted_digest
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.v1 import change_pb2, evidence_pb2
 from tests.support.world import LOG_ID, World, sha256_of
@@ -21,9 +22,9 @@ SALT = bytes(32)
 def change() -> change_pb2.Change:
     """Give a change as the server would: a title by digest, one document."""
     world = World.found()
-    world.must("evaluator", c.Fire(c.ModelRegister("models/m")))
+    world.must("evaluator", c.Fire(f.ModelRegister("models/m")))
     report = world.upload("evaluator", "evaluation_results", word="report")
-    name = world.propose("evaluator", c.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])
+    name = world.propose("evaluator", f.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])
     content = codec.decode_content(world.state.need(name, r.Change).content)
     titled = replace(content, texts=(("title", salted_digest(SALT, "Rule it out")),))
     return change_pb2.Change(
@@ -54,7 +55,7 @@ def test_a_change_opens_from_its_very_bytes(change: change_pb2.Change) -> None:
     """Triggers, base, documents and texts all come from what would be signed."""
     opened = open_change(change, LOG_ID)
 
-    assert opened.content.triggers == (c.DeterminationRuleOut("models/m/determinations/misuse"),)
+    assert opened.content.triggers == (f.DeterminationRuleOut("models/m/determinations/misuse"),)
     assert opened.texts == {"title": "Rule it out"}
     assert opened.content.evidence == (("evidence/1", sha256_of("report")),)
     assert opened.erased == ()

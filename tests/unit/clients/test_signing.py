@@ -15,6 +15,7 @@ from interlock.client.review import OpenedChange, open_change
 from interlock.client.signing import Consent, Signer, roles_to_act_in
 from interlock.proofs import dsse
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine import signoff
 from interlock.statemachine.decide import Accepted
@@ -31,9 +32,9 @@ HEAD = SignedCheckpoint("note", 2, bytes(range(32)))
 def world() -> World:
     """Give a world with a change that rules a threshold out, on one document."""
     world = World.found()
-    world.must("evaluator", c.Fire(c.ModelRegister("models/m")))
+    world.must("evaluator", c.Fire(f.ModelRegister("models/m")))
     report = world.upload("evaluator", "evaluation_results", word="report")
-    world.propose("evaluator", c.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])
+    world.propose("evaluator", f.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])
     return world
 
 

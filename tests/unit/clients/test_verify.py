@@ -14,6 +14,7 @@ from interlock.proofs import merkle, note
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
+from interlock.statemachine import firings as f
 from tests.support.world import LOG_ID, World, envelope, key_of, public_of
 
 if TYPE_CHECKING:
@@ -55,12 +56,12 @@ def _sign(world: World, who: str, change: str, *, root: bytes | None = None) -> 
 
 def _story() -> World:
     world = World.found(countersigned_by=["owner-a"])
-    world.must("evaluator", c.Fire(c.ModelRegister("models/m")))
+    world.must("evaluator", c.Fire(f.ModelRegister("models/m")))
     report = world.upload("evaluator", "evaluation_results")
-    change = world.propose("evaluator", c.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])
+    change = world.propose("evaluator", f.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])
     _sign(world, "owner-a", change)
     _sign(world, "reviewer-a", change)
-    world.must("owner-a", c.Fire(c.HoldPlace("models/m")))
+    world.must("owner-a", c.Fire(f.HoldPlace("models/m")))
     return world
 
 
@@ -213,7 +214,7 @@ def test_another_founding_is_not_the_pinned_one(changed: dict[str, bytes], code:
 def test_a_sign_off_over_a_head_of_another_log_is_found() -> None:
     """A signer who was shown a forked log proves it with their own signature."""
     world = _story()
-    change = world.propose("evaluator", c.HoldLift("holds/1"))
+    change = world.propose("evaluator", f.HoldLift("holds/1"))
     _sign(world, "owner-a", change, root=bytes(range(32)))
 
     report = _verify(_rows(world), _trust(world))

@@ -13,6 +13,7 @@ from interlock.client.verify import BUNDLE_STEPS, LOG, VerifyReport
 from interlock.proofs import bundle
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine.policy.files import pack_digest
 from interlock.v1 import bundle_pb2
 from tests.support.bundles import Parts, codes, framed, judged, root_of, signed_head, trust_in
@@ -38,14 +39,14 @@ def sign(world: World, who: str, change: str) -> None:
 def story(countersigned_by: tuple[str, ...] = ("owner-a",)) -> World:
     """Return a log with two changes, one applied and one under review, a document and a reason."""
     world = World.found(countersigned_by=countersigned_by)
-    world.must("evaluator", c.Fire(c.ModelRegister("models/m")))
+    world.must("evaluator", c.Fire(f.ModelRegister("models/m")))
     report = world.upload("evaluator", "evaluation_results", word=DOCUMENT.decode())
-    change = world.propose("evaluator", c.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])
+    change = world.propose("evaluator", f.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])
     sign(world, "owner-a", change)
     sign(world, "reviewer-a", change)
     reason = hashlib.sha256(SALT + REASON.text.encode()).digest()
-    world.must("owner-a", c.Fire(c.HoldPlace("models/m", reason)))
-    second = world.propose("evaluator", c.HoldLift("holds/1"))
+    world.must("owner-a", c.Fire(f.HoldPlace("models/m", reason)))
+    second = world.propose("evaluator", f.HoldLift("holds/1"))
     sign(world, "owner-a", second)
     return world
 
@@ -196,7 +197,7 @@ def test_two_logs_spliced_are_found() -> None:
     """The beginning of one log and the rest of another, signed anew: sign-offs name its heads."""
     parts, trust = good()
     other = World.found(countersigned_by=["owner-a"])
-    other.must("evaluator", c.Fire(c.ModelRegister("models/other")))
+    other.must("evaluator", c.Fire(f.ModelRegister("models/other")))
     spliced = replace(parts, rows=(*Parts.of(other).rows, *parts.rows[3:]), heads={}).resigned()
 
     report = judged(spliced.data, trust)

@@ -19,6 +19,7 @@ from interlock.service.storage import Store
 from interlock.service.storage.engine import sqlite_url
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.v1 import audit_pb2
 from tests.support.service import HandClock
 from tests.support.world import MINIMAL_CAST, World, actor, genesis_document, key_of, sketch
@@ -65,7 +66,7 @@ def call(
 
 def place_hold(target: str = "-", **rest: Any) -> Call[audit_pb2.EntryRecord]:  # noqa: ANN401  # as `call`
     """Return a call that places a hold; on everything unless told."""
-    return call("admin", c.Fire(c.HoldPlace(target)), tightening=True, **rest)
+    return call("admin", c.Fire(f.HoldPlace(target)), tightening=True, **rest)
 
 
 def founding() -> tuple[Call[audit_pb2.EntryRecord], Call[audit_pb2.EntryRecord]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine.decide import Accepted
 from tests.support.world import World, sha256_of
 
@@ -21,23 +22,23 @@ def tell() -> tuple[World, list[State]]:
     """Return a world after the story, and the state after each of its entries."""
     world = World.found()
 
-    def fire(who: str, firing: c.Firing) -> None:
+    def fire(who: str, firing: f.Firing) -> None:
         fired = world.fire(who, firing)
         assert isinstance(fired, Accepted), fired
 
-    fire("evaluator", c.ModelRegister(M, (sha256_of("weights"),)))
-    fire("evaluator", c.ModelRegister(N))
-    fire("evaluator", c.AssessmentOpen(M, ("misuse",)))
-    fire("evaluator", c.DeterminationReport(MISUSE, "cannot_rule_out", "assessments/1"))
-    fire("engineer", c.SafeguardStart(FILTER))
+    fire("evaluator", f.ModelRegister(M, (sha256_of("weights"),)))
+    fire("evaluator", f.ModelRegister(N))
+    fire("evaluator", f.AssessmentOpen(M, ("misuse",)))
+    fire("evaluator", f.DeterminationReport(MISUSE, "cannot_rule_out", "assessments/1"))
+    fire("engineer", f.SafeguardStart(FILTER))
     report = world.upload("engineer", "red_team_report", classification="restricted")
     results = world.upload("evaluator", "evaluation_results")
     world.must("engineer", c.GrantEvidenceAccess(report, "principals/reviewer-a"))
     world.must("reviewer-a", c.OpenEvidence(report))
-    fire("engineer", c.SafeguardVerify(FILTER, (report,)))
-    fire("owner-a", c.HoldPlace(M))
-    fire("admin", c.HoldPlace("-"))
-    change = world.propose("evaluator", c.DeterminationConfirm(MISUSE), evidence=(results,))
+    fire("engineer", f.SafeguardVerify(FILTER, (report,)))
+    fire("owner-a", f.HoldPlace(M))
+    fire("admin", f.HoldPlace("-"))
+    change = world.propose("evaluator", f.DeterminationConfirm(MISUSE), evidence=(results,))
     for who, decision in (
         ("owner-a", "approve"),
         ("owner-a", "withdraw"),
@@ -47,15 +48,15 @@ def tell() -> tuple[World, list[State]]:
     ):
         signed = world.sign(who, change, decision)
         assert isinstance(signed, Accepted), signed
-    world.enact(c.LevelAssign(f"{M}/levels/deployment", "guarded"), c.SafeguardActivate(FILTER))
-    other = world.propose("evaluator", c.LevelAssign(f"{N}/levels/deployment", "basic"), draft=True)
+    world.enact(f.LevelAssign(f"{M}/levels/deployment", "guarded"), f.SafeguardActivate(FILTER))
+    other = world.propose("evaluator", f.LevelAssign(f"{N}/levels/deployment", "basic"), draft=True)
     world.must("evaluator", c.SubmitChange(other))
     world.must("evaluator", c.WithdrawProposedChange(other))
-    fire("release-bot", c.DeploymentRecord(M, "internal", sha256_of("weights"), "cluster-a/eu-west"))
-    fire("release-bot", c.DeploymentRecord(N, "api", "", "cluster-b"))
-    fire("release-bot", c.DeploymentEnd("deployments/2"))
-    fire("filter-monitor", c.SafeguardSuspend(FILTER))
-    world.enact(c.HoldLift("holds/2"))
+    fire("release-bot", f.DeploymentRecord(M, "internal", sha256_of("weights"), "cluster-a/eu-west"))
+    fire("release-bot", f.DeploymentRecord(N, "api", "", "cluster-b"))
+    fire("release-bot", f.DeploymentEnd("deployments/2"))
+    fire("filter-monitor", f.SafeguardSuspend(FILTER))
+    world.enact(f.HoldLift("holds/2"))
     world.must("auditor", c.AttemptRefused("interlock.v1.HoldService/PlaceHold", bytes(32), ("RIGHT_MISSING",)))
     return world, replayed_states(world)
 

@@ -9,6 +9,7 @@ import pytest
 from interlock.service.errors import ClockBehind
 from interlock.service.ledger.batch import tightens
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from tests.support.world import World, envelope
 from tests.unit.ledger.place import Place, place_hold
 
@@ -26,7 +27,7 @@ def test_a_clock_behind_the_log_lets_only_tightening_in(place: Place) -> None:
             assert ledger.committer.instant() == last
 
             with pytest.raises(ClockBehind):
-                await ledger.do("evaluator", c.Fire(c.ModelRegister("models/m")))
+                await ledger.do("evaluator", c.Fire(f.ModelRegister("models/m")))
             await ledger.committer.submit(place_hold())
             await ledger.do("auditor", c.AttemptRefused("Any/Method", bytes(32), ()))
 
@@ -40,8 +41,8 @@ def test_a_reject_tightens_and_an_approval_does_not(decision: str, good: bool) -
     """Of a sign-off its statement says which it is; without a statement it is none that tightens."""
     world = World.found()
     document = world.upload("evaluator", "evaluation_results")
-    world.fire("evaluator", c.ModelRegister("models/m"))
-    change = world.propose("evaluator", c.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[document])
+    world.fire("evaluator", f.ModelRegister("models/m"))
+    change = world.propose("evaluator", f.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[document])
     signed = envelope("reviewer-a", world.statement("reviewer-a", change, decision))
 
     assert tightens(c.SignOffChange(change), (signed,)) is good
@@ -59,7 +60,7 @@ def test_two_seconds_are_forgiven(place: Place) -> None:
             place.clock.now = last - 2_000_000
             assert not ledger.committer.clock_behind
 
-            await ledger.do("evaluator", c.Fire(c.ModelRegister("models/m")))
+            await ledger.do("evaluator", c.Fire(f.ModelRegister("models/m")))
             assert ledger.committer.view.state.time == last + 1
 
     asyncio.run(play())
@@ -68,9 +69,9 @@ def test_two_seconds_are_forgiven(place: Place) -> None:
 @pytest.mark.parametrize(
     ("command", "good"),
     [
-        (c.Fire(c.SafeguardDegrade("safeguards/s")), True),
-        (c.Fire(c.DeterminationReport("models/m/determinations/t", "reached")), True),
-        (c.Fire(c.SafeguardStart("safeguards/s")), False),
+        (c.Fire(f.SafeguardDegrade("safeguards/s")), True),
+        (c.Fire(f.DeterminationReport("models/m/determinations/t", "reached")), True),
+        (c.Fire(f.SafeguardStart("safeguards/s")), False),
         (c.WithdrawProposedChange("changes/1"), True),
         (c.WithdrawSignOffOfChange("changes/1"), True),
         (c.SignOffChange("changes/1"), False),

@@ -21,6 +21,7 @@ from interlock.service.storage import Store, queries
 from interlock.service.storage.rows import Text
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.unmet import Code, RefusalKind, refused
 from tests.unit.ledger.faulty import Fault, FaultyStore
@@ -149,7 +150,7 @@ def test_what_tightens_goes_first(place: Place) -> None:
         await place.found()
         async with place.running() as ledger:
             others = [
-                ledger.committer.submit(call("evaluator", c.Fire(c.ModelRegister(f"models/m{i}")))) for i in range(3)
+                ledger.committer.submit(call("evaluator", c.Fire(f.ModelRegister(f"models/m{i}")))) for i in range(3)
             ]
             await asyncio.gather(*others, ledger.committer.submit(place_hold()))
             entries = [entry_of(stored.data) async for stored in ledger.committer.tail(1)]
@@ -166,7 +167,7 @@ def test_a_refusal_carries_everything_and_writes_nothing(place: Place) -> None:
         await place.found()
         async with place.running() as ledger:
             with pytest.raises(Refusal) as decided:
-                await ledger.do("auditor", c.Fire(c.HoldPlace("-")))
+                await ledger.do("auditor", c.Fire(f.HoldPlace("-")))
             with pytest.raises(Refusal) as prepared:
                 await ledger.do("auditor", c.CloseGenesis(), prepare=lambda _view, _instant: no)
 
@@ -186,8 +187,8 @@ def test_a_fault_in_one_call_fails_that_call_alone(place: Place) -> None:
     async def play() -> None:
         await place.found()
         async with place.running() as ledger:
-            bad = call("admin", c.Fire(c.HoldPlace("-")), prepare=broken)
-            worse = call("admin", c.Fire(c.HoldPlace("-")))
+            bad = call("admin", c.Fire(f.HoldPlace("-")), prepare=broken)
+            worse = call("admin", c.Fire(f.HoldPlace("-")))
             object.__setattr__(worse, "render", broken)
             outcomes = await asyncio.gather(
                 *(ledger.committer.submit(each) for each in (place_hold(), bad, worse, place_hold())),
@@ -215,7 +216,7 @@ def test_the_view_at_the_head_is_the_one_before_in_the_same_batch(place: Place) 
 
             def watch(view: View, _instant: int) -> Prepared:
                 seen.append((view.position, view.root))
-                return Prepared(c.Fire(c.HoldPlace("-")))
+                return Prepared(c.Fire(f.HoldPlace("-")))
 
             calls = [place_hold(prepare=watch) for _ in range(3)]
             await asyncio.gather(*(ledger.committer.submit(each) for each in calls))
@@ -435,7 +436,7 @@ def test_the_line_is_bounded_but_never_for_what_tightens(place: Place) -> None:
         place.max_waiting = 0
         async with place.running() as ledger:
             with pytest.raises(LimitExceeded):
-                await ledger.do("evaluator", c.Fire(c.ModelRegister("models/m")))
+                await ledger.do("evaluator", c.Fire(f.ModelRegister("models/m")))
             await ledger.committer.submit(place_hold())
 
     asyncio.run(play())

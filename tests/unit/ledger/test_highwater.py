@@ -12,6 +12,7 @@ from interlock.proofs.merkle import EMPTY_ROOT
 from interlock.service.errors import LedgerUnhealthy, StoreUnavailable
 from interlock.service.ledger.highwater import HighWaterMark, Mark, MarkError
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine.unmet import Code
 from tests.unit.ledger.place import Place, place_hold
 
@@ -93,7 +94,7 @@ def test_the_end_of_a_run_puts_the_mark_at_the_head(place: Place) -> None:
     async def play() -> None:
         await place.found()
         async with place.running() as ledger:
-            await ledger.do("evaluator", c.Fire(c.ModelRegister("models/m")))
+            await ledger.do("evaluator", c.Fire(f.ModelRegister("models/m")))
 
         assert place.mark.load() is not None
         assert place.mark.load().size == 3  # type: ignore[union-attr]  # checked above

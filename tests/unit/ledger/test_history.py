@@ -11,6 +11,7 @@ from interlock.proofs.merkle import Frontier, leaf_hash
 from interlock.service.errors import NotFound, PositionNotReached, ShuttingDown
 from interlock.service.storage import EntryFilter
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from tests.support.world import START_US
 from tests.unit.ledger.place import Place, Running, place_hold
 from tests.unit.ledger.story import M, N, tell
@@ -227,7 +228,7 @@ def test_pages_join_without_gap_or_repeat(place: Place, descending: bool) -> Non
 def test_a_hold_on_everything_is_no_one_models(place: Place) -> None:
     """The trail of a model has the holds on it, not those on everything."""
     world, _ = tell()
-    everything = next(e.seq for e in world.entries if e.command == c.Fire(c.HoldPlace("-")))
+    everything = next(e.seq for e in world.entries if e.command == c.Fire(f.HoldPlace("-")))
 
     async def play(ledger: Running) -> None:
         found = {stored.seq for stored in await ledger.store.list_entries(EntryFilter(model=M), limit=1000)}

@@ -12,6 +12,7 @@ from interlock.service.errors import Refusal, RequestIdReused
 from interlock.service.ledger.batch import REMEMBERED_US
 from interlock.service.storage import schema
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from tests.unit.ledger.place import Place, call, place_hold
 
 
@@ -66,7 +67,7 @@ def test_an_id_is_one_principals_and_one_methods(place: Place) -> None:
         async with place.running() as ledger:
             await ledger.committer.submit(place_hold("-", request_id="a"))
             await ledger.committer.submit(replace(place_hold("-", request_id="a"), method="other"))
-            await ledger.do("evaluator", c.Fire(c.ModelRegister("models/m")), request_id="a")
+            await ledger.do("evaluator", c.Fire(f.ModelRegister("models/m")), request_id="a")
 
             assert ledger.committer.view.position == 4
 
@@ -79,10 +80,10 @@ def test_a_refusal_is_not_remembered(place: Place) -> None:
     async def play() -> None:
         await place.found()
         async with place.running() as ledger:
-            hold = call("owner-a", c.Fire(c.HoldPlace("models/m")), request_id="a")
+            hold = call("owner-a", c.Fire(f.HoldPlace("models/m")), request_id="a")
             with pytest.raises(Refusal):
                 await ledger.committer.submit(hold)
-            await ledger.do("evaluator", c.Fire(c.ModelRegister("models/m")))
+            await ledger.do("evaluator", c.Fire(f.ModelRegister("models/m")))
             await ledger.committer.submit(hold)
 
             assert ledger.committer.view.position == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 
 _MODEL: Final = "models/m"
 _SHA256: Final = "0a" * 32
@@ -14,35 +14,35 @@ _SAFEGUARD: Final = f"{_MODEL}/safeguards/input-filter"
 _REASON: Final = bytes(32)
 _EVIDENCE: Final = ("evidence/1", "evidence/2")
 
-_ALL: Final[tuple[c.Firing, ...]] = (
-    c.ModelRegister(_MODEL, (_SHA256,)),
-    c.ModelRetire(_MODEL, _REASON),
-    c.ModelAddArtifact(_MODEL, _SHA256),
-    c.ModelRecordRun(_MODEL, "evidence/1"),
-    c.DeterminationReport(_DETERMINATION, "reached", "assessments/1", _EVIDENCE),
-    c.DeterminationConfirm(_DETERMINATION),
-    c.DeterminationRuleOut(_DETERMINATION),
-    c.AssessmentOpen(_MODEL, ("misuse",), _REASON),
-    c.AssessmentConclude("assessments/1", ("entries/0", "entries/12")),
-    c.AssessmentAbandon("assessments/1", _REASON),
-    c.LevelAssign(_LEVEL, "basic"),
-    c.LevelRaise(_LEVEL, "guarded"),
-    c.LevelConfirm(_LEVEL),
-    c.LevelLower(_LEVEL, "basic"),
-    c.SafeguardStart(_SAFEGUARD),
-    c.SafeguardVerify(_SAFEGUARD, _EVIDENCE),
-    c.SafeguardActivate(_SAFEGUARD),
-    c.SafeguardReattest(_SAFEGUARD, _EVIDENCE),
-    c.SafeguardDegrade(_SAFEGUARD, _REASON),
-    c.SafeguardRestore(_SAFEGUARD),
-    c.SafeguardSuspend(_SAFEGUARD, _REASON),
-    c.SafeguardResume(_SAFEGUARD),
-    c.SafeguardRetire(_SAFEGUARD, _REASON),
-    c.SafeguardReplan(_SAFEGUARD, _REASON),
-    c.HoldPlace(_MODEL, _REASON),
-    c.HoldLift("holds/1"),
-    c.DeploymentRecord(_MODEL, "external", _SHA256, "cluster-a/eu-west:1", "decisions/1"),
-    c.DeploymentEnd("deployments/1"),
+_ALL: Final[tuple[f.Firing, ...]] = (
+    f.ModelRegister(_MODEL, (_SHA256,)),
+    f.ModelRetire(_MODEL, _REASON),
+    f.ModelAddArtifact(_MODEL, _SHA256),
+    f.ModelRecordRun(_MODEL, "evidence/1"),
+    f.DeterminationReport(_DETERMINATION, "reached", "assessments/1", _EVIDENCE),
+    f.DeterminationConfirm(_DETERMINATION),
+    f.DeterminationRuleOut(_DETERMINATION),
+    f.AssessmentOpen(_MODEL, ("misuse",), _REASON),
+    f.AssessmentConclude("assessments/1", ("entries/0", "entries/12")),
+    f.AssessmentAbandon("assessments/1", _REASON),
+    f.LevelAssign(_LEVEL, "basic"),
+    f.LevelRaise(_LEVEL, "guarded"),
+    f.LevelConfirm(_LEVEL),
+    f.LevelLower(_LEVEL, "basic"),
+    f.SafeguardStart(_SAFEGUARD),
+    f.SafeguardVerify(_SAFEGUARD, _EVIDENCE),
+    f.SafeguardActivate(_SAFEGUARD),
+    f.SafeguardReattest(_SAFEGUARD, _EVIDENCE),
+    f.SafeguardDegrade(_SAFEGUARD, _REASON),
+    f.SafeguardRestore(_SAFEGUARD),
+    f.SafeguardSuspend(_SAFEGUARD, _REASON),
+    f.SafeguardResume(_SAFEGUARD),
+    f.SafeguardRetire(_SAFEGUARD, _REASON),
+    f.SafeguardReplan(_SAFEGUARD, _REASON),
+    f.HoldPlace(_MODEL, _REASON),
+    f.HoldLift("holds/1"),
+    f.DeploymentRecord(_MODEL, "external", _SHA256, "cluster-a/eu-west:1", "decisions/1"),
+    f.DeploymentEnd("deployments/1"),
 )
 
-EXAMPLES: Final[dict[type[c.Firing], c.Firing]] = {type(firing): firing for firing in _ALL}
+EXAMPLES: Final[dict[type[f.Firing], f.Firing]] = {type(firing): firing for firing in _ALL}

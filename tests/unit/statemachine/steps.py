@@ -10,7 +10,7 @@ from interlock.statemachine.machines.step import Moment, Moved
 from tests.support.world import START_US, World
 
 if TYPE_CHECKING:
-    from interlock.statemachine import commands as c
+    from interlock.statemachine import firings as f
     from interlock.statemachine.state import State
     from interlock.statemachine.unmet import Refused
 
@@ -26,12 +26,12 @@ def with_model(world: World, *resources: r.Resource, artifacts: tuple[str, ...] 
     return state.after_entry(NOW - 1)
 
 
-def step(world: World, state: State, firing: c.Firing, instant: int = NOW) -> Moved | Refused:
+def step(world: World, state: State, firing: f.Firing, instant: int = NOW) -> Moved | Refused:
     """Fire a trigger."""
     return fire(Moment(world.policy, instant, "principals/somebody"), state, firing)
 
 
-def outcome(world: World, state: State, firing: c.Firing, instant: int = NOW) -> str:
+def outcome(world: World, state: State, firing: f.Firing, instant: int = NOW) -> str:
     """Return the state that a trigger leads to, ``settled`` for no transition, or the codes of the refusal."""
     result = step(world, state, firing, instant)
     if not isinstance(result, Moved):

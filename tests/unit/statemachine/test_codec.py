@@ -12,6 +12,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
+from interlock.statemachine import firings as f
 from interlock.v1 import change_pb2, ledger_pb2, trigger_pb2
 from tests.support.world import MINIMAL_CAST, World, genesis_document, sketch
 from tests.unit.statemachine.firings import EXAMPLES
@@ -28,7 +29,7 @@ COMMANDS: dict[type, c.Command] = {
     for command in (
         c.Genesis(b"document"),
         c.CloseGenesis(),
-        c.Fire(c.HoldPlace("-", bytes(32))),
+        c.Fire(f.HoldPlace("-", bytes(32))),
         c.ProposeChange(b"content", draft=True),
         c.SubmitChange("changes/1"),
         c.AmendChange("changes/1", b"content"),
@@ -111,7 +112,7 @@ def check_twins(kind: type, descriptor: Descriptor | None) -> None:
 def test_every_trigger_has_its_message() -> None:
     """The arms of Trigger are the triggers, one for one."""
     assert set(TRIGGER_ARMS) == set(codec.FIRINGS)
-    assert set(codec.FIRINGS.values()) == set(get_args(c.Firing))
+    assert set(codec.FIRINGS.values()) == set(get_args(f.Firing))
     for arm, kind in codec.FIRINGS.items():
         assert arm == kind.trigger.value.replace(".", "_")
 
@@ -182,8 +183,8 @@ def test_commands_come_back(kind: type) -> None:
     assert codec.decode_entry(codec.encode_entry(one), resolve) == one
 
 
-@pytest.mark.parametrize("kind", get_args(c.Firing), ids=lambda kind: kind.__name__)
-def test_triggers_come_back(kind: type[c.Firing]) -> None:
+@pytest.mark.parametrize("kind", get_args(f.Firing), ids=lambda kind: kind.__name__)
+def test_triggers_come_back(kind: type[f.Firing]) -> None:
     """A trigger that is written and read again is the same, in an entry and in content bytes."""
     fire = entry(c.Fire(EXAMPLES[kind]))
     content = e.Content(b"l", "changes/1", 1, b"p", b"r", (), (EXAMPLES[kind],))
@@ -230,7 +231,7 @@ def test_a_pack_with_a_path_twice() -> None:
 DECODERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "content": (
         codec.decode_content,
-        codec.encode_content(e.Content(b"l", "changes/1", 1, b"p", b"r", (), (c.HoldLift("holds/1"),))),
+        codec.encode_content(e.Content(b"l", "changes/1", 1, b"p", b"r", (), (f.HoldLift("holds/1"),))),
     ),
     "genesis": (codec.decode_genesis, codec.encode_genesis(genesis_document(World.found().policy, MINIMAL_CAST))),
     "pack": (codec.decode_pack, codec.encode_pack(sketch())),
@@ -259,7 +260,7 @@ def test_an_entry_without_a_command() -> None:
 
 def test_an_entry_whose_trigger_has_an_unknown_number() -> None:
     """Regression: a number without a name in an enum raised KeyError."""
-    report = entry(c.Fire(c.DeterminationReport("models/m/determinations/t", "reached")))
+    report = entry(c.Fire(f.DeterminationReport("models/m/determinations/t", "reached")))
     message = ledger_pb2.LedgerEntry.FromString(codec.encode_entry(report))
     message.command.fire.determination_report.conclusion = 9  # type: ignore[assignment]
 

@@ -9,6 +9,7 @@ import pytest
 
 from interlock.proofs import keys
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import forms, rules, verdicts
 from interlock.statemachine import resources as r
 from interlock.statemachine.codec import encode_entry
@@ -23,7 +24,7 @@ from tests.unit.statemachine.firings import EXAMPLES
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-ASSIGN = c.LevelAssign("models/m/levels/deployment", "basic")
+ASSIGN = f.LevelAssign("models/m/levels/deployment", "basic")
 TIGHTENING = {
     "model.retire", "model.record_run", "determination.report", "safeguard.degrade", "safeguard.suspend",
     "safeguard.retire", "hold.place",
@@ -46,13 +47,13 @@ MAY = {
 def roles() -> World:
     """Return a world with one account a role, called after it, and a model."""
     world = World.found(sketch(), cast_of(World.found().policy))
-    world.fire("requester", c.ModelRegister("models/m"))
+    world.fire("requester", f.ModelRegister("models/m"))
     return world
 
 
-@pytest.mark.parametrize("kind", get_args(c.Firing), ids=lambda kind: kind.trigger.value)
+@pytest.mark.parametrize("kind", get_args(f.Firing), ids=lambda kind: kind.trigger.value)
 @pytest.mark.parametrize("role", sorted(MAY))
-def test_rights_of_every_role_for_every_trigger(role: str, kind: type[c.Firing], roles: World) -> None:
+def test_rights_of_every_role_for_every_trigger(role: str, kind: type[f.Firing], roles: World) -> None:
     """Whoever lacks the right is not allowed, and nobody at all fires a loosening trigger."""
     decided = roles.decide(role, c.Fire(EXAMPLES[kind]))
 
@@ -65,7 +66,7 @@ def test_rights_of_every_role_for_every_trigger(role: str, kind: type[c.Firing],
 @pytest.mark.parametrize("role", sorted(MAY))
 def test_a_hold_on_everything_is_its_own_right(role: str, roles: World) -> None:
     """Only who may hold everything does; a hold on a model is another right."""
-    decided = roles.decide(role, c.Fire(c.HoldPlace(EVERYTHING)))
+    decided = roles.decide(role, c.Fire(f.HoldPlace(EVERYTHING)))
 
     assert codes(decided) == ([] if "hold.everything" in MAY[role] else [Code.RIGHT_MISSING])
 
@@ -123,7 +124,7 @@ def test_rights_to_other_commands(right: str, role: str, roles: World) -> None:
 )
 def test_the_actor_is_an_active_account_with_its_own_login_key(who: c.Actor, code: Code, world: World) -> None:
     """Unknown accounts, the system, other people's keys and keys for another use are not allowed."""
-    decided = world.decide(who, c.Fire(c.HoldPlace("models/m")))
+    decided = world.decide(who, c.Fire(f.HoldPlace("models/m")))
 
     assert isinstance(decided, Refused)
     assert (decided.kind, codes(decided)) == (RefusalKind.NOT_ALLOWED, [code])
@@ -135,7 +136,7 @@ def test_an_account_that_is_not_active_does_nothing(state: str, world: World) ->
     account = world.state.need("principals/owner-a", r.Principal)
     world.state = replace(world.state.put(replace(account, state=state)), writes=())
 
-    for command in (c.Fire(c.HoldPlace("models/m")), c.AttemptRefused("m", bytes(32), ())):
+    for command in (c.Fire(f.HoldPlace("models/m")), c.AttemptRefused("m", bytes(32), ())):
         assert codes(world.decide("owner-a", command)) == [Code.PRINCIPAL_INACTIVE]
 
 
@@ -145,7 +146,7 @@ def test_a_revoked_key_does_nothing(world: World) -> None:
     revoked = tuple(replace(key, state="revoked") for key in account.credentials)
     world.state = replace(world.state.put(replace(account, credentials=revoked)), writes=())
 
-    assert codes(world.decide("owner-a", c.Fire(c.HoldPlace("models/m")))) == [Code.CREDENTIAL_INACTIVE]
+    assert codes(world.decide("owner-a", c.Fire(f.HoldPlace("models/m")))) == [Code.CREDENTIAL_INACTIVE]
 
 
 SCOPES = [
@@ -168,7 +169,7 @@ def test_scopes(scope: str, model: str, covered: bool) -> None:  # noqa: FBT001 
     """A right counts for the models that the grant's pattern matches, by their whole id."""
     world = World.found(cast=[*_RECOVERY, Member("e", (("evaluator", scope),)), Member("all", (("requester", "*"),))])
 
-    decided = world.decide("e", c.Fire(c.ModelRegister(model)))
+    decided = world.decide("e", c.Fire(f.ModelRegister(model)))
 
     assert codes(decided) == ([] if covered else [Code.RIGHT_MISSING])
 
@@ -181,24 +182,24 @@ def test_only_the_star_covers_what_is_no_models(scope: str) -> None:
     """Holds on everything and shared safeguards need scope ``*`` exactly."""
     world = World.found(cast=[*_RECOVERY, Member("a", (("admin", scope),)), Member("b", (("admin", "*"),))])
 
-    assert codes(world.decide("a", c.Fire(c.HoldPlace(EVERYTHING)))) == [Code.RIGHT_MISSING]
-    assert codes(world.decide("b", c.Fire(c.HoldPlace(EVERYTHING)))) == []
+    assert codes(world.decide("a", c.Fire(f.HoldPlace(EVERYTHING)))) == [Code.RIGHT_MISSING]
+    assert codes(world.decide("b", c.Fire(f.HoldPlace(EVERYTHING)))) == []
 
 
 def test_a_right_on_a_shared_safeguard_needs_everything(wide_world: World) -> None:
     """Whoever may start safeguards of some models may not start a shared one."""
-    decided = wide_world.decide("engineer-of-aurora", c.Fire(c.SafeguardStart("safeguards/classifier")))
+    decided = wide_world.decide("engineer-of-aurora", c.Fire(f.SafeguardStart("safeguards/classifier")))
 
     assert codes(decided) == [Code.RIGHT_MISSING]
-    assert codes(wide_world.decide("engineer", c.Fire(c.SafeguardStart("safeguards/classifier")))) == []
+    assert codes(wide_world.decide("engineer", c.Fire(f.SafeguardStart("safeguards/classifier")))) == []
 
 
 def test_a_grant_ends(world: World) -> None:
     """A grant counts until its end, and not at it."""
     grant = next(g for g in world.state.grants("principals/owner-a"))
-    world.fire("evaluator", c.ModelRegister("models/m"))
+    world.fire("evaluator", f.ModelRegister("models/m"))
     world.state = replace(world.state.put(replace(grant, until=world.state.time + 10)), writes=())
-    hold = c.Fire(c.HoldPlace("models/m"))
+    hold = c.Fire(f.HoldPlace("models/m"))
 
     before = world.decide("owner-a", hold, instant=world.state.time + 9)
     after = world.decide("owner-a", hold, instant=world.state.time + 10)
@@ -209,7 +210,7 @@ def test_a_grant_ends(world: World) -> None:
 @pytest.mark.parametrize("behind", [0, 1, 10**9])
 def test_time_moves_on(behind: int, world: World) -> None:
     """An entry is later than the one before it."""
-    decided = world.decide("admin", c.Fire(c.HoldPlace(EVERYTHING)), instant=world.state.time - behind)
+    decided = world.decide("admin", c.Fire(f.HoldPlace(EVERYTHING)), instant=world.state.time - behind)
 
     assert codes(decided) == [Code.TIME_ORDER]
 
@@ -227,7 +228,7 @@ def test_an_instant_beyond_all_bounds_is_refused(instant: int, world: World) -> 
 
 def test_the_instant_is_the_entrys_time(world: World) -> None:
     """Entry, facts and the state after agree about when."""
-    decided = world.decide("admin", c.Fire(c.HoldPlace(EVERYTHING)), instant=world.state.time + 1)
+    decided = world.decide("admin", c.Fire(f.HoldPlace(EVERYTHING)), instant=world.state.time + 1)
 
     assert isinstance(decided, Accepted)
     assert decided.entry.time == decided.entry.facts.instant == decided.state.time == world.state.time + 1
@@ -242,7 +243,7 @@ def test_no_founding_after_the_founding(command: c.Command, who: c.Actor, world:
 
 @pytest.mark.parametrize(
     "command",
-    [c.Fire(c.HoldPlace(EVERYTHING)), c.ProposeChange(b""), c.AttemptRefused("m", bytes(32), ()), c.CloseGenesis()],
+    [c.Fire(f.HoldPlace(EVERYTHING)), c.ProposeChange(b""), c.AttemptRefused("m", bytes(32), ()), c.CloseGenesis()],
 )
 def test_nothing_before_the_founding(command: c.Command) -> None:
     """Position 0 takes a genesis and nothing else."""
@@ -252,7 +253,7 @@ def test_nothing_before_the_founding(command: c.Command) -> None:
     assert codes(empty.decide("admin", command)) == [Code.GENESIS]
 
 
-@pytest.mark.parametrize("command", [c.Fire(c.HoldPlace(EVERYTHING)), c.SubmitChange("changes/1")])
+@pytest.mark.parametrize("command", [c.Fire(f.HoldPlace(EVERYTHING)), c.SubmitChange("changes/1")])
 def test_envelopes_stand_only_where_they_are_read(command: c.Command, world: World) -> None:
     """An envelope that nobody checks does not get among the facts of an entry."""
     assert codes(world.decide("admin", command, envelopes=(b"{}",))) == [Code.MALFORMED]
@@ -260,23 +261,23 @@ def test_envelopes_stand_only_where_they_are_read(command: c.Command, world: Wor
 
 def test_prev_links_each_resource_to_its_last_entry(world: World) -> None:
     """An entry names for each resource that it writes the position of the one before, sorted."""
-    world.fire("evaluator", c.ModelRegister("models/m"))
-    world.fire("evaluator", c.AssessmentOpen("models/m", ("misuse",)))
+    world.fire("evaluator", f.ModelRegister("models/m"))
+    world.fire("evaluator", f.AssessmentOpen("models/m", ("misuse",)))
     first = world.state.position("assessments/1")
     name = "models/m/determinations/misuse"
 
-    world.fire("evaluator", c.DeterminationReport(name, "reached", "assessments/1"))
+    world.fire("evaluator", f.DeterminationReport(name, "reached", "assessments/1"))
 
     assert world.entries[-1].prev == (("assessments/1", first), (name, -1))
 
 
 def test_a_settled_firing_is_an_entry_that_moves_nothing(world: World) -> None:
     """A tightening that finds its state there is recorded, with no transition and no resource written."""
-    world.fire("evaluator", c.ModelRegister("models/m"))
-    world.fire("owner-a", c.ModelRetire("models/m"))
+    world.fire("evaluator", f.ModelRegister("models/m"))
+    world.fire("owner-a", f.ModelRetire("models/m"))
     before = world.state
 
-    decided = world.fire("owner-b", c.ModelRetire("models/m"))
+    decided = world.fire("owner-b", f.ModelRetire("models/m"))
 
     assert isinstance(decided, Accepted)
     assert (decided.entry.transitions, decided.entry.prev) == ((), ())
@@ -295,7 +296,7 @@ def test_a_refusal_changes_nothing(world: World) -> None:
     """The state that was decided on is the same value afterwards."""
     before, items = world.state, dict(world.state.items)
 
-    world.decide("auditor", c.Fire(c.HoldPlace(EVERYTHING)))
+    world.decide("auditor", c.Fire(f.HoldPlace(EVERYTHING)))
 
     assert world.state is before
     assert dict(world.state.items) == items
@@ -303,7 +304,7 @@ def test_a_refusal_changes_nothing(world: World) -> None:
 
 def test_decide_says_the_same_twice(world: World) -> None:
     """The same question has the same answer, byte for byte."""
-    first, second = (world.decide("admin", c.Fire(c.HoldPlace(EVERYTHING))) for _ in range(2))
+    first, second = (world.decide("admin", c.Fire(f.HoldPlace(EVERYTHING))) for _ in range(2))
 
     assert isinstance(first, Accepted)
     assert isinstance(second, Accepted)
@@ -322,9 +323,9 @@ def test_a_neutral_trigger_that_a_rule_names_needs_a_change(
     wide_world: World,
 ) -> None:
     """Regression: a rule narrowed to one standard was not seen when one person fired its neutral trigger."""
-    wide_world.fire("evaluator", c.ModelRegister("models/m"))
+    wide_world.fire("evaluator", f.ModelRegister("models/m"))
     name = f"models/m/safeguards/{safeguard}"
-    firing = c.SafeguardStart(name) if trigger == "start" else c.SafeguardVerify(name)
+    firing = f.SafeguardStart(name) if trigger == "start" else f.SafeguardVerify(name)
 
     decided = wide_world.decide("engineer", c.Fire(firing))
 

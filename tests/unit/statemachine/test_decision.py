@@ -10,6 +10,7 @@ import pytest
 
 from interlock.proofs import dsse, json_text
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine import rules, snapshot, verdicts
 from interlock.statemachine.decide import Accepted, decide
@@ -37,10 +38,10 @@ KEY = key_of("log", "decision")
 def opened() -> World:
     """Give a world whose gate allows models/m with its own artifact."""
     world = World.found()
-    world.must("evaluator", c.Fire(c.ModelRegister("models/m", (OWN,))))
+    world.must("evaluator", c.Fire(f.ModelRegister("models/m", (OWN,))))
     report = world.upload("evaluator", "evaluation_results")
-    rule_out = c.DeterminationRuleOut("models/m/determinations/misuse")
-    world.enact(rule_out, c.LevelAssign("models/m/levels/deployment", "basic"), evidence=[report])
+    rule_out = f.DeterminationRuleOut("models/m/determinations/misuse")
+    world.enact(rule_out, f.LevelAssign("models/m/levels/deployment", "basic"), evidence=[report])
     return world
 
 
@@ -280,7 +281,7 @@ def test_decide_takes_nobodys_word_for_a_verdict(world: World, lie: dict[str, An
 def test_an_allow_from_before_a_hold_is_refused(world: World) -> None:
     """A decision made for an earlier position can't be recorded later."""
     command = verdicts.command_for(judged(world))
-    world.must("owner-a", c.Fire(c.HoldPlace("models/m")))
+    world.must("owner-a", c.Fire(f.HoldPlace("models/m")))
 
     assert codes(recorded(world, command)) == ["DECISION_DIFFERS"]
 
@@ -295,7 +296,7 @@ def test_a_verdict_says_what_it_was_served_under(world: World, serving: tuple[st
 
 def test_other_entries_hold_no_serving_conditions(world: World) -> None:
     """Facts that a command does not use are refused."""
-    assert codes(recorded(world, c.Fire(c.HoldPlace("models/m")), who="owner-a")) == ["SERVING"]
+    assert codes(recorded(world, c.Fire(f.HoldPlace("models/m")), who="owner-a")) == ["SERVING"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import hashlib
-from interlock.statemachine import codec, commands as c
+from interlock.statemachine import codec, commands as c, firings as f
 from tests.support.world import World
 from tests.unit.statemachine.packs import WIDE_CAST, wide
 from tests.unit.statemachine.test_replay import story
@@ -19,11 +19,11 @@ from tests.unit.statemachine.test_genesis import FAULTS, founding
 said = [repr(founding(FAULTS[name])) for name in sorted(FAULTS)]
 world = World.found(wide(), WIDE_CAST)
 for model in ("b", "a", "c"):
-    world.fire("evaluator", c.ModelRegister(f"models/{model}"))
-    world.enact(c.LevelAssign(f"models/{model}/levels/deployment", "guarded"))
-said.append(repr(world.fire("owner-a", c.SafeguardRetire("safeguards/classifier"))))
+    world.fire("evaluator", f.ModelRegister(f"models/{model}"))
+    world.enact(f.LevelAssign(f"models/{model}/levels/deployment", "guarded"))
+said.append(repr(world.fire("owner-a", f.SafeguardRetire("safeguards/classifier"))))
 said.append(repr(world.verdict("models/a", "api")))
-change = world.propose("evaluator", c.LevelRaise("models/a/levels/deployment", "strict"))
+change = world.propose("evaluator", f.LevelRaise("models/a/levels/deployment", "strict"))
 said.append(repr(world.sign("admin", change, roles=["owner"])))
 print(hashlib.sha256(b"".join([*story().encoded(), *world.encoded(), *(s.encode() for s in said)])).hexdigest())
 """

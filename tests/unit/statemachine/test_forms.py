@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine.forms import malformed
 from interlock.statemachine.unmet import Code, RefusalKind, Refused
 from tests.support.world import codes, sha256_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.world import World
 
 ARGUMENTS = [
-    (kind, item.name, item.type) for kind in get_args(c.Firing) for item in fields(kind) if item.name != "trigger"
+    (kind, item.name, item.type) for kind in get_args(f.Firing) for item in fields(kind) if item.name != "trigger"
 ]
 ODD = (
     "-/", "models", "models/", "models//x", "models/m/", "models/M", "models/\u043c", "models/m\n", " models/m",
@@ -28,19 +28,19 @@ ODD = (
 )  # fmt: skip
 
 
-def _with(kind: type[c.Firing], name: str, value: object) -> c.Firing:
+def _with(kind: type[f.Firing], name: str, value: object) -> f.Firing:
     part: Any = {name: value}
     return replace(EXAMPLES[kind], **part)
 
 
-@pytest.mark.parametrize("kind", get_args(c.Firing), ids=lambda kind: kind.__name__)
-def test_examples_are_well_formed(kind: type[c.Firing]) -> None:
+@pytest.mark.parametrize("kind", get_args(f.Firing), ids=lambda kind: kind.__name__)
+def test_examples_are_well_formed(kind: type[f.Firing]) -> None:
     """Every trigger has an example of good form; the tests below start from it."""
     assert malformed(EXAMPLES[kind]) == ()
 
 
 @pytest.mark.parametrize(("kind", "name", "hint"), ARGUMENTS, ids=lambda value: getattr(value, "__name__", value))
-def test_odd_arguments(kind: type[c.Firing], name: str, hint: str) -> None:
+def test_odd_arguments(kind: type[f.Firing], name: str, hint: str) -> None:
     """Nothing that is odd in any argument of any trigger passes."""
     ids = {"log", "models"} if name in {"to", "thresholds", "context"} else set()
     texts = [text for text in ODD if text not in ids]
@@ -58,13 +58,13 @@ def test_odd_arguments(kind: type[c.Firing], name: str, hint: str) -> None:
 
 def test_every_argument_that_is_wrong_is_named() -> None:
     """A trigger with two odd arguments has two requirements unmet."""
-    found = malformed(c.LevelAssign("x", "Y"))
+    found = malformed(f.LevelAssign("x", "Y"))
 
     assert [unmet.code for unmet in found] == [Code.MALFORMED] * 2
 
 
-@pytest.mark.parametrize("kind", get_args(c.Firing), ids=lambda kind: kind.__name__)
-def test_the_machines_refuse_before_they_look(kind: type[c.Firing], world: World) -> None:
+@pytest.mark.parametrize("kind", get_args(f.Firing), ids=lambda kind: kind.__name__)
+def test_the_machines_refuse_before_they_look(kind: type[f.Firing], world: World) -> None:
     """A malformed trigger is invalid before any machine is asked."""
     first = fields(kind)[0].name
 
@@ -77,13 +77,13 @@ def test_the_machines_refuse_before_they_look(kind: type[c.Firing], world: World
 @pytest.mark.parametrize("name", ["principals/owner-a", "log", "grants/1", "policies/minimal/versions/1.0", "-"])
 def test_nobody_writes_over_another_resource(name: str, world: World) -> None:
     """Regression: registering a model called like an account wrote over the account."""
-    result = world.fire("evaluator", c.ModelRegister(name))
+    result = world.fire("evaluator", f.ModelRegister(name))
 
     assert codes(result) == [Code.MALFORMED]
 
 
 def test_instants_do_not_matter_to_form(world: World) -> None:
     """Form is judged without state or time."""
-    odd = c.ModelRegister("models/M", (sha256_of("x"),))
+    odd = f.ModelRegister("models/M", (sha256_of("x"),))
 
     assert codes(step(world, world.state, odd, NOW)) == codes(step(world, world.state, odd, 0))  # type: ignore[arg-type]  # refused both times

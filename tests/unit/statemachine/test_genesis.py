@@ -11,6 +11,7 @@ import pytest
 from interlock.proofs import dsse
 from interlock.statemachine import codec, signoff
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.decide import Accepted
 from interlock.statemachine.entry import (
@@ -186,7 +187,7 @@ def test_only_the_system_founds(who: str) -> None:
     "command",
     [
         c.Genesis(codec.encode_genesis(GOOD)),
-        c.Fire(c.HoldPlace("-")),
+        c.Fire(f.HoldPlace("-")),
         c.ProposeChange(b""),
         c.AttemptRefused("m", bytes(32), ()),
         c.RecordEvidence("risk_report", bytes(32), "text/plain", "00" * 32, 0, (), 1, 0, "public", "", ""),

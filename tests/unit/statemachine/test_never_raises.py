@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from interlock.proofs import dsse
 from interlock.statemachine import codec, signoff
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.decide import Accepted
@@ -32,29 +33,29 @@ EXAMPLES = settings(max_examples=400, deadline=None, suppress_health_check=[Heal
 def busy() -> World:
     """Return a world in which there is one of everything, in many states."""
     world = World.found(wide(), WIDE_CAST)
-    fires: list[tuple[str, c.Firing]] = [
-        ("evaluator", c.ModelRegister(MODEL, ("0a" * 32,))),
-        ("evaluator", c.ModelRegister("models/aurora-1")),
-        ("evaluator", c.AssessmentOpen(MODEL, ("misuse", "autonomy"))),
-        ("evaluator", c.DeterminationReport(f"{MODEL}/determinations/misuse", "cannot_rule_out", "assessments/1")),
-        ("engineer", c.SafeguardStart(f"{MODEL}/safeguards/input-filter")),
-        ("engineer", c.SafeguardStart("safeguards/classifier")),
-        ("owner-a", c.HoldPlace(MODEL)),
-        ("admin", c.HoldPlace(EVERYTHING)),
-        ("release-bot", c.DeploymentRecord(MODEL, "internal", "0a" * 32, "cluster-a")),
-        ("release-bot", c.DeploymentRecord("models/aurora-1", "internal", "", "cluster-b")),
-        ("release-bot", c.DeploymentEnd("deployments/2")),
+    fires: list[tuple[str, f.Firing]] = [
+        ("evaluator", f.ModelRegister(MODEL, ("0a" * 32,))),
+        ("evaluator", f.ModelRegister("models/aurora-1")),
+        ("evaluator", f.AssessmentOpen(MODEL, ("misuse", "autonomy"))),
+        ("evaluator", f.DeterminationReport(f"{MODEL}/determinations/misuse", "cannot_rule_out", "assessments/1")),
+        ("engineer", f.SafeguardStart(f"{MODEL}/safeguards/input-filter")),
+        ("engineer", f.SafeguardStart("safeguards/classifier")),
+        ("owner-a", f.HoldPlace(MODEL)),
+        ("admin", f.HoldPlace(EVERYTHING)),
+        ("release-bot", f.DeploymentRecord(MODEL, "internal", "0a" * 32, "cluster-a")),
+        ("release-bot", f.DeploymentRecord("models/aurora-1", "internal", "", "cluster-b")),
+        ("release-bot", f.DeploymentEnd("deployments/2")),
     ]
     for who, firing in fires:
         assert isinstance(world.fire(who, firing), Accepted)
     documents = [world.upload("engineer", kind) for kind in ("evaluation_results", "red_team_report", "security_audit")]
     documents.append(world.upload("evaluator", "training_run_record", effective_compute="1e25"))
     documents.append(world.upload("evaluator", "risk_report", classification="restricted"))
-    world.fire("engineer", c.SafeguardVerify(f"{MODEL}/safeguards/input-filter", (documents[1],)))
-    world.enact(c.LevelAssign(f"{MODEL}/levels/deployment", "basic"))
-    world.propose("evaluator", c.LevelRaise(f"{MODEL}/levels/deployment", "guarded"), evidence=documents[:2])
-    world.propose("evaluator", c.HoldLift("holds/1"), c.AssessmentConclude("assessments/1"), draft=True)
-    waiting = world.propose("owner-c", c.HoldLift("holds/2"), apply_separately=True)
+    world.fire("engineer", f.SafeguardVerify(f"{MODEL}/safeguards/input-filter", (documents[1],)))
+    world.enact(f.LevelAssign(f"{MODEL}/levels/deployment", "basic"))
+    world.propose("evaluator", f.LevelRaise(f"{MODEL}/levels/deployment", "guarded"), evidence=documents[:2])
+    world.propose("evaluator", f.HoldLift("holds/1"), f.AssessmentConclude("assessments/1"), draft=True)
+    waiting = world.propose("owner-c", f.HoldLift("holds/2"), apply_separately=True)
     world.sign("owner-a", waiting)
     world.sign("reviewer-a", waiting)
     world.sign("owner-b", "changes/2", "reject")
@@ -94,9 +95,9 @@ def _of(hint: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401  # a type annotati
 
 
 @lru_cache(maxsize=1)
-def firings() -> st.SearchStrategy[c.Firing]:
+def firings() -> st.SearchStrategy[f.Firing]:
     """Any trigger with any arguments."""
-    return st.one_of(*(st.builds(kind, **_fields(kind)) for kind in get_args(c.Firing)))
+    return st.one_of(*(st.builds(kind, **_fields(kind)) for kind in get_args(f.Firing)))
 
 
 _LIKELY: dict[str, st.SearchStrategy[str]] = {
@@ -113,30 +114,30 @@ def _fields(kind: type) -> dict[str, st.SearchStrategy[Any]]:
 
 
 @lru_cache(maxsize=1)
-def good_firings() -> st.SearchStrategy[c.Firing]:
+def good_firings() -> st.SearchStrategy[f.Firing]:
     """Triggers of good form, many of which can fire."""
-    stages = (c.SafeguardActivate, c.SafeguardSuspend, c.SafeguardDegrade, c.SafeguardRetire, c.SafeguardReplan)
+    stages = (f.SafeguardActivate, f.SafeguardSuspend, f.SafeguardDegrade, f.SafeguardRetire, f.SafeguardReplan)
     names_ = (f"{MODEL}/safeguards/input-filter", "safeguards/classifier", f"{MODEL}/safeguards/unknown")
     return st.one_of(
         st.builds(lambda stage, name: stage(name), st.sampled_from(stages), st.sampled_from(names_)),
         st.builds(
-            c.DeterminationReport,
+            f.DeterminationReport,
             st.sampled_from([f"{MODEL}/determinations/{t}" for t in ("misuse", "theft", "unknown")]),
             st.sampled_from(["ruled_out", "cannot_rule_out", "reached"]),
         ),
         st.builds(
-            c.LevelRaise, st.just(f"{MODEL}/levels/deployment"), st.sampled_from(["guarded", "strict", "sealed"])
+            f.LevelRaise, st.just(f"{MODEL}/levels/deployment"), st.sampled_from(["guarded", "strict", "sealed"])
         ),
-        st.sampled_from([c.HoldLift("holds/1"), c.HoldLift("holds/9"), c.HoldPlace(MODEL), c.HoldPlace(EVERYTHING)]),
-        st.just(c.ModelRecordRun(MODEL, "evidence/4")),
-        st.sampled_from([c.DeploymentRecord(MODEL, "internal", "", "x"), c.DeploymentEnd("deployments/1")]),
+        st.sampled_from([f.HoldLift("holds/1"), f.HoldLift("holds/9"), f.HoldPlace(MODEL), f.HoldPlace(EVERYTHING)]),
+        st.just(f.ModelRecordRun(MODEL, "evidence/4")),
+        st.sampled_from([f.DeploymentRecord(MODEL, "internal", "", "x"), f.DeploymentEnd("deployments/1")]),
     )
 
 
 @lru_cache(maxsize=1)
 def contents() -> st.SearchStrategy[bytes]:
     """Content bytes: on the present base, with some parts other, or nothing of the kind."""
-    base = content_of(busy().content(c.LevelRaise(f"{MODEL}/levels/deployment", "guarded")))
+    base = content_of(busy().content(f.LevelRaise(f"{MODEL}/levels/deployment", "guarded")))
     revision = content_of(busy().revised("changes/2"))
     triggers = st.lists(st.one_of(good_firings(), firings().filter(_encodable)), max_size=4).map(tuple)
     texts = st.lists(st.tuples(names(), _of(bytes)), max_size=3).map(tuple)
@@ -160,15 +161,15 @@ def contents() -> st.SearchStrategy[bytes]:
     return st.one_of(good, changed, st.binary(max_size=60), changed.flatmap(_bent))
 
 
-def _on_the_present_base(triggers: tuple[c.Firing, ...]) -> bytes:
+def _on_the_present_base(triggers: tuple[f.Firing, ...]) -> bytes:
     try:
         return busy().content(*triggers)
     except AssertionError:  # the world's way to say that it can't be drafted
         return b""
 
 
-def _encodable(firing: c.Firing) -> bool:
-    return not isinstance(firing, c.DeterminationReport) or firing.conclusion in {"reached", "cannot_rule_out"}
+def _encodable(firing: f.Firing) -> bool:
+    return not isinstance(firing, f.DeterminationReport) or firing.conclusion in {"reached", "cannot_rule_out"}
 
 
 def _bent(data: bytes) -> st.SearchStrategy[bytes]:
@@ -270,7 +271,7 @@ def test_any_command(turn: Turn) -> None:
 
 @EXAMPLES
 @given(st.one_of(firings(), good_firings()), st.sampled_from([m.id for m in WIDE_CAST if not m.recovery]))
-def test_no_lone_person_loosens(firing: c.Firing, who: str) -> None:
+def test_no_lone_person_loosens(firing: f.Firing, who: str) -> None:
     """Whatever one person fires, nothing that was denied is allowed by it."""
     world = busy().fork()
     contexts = [context.id for context in world.policy.contexts]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.decide import Accepted
 from interlock.statemachine.evolve import FoldError, evolve
@@ -33,16 +34,16 @@ LEVEL = f"{MODEL}/levels/deployment"
 def story() -> World:
     """Return a world with a short story: a model, evidence, a change that was applied, a hold, an attempt."""
     world = World.found(countersigned_by=["owner-a", "reviewer-a"])
-    world.fire("evaluator", c.ModelRegister(MODEL, ("0a" * 32,)))
-    world.fire("evaluator", c.DeterminationReport(f"{MODEL}/determinations/misuse", "cannot_rule_out"))
+    world.fire("evaluator", f.ModelRegister(MODEL, ("0a" * 32,)))
+    world.fire("evaluator", f.DeterminationReport(f"{MODEL}/determinations/misuse", "cannot_rule_out"))
     document = world.upload("evaluator", "risk_report")
-    change = world.propose("evaluator", c.LevelAssign(LEVEL, "basic"))
+    change = world.propose("evaluator", f.LevelAssign(LEVEL, "basic"))
     world.must("evaluator", c.AttachEvidence(change, world.revised(change, evidence=[document])))
     world.sign("owner-b", change, "reject")
     world.sign("owner-b", change, "withdraw")
     world.sign("owner-a", change)
     world.sign("reviewer-a", change)
-    world.fire("owner-a", c.HoldPlace(MODEL))
+    world.fire("owner-a", f.HoldPlace(MODEL))
     world.must("auditor", c.AttemptRefused("service/Method", bytes(32), ("RIGHT_MISSING",)))
     return world
 
@@ -165,7 +166,7 @@ FORGERIES: dict[str, tuple[int, dict[str, Any]]] = {
         {"facts": replace(story().entries[APPLIED].facts, envelopes=story().entries[APPLIED - 1].facts.envelopes)},
     ),
     "applied by one of the same person": (APPLIED, {"actor": actor("owner-a")}),
-    "a loosening trigger of one person": (HOLD, {"command": c.Fire(c.LevelAssign(LEVEL, "basic"))}),
+    "a loosening trigger of one person": (HOLD, {"command": c.Fire(f.LevelAssign(LEVEL, "basic"))}),
     "a second founding": (HOLD, {"command": story().entries[0].command, "actor": c.SYSTEM}),
     "an attempt in place of a hold": (HOLD, {"command": story().entries[LAST].command}),
 }
@@ -184,7 +185,7 @@ def test_a_forged_entry(what: str) -> None:
 def test_a_change_applied_without_its_quorum() -> None:
     """An operator who inserts an apply with all that belongs to it, save the sign-offs, is found."""
     world = story().fork()
-    change = world.propose("evaluator", c.HoldLift("holds/1"), apply_separately=True)
+    change = world.propose("evaluator", f.HoldLift("holds/1"), apply_separately=True)
     world.sign("owner-a", change)
     honest = world.encoded()
     stored = world.state.need(change, r.Change)
@@ -278,7 +279,7 @@ UNFOLDABLE: dict[str, Callable[[Entry], Entry]] = {
     "rules of another version": lambda entry: replace(entry, rules_version=2),
     "rules of another digest": lambda entry: replace(entry, rules_digest=b""),
     "another transition": lambda entry: replace(entry, transitions=()),
-    "a command that can't happen": lambda entry: replace(entry, command=c.Fire(c.HoldLift("holds/9"))),
+    "a command that can't happen": lambda entry: replace(entry, command=c.Fire(f.HoldLift("holds/9"))),
 }
 
 
@@ -287,7 +288,7 @@ def test_an_entry_that_does_not_follow(what: str) -> None:
     """The fold refuses an entry that does not follow from the state before it."""
     world = story().fork()
     before = world.state
-    entry = world.must("admin", c.Fire(c.HoldPlace(EVERYTHING)))
+    entry = world.must("admin", c.Fire(f.HoldPlace(EVERYTHING)))
 
     with pytest.raises(FoldError):
         evolve(world.policy, before, UNFOLDABLE[what](entry))
@@ -297,7 +298,7 @@ def test_the_fold_needs_no_rights() -> None:
     """Accepted entries are folded without judging again who may do what."""
     world = story().fork()
     before = world.state
-    entry = world.must("admin", c.Fire(c.HoldPlace(EVERYTHING)))
+    entry = world.must("admin", c.Fire(f.HoldPlace(EVERYTHING)))
 
     other = evolve(world.policy, before, replace(entry, actor=actor("nobody")))
 
@@ -307,7 +308,7 @@ def test_the_fold_needs_no_rights() -> None:
 def test_a_sign_off_is_verified_by_the_fold_as_well() -> None:
     """An envelope that proves nothing does not get into a state, also where rights are not judged."""
     world = story().fork()
-    change = world.propose("evaluator", c.HoldLift("holds/1"))
+    change = world.propose("evaluator", f.HoldLift("holds/1"))
     before = world.state
     statement = world.statement("owner-a", change)
     entry = world.must("owner-a", c.SignOffChange(change), envelopes=(envelope("owner-a", statement),))

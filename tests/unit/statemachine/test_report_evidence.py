@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from tests.support.world import World, codes
 
@@ -13,10 +13,10 @@ MISUSE = f"{MODEL}/determinations/misuse"
 def reported(*documents: tuple[str, ...]) -> World:
     """Return a world where the same conclusion was reported again and again, each time on other documents."""
     world = World.found()
-    world.fire("evaluator", c.ModelRegister(MODEL))
+    world.fire("evaluator", f.ModelRegister(MODEL))
     for authors in documents:
         named = (world.upload("evaluator", "capability_report", authors=authors),) if authors else ()
-        world.fire("evaluator", c.DeterminationReport(MISUSE, "reached", evidence=named))
+        world.fire("evaluator", f.DeterminationReport(MISUSE, "reached", evidence=named))
     return world
 
 
@@ -24,7 +24,7 @@ def test_who_wrote_what_a_later_report_rests_on_is_an_author_too() -> None:
     """A second report of the same conclusion moves no state, and its documents still count as relied on."""
     world = reported((), ("reviewer-a",))
     change = world.propose(
-        "evaluator", c.DeterminationConfirm(MISUSE), evidence=[world.upload("engineer", "evaluation_results")]
+        "evaluator", f.DeterminationConfirm(MISUSE), evidence=[world.upload("engineer", "evaluation_results")]
     )
 
     assert codes(world.sign("reviewer-a", change)) == ["EVIDENCE_AUTHOR_CONFLICT"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.tree import RULES, Node, grow_tree, unmet_leaves
 from interlock.statemachine.unmet import Code
@@ -71,13 +72,13 @@ def test_what_can_not_be_judged_is_not_met(context: str, model: str, wide_world:
 
 def test_entries_documents_and_signers_of_a_fact(world: World) -> None:
     """A leaf names the entry of the applied change, what that rests on, and those who filled its slots."""
-    world.fire("evaluator", c.ModelRegister(MODEL, (ONE,)))
+    world.fire("evaluator", f.ModelRegister(MODEL, (ONE,)))
     report, change_report = (
         world.upload("evaluator", "evaluation_results"),
         world.upload("engineer", "evaluation_results"),
     )
-    world.must("evaluator", c.Fire(c.DeterminationReport(MISUSE, "cannot_rule_out", "", (report,))))
-    enacted = world.enact(c.DeterminationConfirm(MISUSE), evidence=[change_report])
+    world.must("evaluator", c.Fire(f.DeterminationReport(MISUSE, "cannot_rule_out", "", (report,))))
+    enacted = world.enact(f.DeterminationConfirm(MISUSE), evidence=[change_report])
 
     found = leaf(grow(world, world.state), MISUSE)
 
@@ -89,8 +90,8 @@ def test_entries_documents_and_signers_of_a_fact(world: World) -> None:
 
 def test_only_those_who_signed_for_this_resource(world: World) -> None:
     """What one person did alone has its entry and no signer."""
-    world.fire("evaluator", c.ModelRegister(MODEL, (ONE,)))
-    world.must("owner-a", c.Fire(c.HoldPlace(MODEL, b"r" * 32)))
+    world.fire("evaluator", f.ModelRegister(MODEL, (ONE,)))
+    world.must("owner-a", c.Fire(f.HoldPlace(MODEL, b"r" * 32)))
 
     found = leaf(grow(world, world.state), "holds/1")
 
@@ -99,10 +100,10 @@ def test_only_those_who_signed_for_this_resource(world: World) -> None:
 
 def test_a_lower_level_is_read_with_what_was_ruled_out(world: World) -> None:
     """What a level has to be follows from determinations: their entries and signers stand by the level's own."""
-    world.fire("evaluator", c.ModelRegister(MODEL, (ONE,)))
+    world.fire("evaluator", f.ModelRegister(MODEL, (ONE,)))
     document = world.upload("engineer", "evaluation_results")
-    ruled_out = world.enact(c.DeterminationRuleOut(MISUSE), evidence=[document])
-    assigned = world.enact(c.LevelAssign(f"{MODEL}/levels/deployment", "basic"), evidence=[document])
+    ruled_out = world.enact(f.DeterminationRuleOut(MISUSE), evidence=[document])
+    assigned = world.enact(f.LevelAssign(f"{MODEL}/levels/deployment", "basic"), evidence=[document])
 
     found = leaf(grow(world, world.state), f"{MODEL}/levels/deployment")
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from interlock.statemachine.commands import Firing
+    from interlock.statemachine.firings import Firing
 
 
 def trigger_line(firing: Firing) -> str:

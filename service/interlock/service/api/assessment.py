@@ -11,7 +11,7 @@ from interlock.service.api.pages import page_of, past
 from interlock.service.api.reads import newest_first
 from interlock.service.errors import NotFound
 from interlock.statemachine import codec, names
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.v1 import assessment_pb2, assessment_pb2_grpc, model_pb2, trigger_pb2
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from interlock.service.ledger.view import View
     from interlock.service.server import Context
     from interlock.service.storage import Text
-    from interlock.statemachine.commands import Firing
     from interlock.statemachine.decide import Accepted
+    from interlock.statemachine.firings import Firing
 
 _SERVICE = "interlock.v1.AssessmentService"
 
@@ -41,14 +41,14 @@ class AssessmentService(assessment_pb2_grpc.AssessmentServiceServicer):
     ) -> assessment_pb2.Assessment:
         """Open an assessment."""
         why = self._writer.salted("reason", request.reason)
-        firing = c.AssessmentOpen(request.model, tuple(request.thresholds), digest_of(why))
+        firing = f.AssessmentOpen(request.model, tuple(request.thresholds), digest_of(why))
         return await self._fire("OpenAssessment", request, firing, why)
 
     async def ConcludeAssessment(
         self, request: assessment_pb2.ConcludeAssessmentRequest, context: Context
     ) -> assessment_pb2.Assessment:
         """Conclude an assessment with reports made under it."""
-        firing = c.AssessmentConclude(request.name, tuple(request.reports))
+        firing = f.AssessmentConclude(request.name, tuple(request.reports))
         return await self._fire("ConcludeAssessment", request, firing)
 
     async def AbandonAssessment(
@@ -56,7 +56,7 @@ class AssessmentService(assessment_pb2_grpc.AssessmentServiceServicer):
     ) -> assessment_pb2.Assessment:
         """End an assessment without a result."""
         why = self._writer.salted("reason", request.reason)
-        firing = c.AssessmentAbandon(request.name, digest_of(why))
+        firing = f.AssessmentAbandon(request.name, digest_of(why))
         return await self._fire("AbandonAssessment", request, firing, why)
 
     async def GetAssessment(
@@ -93,7 +93,7 @@ class AssessmentService(assessment_pb2_grpc.AssessmentServiceServicer):
     ) -> model_pb2.Determination:
         """Report a conclusion; it can only tighten."""
         word = codec.enum_word("Conclusion", trigger_pb2.Conclusion.Name(request.conclusion))
-        firing = c.DeterminationReport(request.name, word, request.assessment, tuple(request.evidence))
+        firing = f.DeterminationReport(request.name, word, request.assessment, tuple(request.evidence))
         model, threshold = names.model_of(request.name) or "", names.leaf_of(request.name)
 
         def render(view: View, accepted: Accepted) -> model_pb2.Determination:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.view import View
-    from interlock.statemachine.commands import Command, Firing
+    from interlock.statemachine.commands import Command
     from interlock.statemachine.decide import Accepted
+    from interlock.statemachine.firings import Firing
     from interlock.statemachine.unmet import Refused
 
 M = TypeVar("M", bound=Message)

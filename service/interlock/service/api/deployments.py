@@ -17,6 +17,7 @@ from interlock.service.api.times import from_microseconds
 from interlock.service.errors import NotFound
 from interlock.service.ledger.calls import Prepared
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.compliance import Compliance, live_deployments
 from interlock.statemachine.names import leaf_of, number_of
@@ -50,14 +51,14 @@ class Deployments:
         def prepare(view: View, _instant: int) -> Prepared:
             decision = _decision_named(view.state, request.decision)
             named = (request.model, request.context, request.artifact_digest, request.location)
-            return Prepared(c.Fire(c.DeploymentRecord(*named, decision)))
+            return Prepared(c.Fire(f.DeploymentRecord(*named, decision)))
 
         method = f"{_SERVICE}/RecordDeployment"
         return await self._writer.submit(method, request, prepare, _written, gate_pb2.Deployment)
 
     async def end(self, request: gate_pb2.EndDeploymentRequest) -> gate_pb2.Deployment:
         """Record the end of a deployment."""
-        firing = c.DeploymentEnd(request.name)
+        firing = f.DeploymentEnd(request.name)
         return await self._writer.fire(f"{_SERVICE}/EndDeployment", request, firing, _written, gate_pb2.Deployment)
 
     async def get(self, request: gate_pb2.GetDeploymentRequest) -> gate_pb2.Deployment:

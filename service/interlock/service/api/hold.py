@@ -9,7 +9,7 @@ from interlock.service.api.convert.records import hold_message
 from interlock.service.api.pages import page_of
 from interlock.service.api.reads import newest_first
 from interlock.service.errors import NotFound
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.names import leaf_of
 from interlock.statemachine.state import EVERYTHING
@@ -35,7 +35,7 @@ class HoldService(hold_pb2_grpc.HoldServiceServicer):
     async def PlaceHold(self, request: hold_pb2.PlaceHoldRequest, context: Context) -> hold_pb2.Hold:
         """Place a hold; the next check sees it."""
         why = self._writer.salted("reason", request.reason)
-        firing = c.HoldPlace(request.target, digest_of(why))
+        firing = f.HoldPlace(request.target, digest_of(why))
 
         def render(view: View, accepted: Accepted) -> hold_pb2.Hold:
             placed = next(move.resource for move in accepted.entry.transitions)

@@ -10,7 +10,7 @@ from interlock.service.api.calls import digest_of
 from interlock.service.api.convert.model import model_message
 from interlock.service.api.pages import page_of
 from interlock.service.errors import NotFound
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
 from interlock.v1 import model_pb2, model_pb2_grpc
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from interlock.service.ledger.view import View
     from interlock.service.server import Context
     from interlock.service.storage import Text
-    from interlock.statemachine.commands import Firing
     from interlock.statemachine.decide import Accepted
+    from interlock.statemachine.firings import Firing
 
 _SERVICE = "interlock.v1.ModelService"
 
@@ -48,23 +48,23 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
 
     async def CreateModel(self, request: model_pb2.CreateModelRequest, context: Context) -> model_pb2.Model:
         """Register a model."""
-        firing = c.ModelRegister(f"models/{request.model_id}", tuple(request.artifacts))
+        firing = f.ModelRegister(f"models/{request.model_id}", tuple(request.artifacts))
         return await self._fire("CreateModel", request, firing, firing.model)
 
     async def ConfirmLevel(self, request: model_pb2.ConfirmLevelRequest, context: Context) -> model_pb2.Model:
         """Make a provisional level a confirmed one."""
         model = names.model_of(request.name) or ""
-        return await self._fire("ConfirmLevel", request, c.LevelConfirm(request.name), model)
+        return await self._fire("ConfirmLevel", request, f.LevelConfirm(request.name), model)
 
     async def RetireModel(self, request: model_pb2.RetireModelRequest, context: Context) -> model_pb2.Model:
         """Withdraw a model for good."""
         why = self._writer.salted("reason", request.reason)
-        firing = c.ModelRetire(request.name, digest_of(why))
+        firing = f.ModelRetire(request.name, digest_of(why))
         return await self._fire("RetireModel", request, firing, request.name, why)
 
     async def RecordRun(self, request: model_pb2.RecordRunRequest, context: Context) -> model_pb2.Model:
         """Record a training run from its evidence."""
-        firing = c.ModelRecordRun(request.name, request.evidence)
+        firing = f.ModelRecordRun(request.name, request.evidence)
         return await self._fire("RecordRun", request, firing, request.name)
 
     async def GetModel(self, request: model_pb2.GetModelRequest, context: Context) -> model_pb2.Model:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from interlock.service.ledger.view import View
     from interlock.service.storage import Text
-    from interlock.statemachine.commands import Firing
     from interlock.statemachine.entry import Content
+    from interlock.statemachine.firings import Firing
     from interlock.v1 import trigger_pb2
 
     Prepare = Callable[[View, int], Prepared | Refused]

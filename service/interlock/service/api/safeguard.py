@@ -8,7 +8,7 @@ from interlock.service.api.calls import digest_of
 from interlock.service.api.convert.safeguard import safeguard_message, safeguards_of, shared_safeguards
 from interlock.service.api.pages import page_of, past
 from interlock.service.errors import NotFound
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
 from interlock.v1 import safeguard_pb2, safeguard_pb2_grpc
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from interlock.service.ledger.view import View
     from interlock.service.server import Context
     from interlock.service.storage import Text
-    from interlock.statemachine.commands import Firing
     from interlock.statemachine.decide import Accepted
+    from interlock.statemachine.firings import Firing
 
 _SERVICE = "interlock.v1.SafeguardService"
 
@@ -64,13 +64,13 @@ class SafeguardService(safeguard_pb2_grpc.SafeguardServiceServicer):
         self, request: safeguard_pb2.StartSafeguardRequest, context: Context
     ) -> safeguard_pb2.Safeguard:
         """Begin work on a safeguard."""
-        return await self._fire("StartSafeguard", request, c.SafeguardStart(request.name))
+        return await self._fire("StartSafeguard", request, f.SafeguardStart(request.name))
 
     async def VerifySafeguard(
         self, request: safeguard_pb2.VerifySafeguardRequest, context: Context
     ) -> safeguard_pb2.Safeguard:
         """Record that a safeguard was shown to work."""
-        firing = c.SafeguardVerify(request.name, tuple(request.evidence))
+        firing = f.SafeguardVerify(request.name, tuple(request.evidence))
         return await self._fire("VerifySafeguard", request, firing)
 
     async def ReplanSafeguard(
@@ -78,28 +78,28 @@ class SafeguardService(safeguard_pb2_grpc.SafeguardServiceServicer):
     ) -> safeguard_pb2.Safeguard:
         """Send a safeguard back to planning."""
         why = self._writer.salted("reason", request.reason)
-        return await self._fire("ReplanSafeguard", request, c.SafeguardReplan(request.name, digest_of(why)), why)
+        return await self._fire("ReplanSafeguard", request, f.SafeguardReplan(request.name, digest_of(why)), why)
 
     async def DegradeSafeguard(
         self, request: safeguard_pb2.DegradeSafeguardRequest, context: Context
     ) -> safeguard_pb2.Safeguard:
         """Record that a safeguard no longer does what it should."""
         why = self._writer.salted("reason", request.reason)
-        return await self._fire("DegradeSafeguard", request, c.SafeguardDegrade(request.name, digest_of(why)), why)
+        return await self._fire("DegradeSafeguard", request, f.SafeguardDegrade(request.name, digest_of(why)), why)
 
     async def SuspendSafeguard(
         self, request: safeguard_pb2.SuspendSafeguardRequest, context: Context
     ) -> safeguard_pb2.Safeguard:
         """Switch a safeguard off."""
         why = self._writer.salted("reason", request.reason)
-        return await self._fire("SuspendSafeguard", request, c.SafeguardSuspend(request.name, digest_of(why)), why)
+        return await self._fire("SuspendSafeguard", request, f.SafeguardSuspend(request.name, digest_of(why)), why)
 
     async def RetireSafeguard(
         self, request: safeguard_pb2.RetireSafeguardRequest, context: Context
     ) -> safeguard_pb2.Safeguard:
         """Take a safeguard out of use."""
         why = self._writer.salted("reason", request.reason)
-        return await self._fire("RetireSafeguard", request, c.SafeguardRetire(request.name, digest_of(why)), why)
+        return await self._fire("RetireSafeguard", request, f.SafeguardRetire(request.name, digest_of(why)), why)
 
     async def _fire(
         self, method: str, request: object, firing: Firing, texts: tuple[Text, ...] = ()

@@ -13,11 +13,11 @@ from interlock.statemachine.machines.step import Moment, Moved, no_edge, not_fou
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet
 
 if TYPE_CHECKING:
-    from interlock.statemachine import commands as c
+    from interlock.statemachine import firings as f
     from interlock.statemachine.state import State
 
 
-def open_(moment: Moment, state: State, firing: c.AssessmentOpen) -> Moved | Refused:
+def open_(moment: Moment, state: State, firing: f.AssessmentOpen) -> Moved | Refused:
     """Begin an assessment of a model by some of the policy's thresholds."""
     model = registered_model(state, firing.model)
     if isinstance(model, Refused):
@@ -41,7 +41,7 @@ def open_(moment: Moment, state: State, firing: c.AssessmentOpen) -> Moved | Ref
     return Moved(state.put(assessment).counted("assessments"), (move,))
 
 
-def close(_moment: Moment, state: State, firing: c.AssessmentConclude | c.AssessmentAbandon) -> Moved | Refused:
+def close(_moment: Moment, state: State, firing: f.AssessmentConclude | f.AssessmentAbandon) -> Moved | Refused:
     """End an assessment: with reports made under it, or without a result."""
     assessment = state.find(firing.assessment, r.Assessment)
     if assessment is None:

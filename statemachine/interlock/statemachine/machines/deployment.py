@@ -17,12 +17,12 @@ from interlock.statemachine.machines.step import Moment, Moved, no_edge, not_fou
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet
 
 if TYPE_CHECKING:
-    from interlock.statemachine import commands as c
+    from interlock.statemachine import firings as f
     from interlock.statemachine.policy.model import Policy
     from interlock.statemachine.state import State
 
 
-def record(moment: Moment, state: State, firing: c.DeploymentRecord) -> Moved | Refused:
+def record(moment: Moment, state: State, firing: f.DeploymentRecord) -> Moved | Refused:
     """Record that a model runs somewhere: a denied or retired one too, and on a decision that has ended."""
     unknown = _unknown(moment.policy, state, firing)
     if unknown:
@@ -46,7 +46,7 @@ def record(moment: Moment, state: State, firing: c.DeploymentRecord) -> Moved | 
     return Moved(state.put(deployment).counted("deployments"), (move,))
 
 
-def _unknown(policy: Policy, state: State, firing: c.DeploymentRecord) -> tuple[Unmet, ...]:
+def _unknown(policy: Policy, state: State, firing: f.DeploymentRecord) -> tuple[Unmet, ...]:
     """Return what the record names and does not exist."""
     trigger = firing.trigger.value
     contexts = ", ".join(entry.id for entry in policy.contexts)
@@ -65,7 +65,7 @@ def _unknown(policy: Policy, state: State, firing: c.DeploymentRecord) -> tuple[
     )
 
 
-def _unmet(policy: Policy, state: State, firing: c.DeploymentRecord) -> tuple[Unmet, ...]:
+def _unmet(policy: Policy, state: State, firing: f.DeploymentRecord) -> tuple[Unmet, ...]:
     """Return what leaves open which release it is: no artifact where one is asked for, a decision about another."""
     trigger, unmet = firing.trigger.value, []
     place = policy.context(firing.context)
@@ -82,7 +82,7 @@ def _unmet(policy: Policy, state: State, firing: c.DeploymentRecord) -> tuple[Un
     return tuple(unmet)
 
 
-def end(moment: Moment, state: State, firing: c.DeploymentEnd) -> Moved | Refused:
+def end(moment: Moment, state: State, firing: f.DeploymentEnd) -> Moved | Refused:
     """Record that it runs there no more."""
     deployment = state.find(firing.deployment, r.Deployment)
     if deployment is None:

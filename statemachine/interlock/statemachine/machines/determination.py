@@ -14,7 +14,7 @@ from interlock.statemachine.requirements import unknown_evidence
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
 
 if TYPE_CHECKING:
-    from interlock.statemachine import commands as c
+    from interlock.statemachine import firings as f
     from interlock.statemachine.policy.model import Threshold
     from interlock.statemachine.state import State
 
@@ -42,7 +42,7 @@ def presented_state(known: r.Determination, instant: int) -> str:
     return f"{known.conclusion}/lapsed" if known.lapsed_at(instant) else known.state
 
 
-def report(moment: Moment, state: State, firing: c.DeterminationReport) -> Moved | Refused:
+def report(moment: Moment, state: State, firing: f.DeterminationReport) -> Moved | Refused:
     """Take an evaluator's conclusion: it can only make the determination stricter or less certain."""
     subject = _subject(moment, state, firing.determination)
     if isinstance(subject, Refused):
@@ -73,7 +73,7 @@ def report(moment: Moment, state: State, firing: c.DeterminationReport) -> Moved
     return Moved(noted.put(fresh), (Transition(known.name, firing.trigger.value, source, target),))
 
 
-def _note_in_assessment(state: State, firing: c.DeterminationReport, model: str, threshold: str) -> State | Refused:
+def _note_in_assessment(state: State, firing: f.DeterminationReport, model: str, threshold: str) -> State | Refused:
     """Return the state with the report noted in its assessment, where it names one."""
     if not firing.assessment:
         return state
@@ -94,7 +94,7 @@ def _note_in_assessment(state: State, firing: c.DeterminationReport, model: str,
     return state.put(replace(assessment, reports=(*assessment.reports, state.size)))
 
 
-def settle(moment: Moment, state: State, firing: c.DeterminationConfirm | c.DeterminationRuleOut) -> Moved | Refused:
+def settle(moment: Moment, state: State, firing: f.DeterminationConfirm | f.DeterminationRuleOut) -> Moved | Refused:
     """Confirm or rule out: both confirm, and both set the lapse instant to now + the threshold's cadence."""
     subject = _subject(moment, state, firing.determination)
     if isinstance(subject, Refused):

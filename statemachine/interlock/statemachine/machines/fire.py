@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
 from interlock.statemachine.forms import malformed
@@ -17,96 +17,96 @@ if TYPE_CHECKING:
     from interlock.statemachine.policy.model import Policy
 
 
-def fire(moment: Moment, state: State, firing: c.Firing) -> Moved | Refused:  # one case a machine step
+def fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  # one case a machine step
     """Fire a trigger on its machine. Rights, sign-offs and a rule's evidence are others' business."""
     unmet = malformed(firing)
     if unmet:
         return Refused(RefusalKind.INVALID, unmet)
     match firing:
-        case c.ModelRegister():
+        case f.ModelRegister():
             return model.register(moment, state, firing)
-        case c.ModelRetire():
+        case f.ModelRetire():
             return model.retire(moment, state, firing)
-        case c.ModelAddArtifact():
+        case f.ModelAddArtifact():
             return model.add_artifact(moment, state, firing)
-        case c.ModelRecordRun():
+        case f.ModelRecordRun():
             return model.record_run(moment, state, firing)
-        case c.DeterminationReport():
+        case f.DeterminationReport():
             return determination.report(moment, state, firing)
-        case c.DeterminationConfirm() | c.DeterminationRuleOut():
+        case f.DeterminationConfirm() | f.DeterminationRuleOut():
             return determination.settle(moment, state, firing)
-        case c.AssessmentOpen():
+        case f.AssessmentOpen():
             return assessment.open_(moment, state, firing)
-        case c.AssessmentConclude() | c.AssessmentAbandon():
+        case f.AssessmentConclude() | f.AssessmentAbandon():
             return assessment.close(moment, state, firing)
-        case c.LevelAssign() | c.LevelRaise() | c.LevelLower():
+        case f.LevelAssign() | f.LevelRaise() | f.LevelLower():
             return level.move(moment, state, firing)
-        case c.LevelConfirm():
+        case f.LevelConfirm():
             return level.confirm(moment, state, firing)
-        case c.HoldPlace():
+        case f.HoldPlace():
             return hold.place(moment, state, firing)
-        case c.HoldLift():
+        case f.HoldLift():
             return hold.lift(moment, state, firing)
-        case c.DeploymentRecord():
+        case f.DeploymentRecord():
             return deployment.record(moment, state, firing)
-        case c.DeploymentEnd():
+        case f.DeploymentEnd():
             return deployment.end(moment, state, firing)
         case _:
             return safeguard.fire(moment, state, firing)
 
 
-def subject_of(firing: c.Firing) -> str:
+def subject_of(firing: f.Firing) -> str:
     """Return the resource that a trigger moves; for one that makes its resource, what it is made on."""
     match firing:
-        case c.DeterminationReport() | c.DeterminationConfirm() | c.DeterminationRuleOut():
+        case f.DeterminationReport() | f.DeterminationConfirm() | f.DeterminationRuleOut():
             return firing.determination
         case (
-            c.ModelRegister()
-            | c.ModelRetire()
-            | c.ModelAddArtifact()
-            | c.ModelRecordRun()
-            | c.AssessmentOpen()
-            | c.DeploymentRecord()
+            f.ModelRegister()
+            | f.ModelRetire()
+            | f.ModelAddArtifact()
+            | f.ModelRecordRun()
+            | f.AssessmentOpen()
+            | f.DeploymentRecord()
         ):
             return firing.model
-        case c.AssessmentConclude() | c.AssessmentAbandon():
+        case f.AssessmentConclude() | f.AssessmentAbandon():
             return firing.assessment
-        case c.LevelAssign() | c.LevelRaise() | c.LevelLower() | c.LevelConfirm():
+        case f.LevelAssign() | f.LevelRaise() | f.LevelLower() | f.LevelConfirm():
             return firing.level
-        case c.HoldPlace():
+        case f.HoldPlace():
             return firing.target
-        case c.HoldLift():
+        case f.HoldLift():
             return firing.hold
-        case c.DeploymentEnd():
+        case f.DeploymentEnd():
             return firing.deployment
         case (
-            c.SafeguardStart()
-            | c.SafeguardVerify()
-            | c.SafeguardActivate()
-            | c.SafeguardReattest()
-            | c.SafeguardDegrade()
-            | c.SafeguardRestore()
-            | c.SafeguardSuspend()
-            | c.SafeguardResume()
-            | c.SafeguardRetire()
-            | c.SafeguardReplan()
+            f.SafeguardStart()
+            | f.SafeguardVerify()
+            | f.SafeguardActivate()
+            | f.SafeguardReattest()
+            | f.SafeguardDegrade()
+            | f.SafeguardRestore()
+            | f.SafeguardSuspend()
+            | f.SafeguardResume()
+            | f.SafeguardRetire()
+            | f.SafeguardReplan()
         ):
             return firing.safeguard
         case _:
             assert_never(firing)
 
 
-def model_concerned(state: State, firing: c.Firing) -> str | None:
+def model_concerned(state: State, firing: f.Firing) -> str | None:
     """Return the one model that a trigger concerns; None for shared safeguards and holds on everything."""
     subject = subject_of(firing)
     match firing:
-        case c.HoldLift():
+        case f.HoldLift():
             held = state.find(subject, r.Hold)
             subject = held.target if held is not None else subject
-        case c.AssessmentConclude() | c.AssessmentAbandon():
+        case f.AssessmentConclude() | f.AssessmentAbandon():
             assessed = state.find(subject, r.Assessment)
             subject = assessed.model if assessed is not None else subject
-        case c.DeploymentEnd():
+        case f.DeploymentEnd():
             deployed = state.find(subject, r.Deployment)
             subject = deployed.model if deployed is not None else subject
         case _:
@@ -114,13 +114,13 @@ def model_concerned(state: State, firing: c.Firing) -> str | None:
     return None if subject == EVERYTHING else names.model_of(subject)
 
 
-def standard_of(policy: Policy, firing: c.Firing) -> str | None:
+def standard_of(policy: Policy, firing: f.Firing) -> str | None:
     """Return the standard that a level or safeguard trigger belongs to; None for the others.
 
     Empty for a safeguard that the policy does not know: no rule is narrowed to that.
     """
     match firing:
-        case c.LevelAssign() | c.LevelRaise() | c.LevelLower() | c.LevelConfirm():
+        case f.LevelAssign() | f.LevelRaise() | f.LevelLower() | f.LevelConfirm():
             return names.leaf_of(firing.level)
         case _:
             name = getattr(firing, "safeguard", None)
@@ -130,7 +130,7 @@ def standard_of(policy: Policy, firing: c.Firing) -> str | None:
             return spec.standard if spec is not None else ""
 
 
-def touched(policy: Policy, state: State, firing: c.Firing) -> frozenset[str]:
+def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
     """Return every resource that a trigger writes or whose state its conditions read: a change's base lists these."""
     subject = subject_of(firing)
     found = {subject} - {EVERYTHING}
@@ -138,24 +138,24 @@ def touched(policy: Policy, state: State, firing: c.Firing) -> frozenset[str]:
     if concerned is not None:
         found.add(concerned)
     match firing:
-        case c.LevelAssign() | c.LevelRaise() | c.LevelLower() | c.LevelConfirm():
+        case f.LevelAssign() | f.LevelRaise() | f.LevelLower() | f.LevelConfirm():
             standard = names.leaf_of(subject)
             found |= {
                 names.determination_name(concerned or "", threshold.id)
                 for threshold in policy.thresholds.values()
                 if not threshold.tracked and standard in threshold.asks
             }
-        case c.ModelAddArtifact() | c.ModelRecordRun():
+        case f.ModelAddArtifact() | f.ModelRecordRun():
             found |= {
                 names.determination_name(firing.model, threshold.id)
                 for threshold in policy.thresholds.values()
                 if not threshold.tracked
             }
-        case c.DeterminationReport():
+        case f.DeterminationReport():
             found |= {firing.assessment} - {""}
-        case c.DeploymentRecord():
+        case f.DeploymentRecord():
             found |= {firing.decision} - {""}
-        case c.SafeguardRetire():
+        case f.SafeguardRetire():
             spec = policy.safeguards.get(names.leaf_of(subject))
             for leaning in [concerned] if concerned else [m.name for m in state.all_of(r.Model)]:
                 found |= {names.level_name(leaning, standard) for standard in policy.standards}

@@ -13,11 +13,11 @@ from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.unmet import Code, Refused
 
 if TYPE_CHECKING:
-    from interlock.statemachine import commands as c
+    from interlock.statemachine import firings as f
     from interlock.statemachine.state import State
 
 
-def place(moment: Moment, state: State, firing: c.HoldPlace) -> Moved | Refused:
+def place(moment: Moment, state: State, firing: f.HoldPlace) -> Moved | Refused:
     """Place a new hold on a model, retired or not, or on everything."""
     if firing.target != EVERYTHING and state.find(firing.target, r.Model) is None:
         return not_found(firing.target, "a model, or `-` for everything", Code.MODEL_UNKNOWN)
@@ -32,7 +32,7 @@ def place(moment: Moment, state: State, firing: c.HoldPlace) -> Moved | Refused:
     return Moved(state.put(hold).counted("holds"), (move,))
 
 
-def lift(_moment: Moment, state: State, firing: c.HoldLift) -> Moved | Refused:
+def lift(_moment: Moment, state: State, firing: f.HoldLift) -> Moved | Refused:
     """Lift a placed hold."""
     hold = state.find(firing.hold, r.Hold)
     if hold is None:

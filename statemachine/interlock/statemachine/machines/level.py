@@ -13,7 +13,7 @@ from interlock.statemachine.machines.step import Moment, Moved, no_edge, registe
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
 
 if TYPE_CHECKING:
-    from interlock.statemachine import commands as c
+    from interlock.statemachine import firings as f
     from interlock.statemachine import resources as r
     from interlock.statemachine.state import State
 
@@ -36,7 +36,7 @@ def _subject(moment: Moment, state: State, name: str) -> tuple[str, str, r.Level
     return model.name, standard, state.level(model.name, standard)
 
 
-def move(moment: Moment, state: State, firing: c.LevelAssign | c.LevelRaise | c.LevelLower) -> Moved | Refused:
+def move(moment: Moment, state: State, firing: f.LevelAssign | f.LevelRaise | f.LevelLower) -> Moved | Refused:
     """Assign, raise or lower: provisional as long as the level is a precaution, confirmed otherwise."""
     subject = _subject(moment, state, firing.level)
     if isinstance(subject, Refused):
@@ -70,7 +70,7 @@ def move(moment: Moment, state: State, firing: c.LevelAssign | c.LevelRaise | c.
     return Moved(state.put(moved), (Transition(level.name, firing.trigger.value, level.state, target),))
 
 
-def _out_of_order(moment: Moment, firing: c.LevelAssign | c.LevelRaise | c.LevelLower, level: r.Level) -> Refused:
+def _out_of_order(moment: Moment, firing: f.LevelAssign | f.LevelRaise | f.LevelLower, level: r.Level) -> Refused:
     """Say in words why the level machine has no such edge."""
     order = " < ".join(entry.id for entry in moment.policy.levels)
     verb = firing.trigger.value.removeprefix("level.")
@@ -82,7 +82,7 @@ def _out_of_order(moment: Moment, firing: c.LevelAssign | c.LevelRaise | c.Level
     return refused(RefusalKind.UNMET, Code.LEVEL_ORDER, wish, level.state, level.name, firing.trigger.value)
 
 
-def confirm(moment: Moment, state: State, firing: c.LevelConfirm) -> Moved | Refused:
+def confirm(moment: Moment, state: State, firing: f.LevelConfirm) -> Moved | Refused:
     """Make a provisional level a confirmed one, once it is no longer a mere precaution."""
     subject = _subject(moment, state, firing.level)
     if isinstance(subject, Refused):

@@ -13,11 +13,11 @@ from interlock.statemachine.machines.step import Moment, Moved, no_edge, not_fou
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
 
 if TYPE_CHECKING:
-    from interlock.statemachine import commands as c
+    from interlock.statemachine import firings as f
     from interlock.statemachine.state import State
 
 
-def register(moment: Moment, state: State, firing: c.ModelRegister) -> Moved | Refused:
+def register(moment: Moment, state: State, firing: f.ModelRegister) -> Moved | Refused:
     """A new model, perhaps with its first artifacts. A name is never used again; a digest belongs to one model."""
     if state.find(firing.model, r.Model) is not None:
         return refused(RefusalKind.ALREADY_EXISTS, Code.NAME_TAKEN, "a name never used before", "taken", firing.model)
@@ -43,7 +43,7 @@ def _taken(state: State, artifacts: tuple[str, ...]) -> tuple[Unmet, ...]:
     )
 
 
-def retire(_moment: Moment, state: State, firing: c.ModelRetire) -> Moved | Refused:
+def retire(_moment: Moment, state: State, firing: f.ModelRetire) -> Moved | Refused:
     """Withdraw a model for good."""
     model = state.find(firing.model, r.Model)
     if model is None:
@@ -57,7 +57,7 @@ def retire(_moment: Moment, state: State, firing: c.ModelRetire) -> Moved | Refu
     return Moved(state.put(replace(model, state=target)), (Transition(model.name, trigger, model.state, target),))
 
 
-def add_artifact(moment: Moment, state: State, firing: c.ModelAddArtifact) -> Moved | Refused:
+def add_artifact(moment: Moment, state: State, firing: f.ModelAddArtifact) -> Moved | Refused:
     """One more weights manifest: what was determined of the model lapses, for it was of other weights."""
     model = registered_model(state, firing.model)
     if isinstance(model, Refused):
@@ -74,7 +74,7 @@ def add_artifact(moment: Moment, state: State, firing: c.ModelAddArtifact) -> Mo
     return Moved(after, (Transition(model.name, firing.trigger.value, model.state, model.state),))
 
 
-def record_run(moment: Moment, state: State, firing: c.ModelRecordRun) -> Moved | Refused:
+def record_run(moment: Moment, state: State, firing: f.ModelRecordRun) -> Moved | Refused:
     """Record a training run: a determination whose compute has grown past the pack's factor lapses.
 
     One that was confirmed while no compute was known lapses too: nobody can say that it has not grown.

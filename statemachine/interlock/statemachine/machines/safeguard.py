@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Transition
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from interlock.statemachine.state import State
 
 Firing = (
-    c.SafeguardStart
-    | c.SafeguardVerify
-    | c.SafeguardActivate
-    | c.SafeguardReattest
-    | c.SafeguardDegrade
-    | c.SafeguardRestore
-    | c.SafeguardSuspend
-    | c.SafeguardResume
-    | c.SafeguardRetire
-    | c.SafeguardReplan
+    f.SafeguardStart
+    | f.SafeguardVerify
+    | f.SafeguardActivate
+    | f.SafeguardReattest
+    | f.SafeguardDegrade
+    | f.SafeguardRestore
+    | f.SafeguardSuspend
+    | f.SafeguardResume
+    | f.SafeguardRetire
+    | f.SafeguardReplan
 )
 
 
@@ -77,13 +77,13 @@ def _conditions(moment: Moment, state: State, spec: Spec, known: r.Safeguard, fi
     """Return what the trigger asks beside its edge and does not find."""
     trigger = firing.trigger.value
     match firing:
-        case c.SafeguardVerify() | c.SafeguardReattest():
+        case f.SafeguardVerify() | f.SafeguardReattest():
             missing = unknown_evidence(state, firing.evidence, trigger)
             needs = spec.verify_with
             return missing + evidence_unmet(state, needs, firing.evidence, moment.instant, known.name, trigger)
-        case c.SafeguardActivate():
+        case f.SafeguardActivate():
             return evidence_unmet(state, spec.verify_with, known.evidence, moment.instant, known.name, trigger)
-        case c.SafeguardRetire():
+        case f.SafeguardRetire():
             leaning = leaning_models(moment.policy, state, known.name)
             if leaning:
                 return (
@@ -106,13 +106,13 @@ def _write(  # the moment, the two sides of the edge, and the entry that makes i
     """Return the safeguard after the edge; tightening and neutral triggers keep the facts that loosening ones gave."""
     attested_until = moment.instant + spec.attested_for_us
     match firing:
-        case c.SafeguardStart():
+        case f.SafeguardStart():
             return replace(known, stage=target)
-        case c.SafeguardVerify():
+        case f.SafeguardVerify():
             return replace(known, stage=target, evidence=firing.evidence, verified_by=moment.actor)
-        case c.SafeguardActivate():
+        case f.SafeguardActivate():
             return replace(known, stage=target, attested_until=attested_until, active_by=position, attested_by=position)
-        case c.SafeguardReattest():
+        case f.SafeguardReattest():
             return replace(
                 known,
                 evidence=firing.evidence,
@@ -120,12 +120,12 @@ def _write(  # the moment, the two sides of the edge, and the entry that makes i
                 attested_until=attested_until,
                 attested_by=position,
             )
-        case c.SafeguardDegrade():
+        case f.SafeguardDegrade():
             stage, remembers = ("suspended", target[10:-1]) if known.stage == "suspended" else (target, "")
             return replace(known, stage=stage, remembers=remembers, reason_digest=firing.reason_digest)
-        case c.SafeguardRestore():
+        case f.SafeguardRestore():
             return replace(known, stage=target, active_by=position, reason_digest=b"")
-        case c.SafeguardSuspend():
+        case f.SafeguardSuspend():
             return replace(
                 known,
                 stage="suspended",
@@ -133,7 +133,7 @@ def _write(  # the moment, the two sides of the edge, and the entry that makes i
                 remembered_by=known.active_by,
                 reason_digest=firing.reason_digest,
             )
-        case c.SafeguardResume():
+        case f.SafeguardResume():
             return replace(known, stage=target, remembers="", active_by=position, reason_digest=b"")
-        case c.SafeguardRetire() | c.SafeguardReplan():
+        case f.SafeguardRetire() | f.SafeguardReplan():
             return r.Safeguard(known.name, stage=target, reason_digest=firing.reason_digest)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from tests.unit.statemachine.changes.reviews import MODEL
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 @pytest.fixture
 def world(world: World) -> World:
     """Return the sketch's world with a model."""
-    world.fire("evaluator", c.ModelRegister(MODEL))
+    world.fire("evaluator", f.ModelRegister(MODEL))
     return world
 
 
 @pytest.fixture
 def wide(wide_world: World) -> World:
     """Return the wide pack's world with a model."""
-    wide_world.fire("evaluator", c.ModelRegister(MODEL))
+    wide_world.fire("evaluator", f.ModelRegister(MODEL))
     return wide_world

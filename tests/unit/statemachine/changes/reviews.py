@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import Evaluation, evaluate
 
@@ -15,7 +15,7 @@ MODEL: Final = "models/m"
 LEVEL: Final = f"{MODEL}/levels/deployment"
 MISUSE: Final = f"{MODEL}/determinations/misuse"
 FILTER: Final = f"{MODEL}/safeguards/input-filter"
-ASSIGN: Final = c.LevelAssign(LEVEL, "basic")
+ASSIGN: Final = f.LevelAssign(LEVEL, "basic")
 
 
 def stored(world: World, change: str) -> r.Change:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine.decide import Accepted
 from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.unmet import Code, RefusalKind, Refused
@@ -16,7 +17,7 @@ from tests.unit.statemachine.changes.reviews import ASSIGN, FILTER, LEVEL, MISUS
 
 def test_no_approval_while_evidence_is_missing(world: World) -> None:
     """An approval is refused while evidence is missing, with everything else that is unmet listed too."""
-    change = world.propose("evaluator", c.DeterminationRuleOut(MISUSE), ASSIGN)
+    change = world.propose("evaluator", f.DeterminationRuleOut(MISUSE), ASSIGN)
 
     decided = world.sign("owner-a", change)
 
@@ -48,7 +49,7 @@ def test_freshness(made: int, uploaded: int, waited: int, good: bool, world: Wor
         world.upload("evaluator", "internal_feedback", word="the same bytes")
         world.wait(uploaded * DAY_US)
     document = world.upload("evaluator", "evaluation_results", word="the same bytes", made_at=world.now - made * DAY_US)
-    change = world.propose("evaluator", c.DeterminationRuleOut(MISUSE), evidence=[document])
+    change = world.propose("evaluator", f.DeterminationRuleOut(MISUSE), evidence=[document])
     for _ in range(waited):
         world.wait(DAY_US)
         if waited > 13:
@@ -66,7 +67,7 @@ def test_freshness(made: int, uploaded: int, waited: int, good: bool, world: Wor
 def test_freshness_is_judged_again_when_applied(world: World) -> None:
     """What was fresh when it was signed may be too old when it would be applied."""
     document = world.upload("evaluator", "evaluation_results", made_at=world.now - 29 * DAY_US)
-    change = world.propose("evaluator", c.DeterminationRuleOut(MISUSE), evidence=[document], apply_separately=True)
+    change = world.propose("evaluator", f.DeterminationRuleOut(MISUSE), evidence=[document], apply_separately=True)
     for who in ("owner-a", "reviewer-a"):
         assert isinstance(world.sign(who, change), Accepted)
     assert judged(world, change).approved
@@ -78,7 +79,7 @@ def test_freshness_is_judged_again_when_applied(world: World) -> None:
 def test_stale_says_what_moved(world: World) -> None:
     """A change whose base has moved is refused as stale, with every resource that moved."""
     change = world.propose("evaluator", ASSIGN)
-    world.fire("evaluator", c.DeterminationReport(MISUSE, "reached"))
+    world.fire("evaluator", f.DeterminationReport(MISUSE, "reached"))
 
     decided = world.sign("owner-a", change)
 
@@ -93,7 +94,7 @@ def test_what_moves_between_signing_and_applying(world: World) -> None:
     change = world.propose("evaluator", ASSIGN, apply_separately=True)
     for who in ("owner-a", "reviewer-a"):
         world.sign(who, change)
-    world.fire("evaluator", c.DeterminationReport(MISUSE, "reached"))
+    world.fire("evaluator", f.DeterminationReport(MISUSE, "reached"))
 
     decided = world.attempt("owner-a", c.ApplyApprovedChange(change))
 
@@ -106,7 +107,7 @@ def test_what_moves_between_signing_and_applying(world: World) -> None:
 def test_two_changes_that_are_each_fine(world: World) -> None:
     """Of two approved changes over the same level the first is applied and the second is stale."""
     changes = [
-        world.propose("evaluator", c.LevelAssign(LEVEL, to), apply_separately=True) for to in ("basic", "guarded")
+        world.propose("evaluator", f.LevelAssign(LEVEL, to), apply_separately=True) for to in ("basic", "guarded")
     ]
     for change in changes:
         for who in ("owner-a", "reviewer-a"):
@@ -123,7 +124,7 @@ def test_two_changes_that_are_each_fine(world: World) -> None:
 def test_applied_at_once_and_in_order(world: World) -> None:
     """The sign-off that completes the quorum applies every trigger in order, in its own entry."""
     change = world.propose(
-        "everything-but-admin", c.SafeguardStart(FILTER), ASSIGN, c.LevelRaise(LEVEL, "guarded"), c.HoldPlace(MODEL)
+        "everything-but-admin", f.SafeguardStart(FILTER), ASSIGN, f.LevelRaise(LEVEL, "guarded"), f.HoldPlace(MODEL)
     )
     world.sign("owner-a", change)
 
@@ -144,10 +145,10 @@ def test_applied_at_once_and_in_order(world: World) -> None:
 
 def test_all_or_nothing(world: World) -> None:
     """Where one trigger can't fire any more nothing of the change happens."""
-    change = world.propose("everything-but-admin", ASSIGN, c.SafeguardStart(FILTER), apply_separately=True)
+    change = world.propose("everything-but-admin", ASSIGN, f.SafeguardStart(FILTER), apply_separately=True)
     for who in ("owner-a", "reviewer-a"):
         world.sign(who, change)
-    world.fire("engineer", c.SafeguardStart(FILTER))
+    world.fire("engineer", f.SafeguardStart(FILTER))
     before = world.state
 
     decided = world.attempt("owner-a", c.ApplyApprovedChange(change))
@@ -195,7 +196,7 @@ def test_time_passing_applies_nothing(world: World) -> None:
         world.sign(who, change)
     world.wait(DAY_US)
 
-    world.fire("admin", c.HoldPlace(EVERYTHING))
+    world.fire("admin", f.HoldPlace(EVERYTHING))
 
     assert stored(world, change).state == "in_review"
     assert world.state.level(MODEL, "deployment").state == "unassigned"
@@ -213,7 +214,7 @@ def test_who_may_not_apply(who: str, world: World) -> None:
 
 def test_the_proposers_rights_are_judged_again(world: World) -> None:
     """What rides in a change needs its proposer's right when it is applied, too."""
-    change = world.propose("engineer", ASSIGN, c.SafeguardStart(FILTER))
+    change = world.propose("engineer", ASSIGN, f.SafeguardStart(FILTER))
     world.sign("owner-a", change)
     grant = world.state.grants("principals/engineer")[0]
     world.state = replace(world.state.put(replace(grant, state="revoked")), writes=())

@@ -9,6 +9,7 @@ import pytest
 
 from interlock.statemachine import codec, drafting, rules
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.entry import Content
 from interlock.statemachine.state import EVERYTHING
@@ -65,8 +66,8 @@ def test_an_unknown_field_inside_a_trigger(world: World) -> None:
 @pytest.mark.parametrize("number", [4, 77, -1, 2**31 - 1])
 def test_an_unknown_enum_number(number: int, world: World) -> None:
     """Regression: enums are open on the wire, and a number without a name raised KeyError."""
-    report = c.DeterminationReport(MISUSE, "reached")
-    message = change_pb2.ChangeContent.FromString(world.content(report, c.DeterminationConfirm(MISUSE)))
+    report = f.DeterminationReport(MISUSE, "reached")
+    message = change_pb2.ChangeContent.FromString(world.content(report, f.DeterminationConfirm(MISUSE)))
     message.triggers[0].determination_report.conclusion = number  # type: ignore[assignment]
 
     decided = world.decide("evaluator", c.ProposeChange(message.SerializeToString(deterministic=True)))
@@ -115,8 +116,8 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "a negative earliest moment": {"not_before": -1},
     "a document by no number": {"evidence": (("evidence/x", "00" * 32),)},
     "a document by an odd number": {"evidence": (("evidence/01", "00" * 32),)},
-    "a name that is no level's": {"triggers": (c.LevelAssign(f"{MODEL}/x/levels/deployment", "basic"),)},
-    "a name that writes over an account": {"triggers": (ASSIGN, c.ModelRegister("principals/owner-a"))},
+    "a name that is no level's": {"triggers": (f.LevelAssign(f"{MODEL}/x/levels/deployment", "basic"),)},
+    "a name that writes over an account": {"triggers": (ASSIGN, f.ModelRegister("principals/owner-a"))},
 }
 
 
@@ -165,41 +166,41 @@ def test_evidence_must_be_recorded(world: World) -> None:
     assert codes(decided) == [Code.EVIDENCE_UNKNOWN]
 
 
-BASES: list[tuple[c.Firing, set[str]]] = [
+BASES: list[tuple[f.Firing, set[str]]] = [
     (ASSIGN, {MODEL, LEVEL, MISUSE, f"{MODEL}/determinations/autonomy", f"{MODEL}/determinations/extreme"}),
-    (c.LevelRaise(f"{MODEL}/levels/security", "guarded"), {
+    (f.LevelRaise(f"{MODEL}/levels/security", "guarded"), {
         MODEL, f"{MODEL}/levels/security", f"{MODEL}/determinations/theft", f"{MODEL}/determinations/autonomy",
     }),
-    (c.DeterminationConfirm(MISUSE), {MODEL, MISUSE}),
-    (c.DeterminationReport(MISUSE, "reached", "assessments/1"), {MODEL, MISUSE, "assessments/1"}),
-    (c.ModelAddArtifact(MODEL, "0a" * 32), {
+    (f.DeterminationConfirm(MISUSE), {MODEL, MISUSE}),
+    (f.DeterminationReport(MISUSE, "reached", "assessments/1"), {MODEL, MISUSE, "assessments/1"}),
+    (f.ModelAddArtifact(MODEL, "0a" * 32), {
         MODEL, *(f"{MODEL}/determinations/{t}" for t in ("misuse", "theft", "autonomy", "extreme")),
     }),
-    (c.ModelRegister("models/new"), {"models/new"}),
-    (c.SafeguardActivate(FILTER), {MODEL, FILTER}),
-    (c.SafeguardActivate("safeguards/classifier"), {"safeguards/classifier"}),
-    (c.SafeguardRetire(FILTER), {MODEL, FILTER, LEVEL, f"{MODEL}/levels/security"}),
-    (c.SafeguardRetire(f"{MODEL}/safeguards/autonomy-case"), {
+    (f.ModelRegister("models/new"), {"models/new"}),
+    (f.SafeguardActivate(FILTER), {MODEL, FILTER}),
+    (f.SafeguardActivate("safeguards/classifier"), {"safeguards/classifier"}),
+    (f.SafeguardRetire(FILTER), {MODEL, FILTER, LEVEL, f"{MODEL}/levels/security"}),
+    (f.SafeguardRetire(f"{MODEL}/safeguards/autonomy-case"), {
         MODEL, f"{MODEL}/safeguards/autonomy-case", LEVEL, f"{MODEL}/levels/security",
         f"{MODEL}/determinations/autonomy",
     }),
-    (c.SafeguardRetire("safeguards/classifier"), {"safeguards/classifier", LEVEL, f"{MODEL}/levels/security"}),
-    (c.HoldPlace(EVERYTHING), set()),
-    (c.HoldPlace(MODEL), {MODEL}),
-    (c.HoldLift("holds/1"), {MODEL, "holds/1"}),
-    (c.HoldLift("holds/2"), {"holds/2"}),
-    (c.AssessmentConclude("assessments/1"), {MODEL, "assessments/1"}),
+    (f.SafeguardRetire("safeguards/classifier"), {"safeguards/classifier", LEVEL, f"{MODEL}/levels/security"}),
+    (f.HoldPlace(EVERYTHING), set()),
+    (f.HoldPlace(MODEL), {MODEL}),
+    (f.HoldLift("holds/1"), {MODEL, "holds/1"}),
+    (f.HoldLift("holds/2"), {"holds/2"}),
+    (f.AssessmentConclude("assessments/1"), {MODEL, "assessments/1"}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("firing", "expected"), BASES)
-def test_base(firing: c.Firing, expected: set[str], wide_world: World) -> None:
+def test_base(firing: f.Firing, expected: set[str], wide_world: World) -> None:
     """The base lists what a trigger writes and whose state its conditions read: machine instances, no more."""
     for one, what in (
-        ("evaluator", c.ModelRegister(MODEL)),
-        ("evaluator", c.AssessmentOpen(MODEL, ("misuse",))),
-        ("owner-a", c.HoldPlace(MODEL)),
-        ("admin", c.HoldPlace(EVERYTHING)),
+        ("evaluator", f.ModelRegister(MODEL)),
+        ("evaluator", f.AssessmentOpen(MODEL, ("misuse",))),
+        ("owner-a", f.HoldPlace(MODEL)),
+        ("admin", f.HoldPlace(EVERYTHING)),
     ):
         assert codes(wide_world.fire(one, what)) == []
 

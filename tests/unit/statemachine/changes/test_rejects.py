@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.decide import Accepted
 from interlock.statemachine.unmet import Code
@@ -141,7 +142,7 @@ def test_regression_a_reject_is_not_taken_away_by_naming_its_role(world: World) 
 def test_a_veto_ends_the_review(who: str, state: str, wide: World) -> None:
     """The reject of a role with a veto is final; others' rejects are not."""
     wide.enact(ASSIGN)
-    change = wide.propose("evaluator", c.LevelRaise(LEVEL, "guarded"))
+    change = wide.propose("evaluator", f.LevelRaise(LEVEL, "guarded"))
 
     decided = wide.sign(who, change, "reject")
 
@@ -162,11 +163,11 @@ def test_who_has_no_approving_role_does_not_reject(who: str, world: World) -> No
 @pytest.mark.parametrize("why", ["stale", "expired", "evidence missing", "requester"])
 def test_a_reject_is_always_accepted(why: str, world: World) -> None:
     """Whatever stands against an approval does not stand against a reject."""
-    confirms = c.DeterminationRuleOut(MISUSE)
+    confirms = f.DeterminationRuleOut(MISUSE)
     by = "everything-but-admin" if why == "requester" else "evaluator"
     change = world.propose(by, confirms if why == "evidence missing" else ASSIGN)
     if why == "stale":
-        world.fire("evaluator", c.DeterminationReport(MISUSE, "reached"))
+        world.fire("evaluator", f.DeterminationReport(MISUSE, "reached"))
     if why == "expired":
         world.wait(15 * DAY_US)
 

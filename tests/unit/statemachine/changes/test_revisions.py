@@ -9,6 +9,7 @@ import pytest
 
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import evaluate
 from interlock.statemachine.decide import Accepted
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def test_a_draft_may_still_be_wrong(world: World) -> None:
     """A draft takes triggers that can't fire yet; submitting it does not."""
-    change = world.propose("evaluator", ASSIGN, c.SafeguardRestore(FILTER), draft=True)
+    change = world.propose("evaluator", ASSIGN, f.SafeguardRestore(FILTER), draft=True)
 
     decided = world.decide("evaluator", c.SubmitChange(change))
 
@@ -42,7 +43,7 @@ def test_submit_is_the_requesters(world: World) -> None:
 def test_submitting_a_draft_whose_base_has_moved_is_stale(world: World) -> None:
     """A draft that was overtaken is stale and says what moved."""
     change = world.propose("evaluator", ASSIGN, draft=True)
-    world.fire("evaluator", c.DeterminationReport(MISUSE, "ruled_out"))
+    world.fire("evaluator", f.DeterminationReport(MISUSE, "ruled_out"))
 
     decided = world.decide("evaluator", c.SubmitChange(change))
 
@@ -60,14 +61,14 @@ KINDS: dict[str, Callable[[str, bytes], c.Command]] = {
 }
 PARTS: dict[str, dict[str, Any]] = {
     "nothing": {},
-    "triggers": {"triggers": (ASSIGN, c.SafeguardStart(FILTER))},
+    "triggers": {"triggers": (ASSIGN, f.SafeguardStart(FILTER))},
     "texts": {"texts": (("title", b"\x02" * 32),)},
     "when": {"not_before": 5},
     "how": {"apply_separately": True},
     "more": {"evidence": ("evidence/1", "evidence/2")},
     "less": {"evidence": ()},
     "others": {"evidence": ("evidence/2",)},
-    "more and triggers": {"evidence": ("evidence/1", "evidence/2"), "triggers": (c.LevelAssign(LEVEL, "guarded"),)},
+    "more and triggers": {"evidence": ("evidence/1", "evidence/2"), "triggers": (f.LevelAssign(LEVEL, "guarded"),)},
 }
 DOES = {
     "amend": {"nothing", "triggers", "texts", "when", "how"},
@@ -116,7 +117,7 @@ def test_whoever_revises_is_a_requester(world: World) -> None:
 
 def test_a_revisers_rights_count_for_what_rides(world: World) -> None:
     """Rebasing a change means firing what rides in it."""
-    change = world.propose("everything-but-admin", ASSIGN, c.HoldPlace(MODEL))
+    change = world.propose("everything-but-admin", ASSIGN, f.HoldPlace(MODEL))
 
     decided = world.decide("engineer", c.RebaseChange(change, world.revised(change)))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import waiting_for
 from interlock.statemachine.decide import Accepted
@@ -45,7 +46,7 @@ CAST = (
 def test_conflicts_are_judged_by_person(who: str, expected: set[Code]) -> None:
     """Whoever requested it or made its evidence fills no slot that says so, under whichever account; all is said."""
     world = World.found(cast=CAST)
-    world.fire("evaluator", c.ModelRegister(MODEL))
+    world.fire("evaluator", f.ModelRegister(MODEL))
     document = world.upload("engineer", "evaluation_results", authors=["reviewer-author", "evaluator"])
     change = world.propose("evaluator", ASSIGN, evidence=[document])
 
@@ -74,16 +75,16 @@ def test_who_verified_is_an_author(which: str) -> None:
     """What shows that a safeguard works is evidence of the change that relies on it, and its verifier an author."""
     verifier = Member("verifier", (("engineer", "*"), ("reviewer", "*")))
     world = World.found(cast=(*CAST, verifier))
-    world.fire("evaluator", c.ModelRegister(MODEL))
-    world.fire("engineer", c.SafeguardStart(FILTER))
+    world.fire("evaluator", f.ModelRegister(MODEL))
+    world.fire("engineer", f.SafeguardStart(FILTER))
     document = world.upload("engineer", "red_team_report")
     if which == "verified before":
-        assert codes(world.fire("verifier", c.SafeguardVerify(FILTER, (document,)))) == []
-        change = world.propose("evaluator", c.SafeguardActivate(FILTER))
+        assert codes(world.fire("verifier", f.SafeguardVerify(FILTER, (document,)))) == []
+        change = world.propose("evaluator", f.SafeguardActivate(FILTER))
     else:
-        firings: tuple[c.Firing, ...] = (c.SafeguardVerify(FILTER, (document,)), c.SafeguardActivate(FILTER))
+        firings: tuple[f.Firing, ...] = (f.SafeguardVerify(FILTER, (document,)), f.SafeguardActivate(FILTER))
         if which.startswith("re"):
-            firings = (*firings, c.SafeguardReattest(FILTER, (document,)))
+            firings = (*firings, f.SafeguardReattest(FILTER, (document,)))
         change = world.propose("verifier", *firings)
 
     decided = world.sign("verifier", change)
@@ -93,9 +94,9 @@ def test_who_verified_is_an_author(which: str) -> None:
 
 def test_regression_a_proposer_who_verifies_in_the_change_is_an_author(wide: World) -> None:
     """Where a rule bars evidence authors only, the proposer of a verify that rides in it is barred too."""
-    wide.fire("engineer", c.SafeguardStart(FILTER))
+    wide.fire("engineer", f.SafeguardStart(FILTER))
     document = wide.upload("engineer", "red_team_report")
-    raising = (ASSIGN, c.LevelRaise(LEVEL, "guarded"), c.SafeguardVerify(FILTER, (document,)))
+    raising = (ASSIGN, f.LevelRaise(LEVEL, "guarded"), f.SafeguardVerify(FILTER, (document,)))
     grant = r.Grant("grants/98", "principals/everything", "reviewer", "*", given_position=0)
     wide.state = replace(wide.state.put(grant), writes=())
     plain = wide.fork().propose("everything", *raising[:2])
@@ -170,8 +171,8 @@ def test_an_early_sign_off_is_moved_to_make_room(world: World) -> None:
 def test_a_slot_for_two(wide: World) -> None:
     """A slot with count 2 takes two people."""
     wide.enact(ASSIGN)
-    wide.enact(c.LevelRaise(LEVEL, "guarded"))
-    change = wide.propose("evaluator", c.LevelLower(LEVEL, "basic"))
+    wide.enact(f.LevelRaise(LEVEL, "guarded"))
+    change = wide.propose("evaluator", f.LevelLower(LEVEL, "basic"))
 
     steps = [wide.sign(who, change) for who in ("reviewer-a", "owner-a", "owner-b")]
 
@@ -191,9 +192,9 @@ def test_a_service_fills_no_slot(world: World) -> None:
 def test_external_means_external(wide: World) -> None:
     """A role for outsiders held by an insider fills no slot."""
     lock = f"{MODEL}/safeguards/weights-lock"
-    wide.fire("engineer", c.SafeguardStart(lock))
+    wide.fire("engineer", f.SafeguardStart(lock))
     audit = wide.upload("engineer", "security_audit")
-    change = wide.propose("engineer", c.SafeguardVerify(lock, (audit,)))
+    change = wide.propose("engineer", f.SafeguardVerify(lock, (audit,)))
 
     assert Code.AFFILIATION in codes(wide.sign("board-inside", change))
     assert codes(wide.sign("board-a", change)) == []
@@ -204,7 +205,7 @@ def test_evidence_that_must_have_been_opened(seen: str, good: bool, wide: World)
     """Where the rule says ``seen: full`` every attached document must have been."""
     wide.enact(ASSIGN)
     document = wide.upload("evaluator", "safeguards_report")
-    change = wide.propose("evaluator", c.LevelRaise(LEVEL, "guarded"), evidence=[document])
+    change = wide.propose("evaluator", f.LevelRaise(LEVEL, "guarded"), evidence=[document])
 
     decided = wide.sign("reviewer-a", change, seen=seen)
 
@@ -213,11 +214,11 @@ def test_evidence_that_must_have_been_opened(seen: str, good: bool, wide: World)
 
 def test_scopes_of_approving_roles(wide: World) -> None:
     """A sign-off counts for a trigger only where the grant covers its model; what is no model's needs everything."""
-    wide.fire("evaluator", c.ModelRegister("models/aurora-4"))
-    own = c.LevelAssign("models/aurora-4/levels/deployment", "basic")
-    wide.fire("admin", c.HoldPlace(EVERYTHING))
+    wide.fire("evaluator", f.ModelRegister("models/aurora-4"))
+    own = f.LevelAssign("models/aurora-4/levels/deployment", "basic")
+    wide.fire("admin", f.HoldPlace(EVERYTHING))
     both = wide.propose("evaluator", own, ASSIGN)
-    shared = wide.propose("evaluator", own, c.HoldLift("holds/1"))
+    shared = wide.propose("evaluator", own, f.HoldLift("holds/1"))
     alone = wide.propose("evaluator", own)
 
     assert isinstance(wide.sign("owner-of-aurora", both), Accepted)
@@ -277,8 +278,8 @@ def test_what_a_confirmed_report_rests_on(reports: list[tuple[str, bool]], confl
     """Who made the evidence of the report that is confirmed authors evidence that the change relies on."""
     theirs = world.upload("evaluator", "risk_report", authors=["reviewer-a"])
     for conclusion, by_theirs in reports:
-        world.fire("evaluator", c.DeterminationReport(MISUSE, conclusion, evidence=(theirs,) if by_theirs else ()))
+        world.fire("evaluator", f.DeterminationReport(MISUSE, conclusion, evidence=(theirs,) if by_theirs else ()))
     document = world.upload("evaluator", "evaluation_results")
-    change = world.propose("evaluator", c.DeterminationConfirm(MISUSE), evidence=[document])
+    change = world.propose("evaluator", f.DeterminationConfirm(MISUSE), evidence=[document])
 
     assert codes(world.sign("reviewer-a", change)) == ([Code.EVIDENCE_AUTHOR_CONFLICT] if conflict else [])

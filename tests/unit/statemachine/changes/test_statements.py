@@ -11,6 +11,7 @@ import pytest
 
 from interlock.proofs import dsse
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine import signoff
 from interlock.statemachine.decide import Accepted
@@ -249,7 +250,7 @@ def test_an_envelope_of_another_log(world: World) -> None:
     """The log's id is in the content bytes: the same change of another log has another digest."""
     twin = World.found()
     twin.state = twin.state.put(replace(twin.state.log, log_id=bytes(16))).after_entry(twin.state.time)
-    twin.fire("evaluator", c.ModelRegister(MODEL))
+    twin.fire("evaluator", f.ModelRegister(MODEL))
     there = twin.propose("evaluator", ASSIGN)
     here = world.propose("evaluator", ASSIGN)
     signed = envelope("owner-a", twin.statement("owner-a", there))

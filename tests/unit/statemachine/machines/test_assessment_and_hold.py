@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.machines.step import Moved
 from interlock.statemachine.state import EVERYTHING
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from tests.support.world import World
 
 OPEN = r.Assessment("assessments/1", MODEL, ("misuse",), reports=(3, 5))
-ENDS: Final[dict[str, c.Firing]] = {
-    "conclude": c.AssessmentConclude("assessments/1"),
-    "abandon": c.AssessmentAbandon("assessments/1"),
+ENDS: Final[dict[str, f.Firing]] = {
+    "conclude": f.AssessmentConclude("assessments/1"),
+    "abandon": f.AssessmentAbandon("assessments/1"),
 }
 
 
@@ -58,21 +58,21 @@ def test_an_assessment_ends_once(state: str, end: str, expected: str, world: Wor
 )
 def test_conclude_names_reports_made_under_it(reports: tuple[str, ...], expected: str, world: World) -> None:
     """Conclude names reports by entry, each made under this assessment and named once."""
-    assert outcome(world, with_model(world, OPEN), c.AssessmentConclude("assessments/1", reports)) == expected
+    assert outcome(world, with_model(world, OPEN), f.AssessmentConclude("assessments/1", reports)) == expected
 
 
 @pytest.mark.parametrize(
     ("firing", "expected"),
     [
-        (c.AssessmentOpen(MODEL, ("misuse",)), "open"),
-        (c.AssessmentOpen(MODEL, ("unknown",)), Code.THRESHOLD_UNKNOWN),
-        (c.AssessmentOpen(MODEL, ("misuse", "misuse")), Code.MALFORMED),
-        (c.AssessmentOpen(MODEL, ()), Code.MALFORMED),
-        (c.AssessmentOpen("models/nobody", ("misuse",)), Code.MODEL_UNKNOWN),
-        (c.AssessmentOpen("models/gone", ("misuse",)), Code.MODEL_RETIRED),
+        (f.AssessmentOpen(MODEL, ("misuse",)), "open"),
+        (f.AssessmentOpen(MODEL, ("unknown",)), Code.THRESHOLD_UNKNOWN),
+        (f.AssessmentOpen(MODEL, ("misuse", "misuse")), Code.MALFORMED),
+        (f.AssessmentOpen(MODEL, ()), Code.MALFORMED),
+        (f.AssessmentOpen("models/nobody", ("misuse",)), Code.MODEL_UNKNOWN),
+        (f.AssessmentOpen("models/gone", ("misuse",)), Code.MODEL_RETIRED),
     ],
 )
-def test_open(firing: c.Firing, expected: str, world: World) -> None:
+def test_open(firing: f.Firing, expected: str, world: World) -> None:
     """An assessment is of a registered model, by thresholds of the policy."""
     assert outcome(world, with_model(world, r.Model("models/gone", "retired")), firing) == expected
 
@@ -81,7 +81,7 @@ def test_an_open_assessment_leaves_determinations_standing(world: World) -> None
     """Opening one changes nothing about what is determined."""
     known = r.Determination(f"{MODEL}/determinations/misuse", "ruled_out", confirmed=True, lapses_at=NOW + 1)
 
-    result = step(world, with_model(world, known), c.AssessmentOpen(MODEL, ("misuse",)))
+    result = step(world, with_model(world, known), f.AssessmentOpen(MODEL, ("misuse",)))
 
     assert isinstance(result, Moved)
     assert result.state.determination(MODEL, "misuse") == known
@@ -91,7 +91,7 @@ def test_numbers_are_dense(world: World) -> None:
     """Assessments and holds number themselves from 1, without gaps."""
     state = with_model(world)
     for _ in range(2):
-        for firing in (c.AssessmentOpen(MODEL, ("misuse",)), c.HoldPlace(MODEL)):
+        for firing in (f.AssessmentOpen(MODEL, ("misuse",)), f.HoldPlace(MODEL)):
             result = step(world, state, firing)
             assert isinstance(result, Moved)
             state = result.state.after_entry(NOW)
@@ -113,14 +113,14 @@ def test_numbers_are_dense(world: World) -> None:
 )
 def test_place(target: str, expected: str, world: World) -> None:
     """A hold is on a model, retired or not, or on everything."""
-    assert outcome(world, with_model(world, r.Model("models/gone", "retired")), c.HoldPlace(target)) == expected
+    assert outcome(world, with_model(world, r.Model("models/gone", "retired")), f.HoldPlace(target)) == expected
 
 
 def test_each_hold_is_its_own(world: World) -> None:
     """A second hold on the same model is another resource; lifting one leaves the other."""
     state = with_model(world, r.Hold("holds/1", MODEL), r.Hold("holds/2", MODEL), r.Hold("holds/3", EVERYTHING))
 
-    result = step(world, state, c.HoldLift("holds/1"))
+    result = step(world, state, f.HoldLift("holds/1"))
 
     assert isinstance(result, Moved)
     assert result.state.holds_on(MODEL) == ("holds/2", "holds/3")
@@ -134,4 +134,4 @@ def test_lift(hold: str, expected: str, world: World) -> None:
     """Only a placed hold is lifted."""
     state = with_model(world, r.Hold("holds/1", MODEL), r.Hold("holds/2", MODEL, "lifted"))
 
-    assert outcome(world, state, c.HoldLift(hold)) == expected
+    assert outcome(world, state, f.HoldLift(hold)) == expected

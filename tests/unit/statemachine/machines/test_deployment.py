@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine import verdicts
 from interlock.statemachine.compliance import Compliance, live_deployments
@@ -20,7 +21,7 @@ from tests.support.world import DAY_US, MINIMAL_CAST, SKETCH, Member, World, act
 from tests.unit.statemachine.steps import MODEL, NOW, outcome, with_model
 
 OWN, FOREIGN = "01" * 32, "02" * 32
-RECORD: Final = c.DeploymentRecord(MODEL, "api", OWN, "cluster-a/eu-west")
+RECORD: Final = f.DeploymentRecord(MODEL, "api", OWN, "cluster-a/eu-west")
 MORE: Final = (
     Member("deployer", (("requester", "*"), ("release-tool", "*"))),
     Member("bot-of-m", (("release-tool", "m"),), kind="service"),
@@ -32,10 +33,10 @@ MORE: Final = (
 def opened() -> World:
     """Give a world whose gate allows models/m with its own artifact."""
     world = World.found({"policy.yaml": SKETCH.read_bytes()}, (*MINIMAL_CAST, *MORE))
-    world.must("evaluator", c.Fire(c.ModelRegister(MODEL, (OWN,))))
+    world.must("evaluator", c.Fire(f.ModelRegister(MODEL, (OWN,))))
     report = world.upload("evaluator", "evaluation_results")
-    rule_out = c.DeterminationRuleOut(f"{MODEL}/determinations/misuse")
-    world.enact(rule_out, c.LevelAssign(f"{MODEL}/levels/deployment", "basic"), evidence=[report])
+    rule_out = f.DeterminationRuleOut(f"{MODEL}/determinations/misuse")
+    world.enact(rule_out, f.LevelAssign(f"{MODEL}/levels/deployment", "basic"), evidence=[report])
     return world
 
 
@@ -45,7 +46,7 @@ def world(opened: World) -> World:
     return opened.fork()
 
 
-def deployed(world: World, firing: c.DeploymentRecord = RECORD) -> r.Deployment:
+def deployed(world: World, firing: f.DeploymentRecord = RECORD) -> r.Deployment:
     """Record a deployment and return it."""
     entry = world.must("release-bot", c.Fire(firing))
     return world.state.need(entry.transitions[0].resource, r.Deployment)
@@ -80,9 +81,9 @@ def test_a_record_holds_what_was_told_and_who_told_it(world: World) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda world: world.fire("owner-a", c.HoldPlace(MODEL)),
-        lambda world: world.fire("owner-a", c.ModelRetire(MODEL)),
-        lambda world: world.fire("evaluator", c.DeterminationReport(f"{MODEL}/determinations/misuse", "reached")),
+        lambda world: world.fire("owner-a", f.HoldPlace(MODEL)),
+        lambda world: world.fire("owner-a", f.ModelRetire(MODEL)),
+        lambda world: world.fire("evaluator", f.DeterminationReport(f"{MODEL}/determinations/misuse", "reached")),
     ],
     ids=["held", "retired", "reported"],
 )
@@ -132,7 +133,7 @@ def test_a_context_that_asks_for_an_artifact_gets_one() -> None:
     """Without the digest nobody could say later what runs there."""
     pack = SKETCH.read_bytes().replace(b"contexts: [", b"contexts: [{id: vault, artifact: required, unguarded: true}, ")
     world = World.found({"policy.yaml": pack})
-    world.must("evaluator", c.Fire(c.ModelRegister(MODEL, (OWN,))))
+    world.must("evaluator", c.Fire(f.ModelRegister(MODEL, (OWN,))))
 
     assert codes(world.fire("release-bot", replace(RECORD, context="vault", artifact=""))) == [Code.ARTIFACT_REQUIRED]
     assert codes(world.fire("release-bot", replace(RECORD, context="vault"))) == []
@@ -162,21 +163,21 @@ def test_a_deployment_ends_once(world: World) -> None:
     """A live one ends, with who and when; an ended one has no edge; one that never was is not found."""
     name = deployed(world).name
 
-    world.must("release-bot", c.Fire(c.DeploymentEnd(name)))
+    world.must("release-bot", c.Fire(f.DeploymentEnd(name)))
 
     ended = world.state.need(name, r.Deployment)
     assert (ended.state, ended.ended_at, ended.ender) == ("ended", world.state.time, "principals/release-bot")
-    assert codes(world.fire("release-bot", c.DeploymentEnd(name))) == [Code.NO_SUCH_EDGE]
-    assert codes(world.fire("release-bot", c.DeploymentEnd("deployments/9"))) == [Code.NOT_FOUND]
+    assert codes(world.fire("release-bot", f.DeploymentEnd(name))) == [Code.NO_SUCH_EDGE]
+    assert codes(world.fire("release-bot", f.DeploymentEnd("deployments/9"))) == [Code.NOT_FOUND]
 
 
 def test_only_live_ones_are_out_of_compliance(world: World) -> None:
     """A hold puts every live deployment of its model out of compliance; ended ones and other models' stay out of it."""
     first, second = deployed(world).name, deployed(world).name
-    world.must("release-bot", c.Fire(c.DeploymentEnd(first)))
+    world.must("release-bot", c.Fire(f.DeploymentEnd(first)))
     assert denied(world) == set()
 
-    world.fire("owner-a", c.HoldPlace(MODEL))
+    world.fire("owner-a", f.HoldPlace(MODEL))
 
     assert denied(world) == {second}
     assert list(live_deployments(world.state, "models/other")) == []
@@ -198,7 +199,7 @@ def test_a_record_without_serving_conditions_is_refused(world: World) -> None:
     """An entry that holds a verdict says what it was served under; ending a deployment holds none."""
     deployed(world)
 
-    for firing, serving in ((RECORD, ()), (c.DeploymentEnd("deployments/1"), verdicts.SERVING)):
+    for firing, serving in ((RECORD, ()), (f.DeploymentEnd("deployments/1"), verdicts.SERVING)):
         facts = c.Facts(world.now + 1, (), serving)
         decided = decide(current(), world.policy, world.state, c.Fire(firing), facts, actor("release-bot"))
         assert codes(decided) == [Code.SERVING]
@@ -210,15 +211,15 @@ def test_a_grants_scope_is_over_the_deployments_model(world: World) -> None:
 
     for who in ("owner-a", "bot-of-n"):
         assert codes(world.fire(who, RECORD)) == [Code.RIGHT_MISSING]
-        assert codes(world.fire(who, c.DeploymentEnd("deployments/1"))) == [Code.RIGHT_MISSING]
-    assert codes(world.fire("bot-of-m", c.DeploymentEnd("deployments/1"))) == []
+        assert codes(world.fire(who, f.DeploymentEnd("deployments/1"))) == [Code.RIGHT_MISSING]
+    assert codes(world.fire("bot-of-m", f.DeploymentEnd("deployments/1"))) == []
 
 
 def test_a_record_rides_in_a_change_and_is_judged_after_what_stands_before_it(world: World) -> None:
     """The change that lifts the hold records an ALLOW; each of its sign-offs says what a verdict was served under."""
-    world.fire("owner-a", c.HoldPlace(MODEL))
+    world.fire("owner-a", f.HoldPlace(MODEL))
 
-    world.enact(c.HoldLift("holds/1"), RECORD, by="deployer")
+    world.enact(f.HoldLift("holds/1"), RECORD, by="deployer")
 
     assert world.state.need("deployments/1", r.Deployment).allowed
     assert [entry.facts.serving for entry in world.entries[-2:]] == [verdicts.SERVING] * 2
@@ -226,7 +227,7 @@ def test_a_record_rides_in_a_change_and_is_judged_after_what_stands_before_it(wo
 
 def test_only_who_may_deploy_proposes_a_record(world: World) -> None:
     """In a change as well the record takes its own right."""
-    content = world.content(c.LevelRaise(f"{MODEL}/levels/deployment", "guarded"), RECORD)
+    content = world.content(f.LevelRaise(f"{MODEL}/levels/deployment", "guarded"), RECORD)
 
     assert codes(world.attempt("evaluator", c.ProposeChange(content))) == [Code.RIGHT_MISSING]
 
@@ -234,7 +235,7 @@ def test_only_who_may_deploy_proposes_a_record(world: World) -> None:
 def test_replay_and_rebuild_give_the_same_deployments(world: World) -> None:
     """The verdict at record is found again from nothing, and the fold can be made again from its resources."""
     deployed(world)
-    world.must("release-bot", c.Fire(c.DeploymentEnd(deployed(world).name)))
+    world.must("release-bot", c.Fire(f.DeploymentEnd(deployed(world).name)))
 
     replay = Replay(world.resolve)
     for data in world.encoded():
@@ -251,6 +252,6 @@ def test_no_other_edge(state: str, world: World) -> None:
     """Only a live deployment ends."""
     known = r.Deployment("deployments/1", MODEL, "api", "", "x", "", allowed=True, state=state)
 
-    ending = outcome(world, with_model(world, known), c.DeploymentEnd("deployments/1"), NOW)
+    ending = outcome(world, with_model(world, known), f.DeploymentEnd("deployments/1"), NOW)
 
     assert ending == ("ended" if state == "live" else Code.NO_SUCH_EDGE)

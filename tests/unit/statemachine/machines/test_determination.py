@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.machines.step import Moved
 from interlock.statemachine.unmet import Code
@@ -48,7 +48,7 @@ def test_report(old: str, shade: str, new: str, world: World) -> None:
     """A report only ever makes a determination stricter or less certain."""
     state = with_model(world, determination(old, shade))
 
-    assert outcome(world, state, c.DeterminationReport(NAME, new)) == reported(old, shade, new)
+    assert outcome(world, state, f.DeterminationReport(NAME, new)) == reported(old, shade, new)
 
 
 @pytest.mark.parametrize(("old", "shade"), OLD)
@@ -57,7 +57,7 @@ def test_report_never_confirms_nor_prolongs(old: str, shade: str, new: str, worl
     """Nobody confirms alone: what was not fresh stays so, and a fresh one keeps its end."""
     before = determination(old, shade)
 
-    result = step(world, with_model(world, before), c.DeterminationReport(NAME, new))
+    result = step(world, with_model(world, before), f.DeterminationReport(NAME, new))
 
     assert isinstance(result, Moved)
     after = result.state.determination(MODEL, "misuse")
@@ -83,7 +83,7 @@ def test_confirm(old: str, shade: str, world: World) -> None:
     """Confirm needs an unconfirmed report, or renews what could not be ruled out."""
     state = with_model(world, determination(old, shade))
 
-    assert outcome(world, state, c.DeterminationConfirm(NAME)) == CONFIRM.get((old, shade), NO)
+    assert outcome(world, state, f.DeterminationConfirm(NAME)) == CONFIRM.get((old, shade), NO)
 
 
 @pytest.mark.parametrize(("old", "shade"), OLD)
@@ -91,11 +91,11 @@ def test_rule_out(old: str, shade: str, world: World) -> None:
     """Ruling out gives ruled_out, confirmed and fresh, from wherever it starts."""
     state = with_model(world, determination(old, shade))
 
-    assert outcome(world, state, c.DeterminationRuleOut(NAME)) == "ruled_out/confirmed"
+    assert outcome(world, state, f.DeterminationRuleOut(NAME)) == "ruled_out/confirmed"
 
 
-@pytest.mark.parametrize("firing", [c.DeterminationConfirm(NAME), c.DeterminationRuleOut(NAME)])
-def test_a_settled_one_lapses_after_the_cadence(firing: c.Firing, world: World) -> None:
+@pytest.mark.parametrize("firing", [f.DeterminationConfirm(NAME), f.DeterminationRuleOut(NAME)])
+def test_a_settled_one_lapses_after_the_cadence(firing: f.Firing, world: World) -> None:
     """Confirm and rule out set the lapse instant to the apply time plus the threshold's cadence."""
     state = with_model(world, determination("reached", "unconfirmed"))
 
@@ -111,8 +111,8 @@ def test_it_has_lapsed_from_that_instant_on(world: World) -> None:
     """Intervals are [from, until): at the lapse instant itself it has lapsed."""
     state = with_model(world, determination("ruled_out", "confirmed"))
 
-    before = outcome(world, state, c.DeterminationReport(NAME, "ruled_out"), NOW)
-    after = outcome(world, state, c.DeterminationReport(NAME, "ruled_out"), NOW + 1)
+    before = outcome(world, state, f.DeterminationReport(NAME, "ruled_out"), NOW)
+    after = outcome(world, state, f.DeterminationReport(NAME, "ruled_out"), NOW + 1)
 
     assert (before, after) == ("settled", "ruled_out/unconfirmed")
 
@@ -121,7 +121,7 @@ def test_a_stricter_report_on_a_fresh_one_keeps_who_confirmed(world: World) -> N
     """Confirmation and its positions are kept; only the conclusion is of this entry."""
     state = with_model(world, determination("ruled_out", "confirmed"))
 
-    result = step(world, state, c.DeterminationReport(NAME, "reached"))
+    result = step(world, state, f.DeterminationReport(NAME, "reached"))
 
     assert isinstance(result, Moved)
     after = result.state.determination(MODEL, "misuse")
@@ -133,7 +133,7 @@ def test_compute_at_confirmation_is_the_models(world: World) -> None:
     state = with_model(world, determination("reached", "unconfirmed"))
     state = state.put(replace(state.need(MODEL, r.Model), effective_compute="1e25"))
 
-    result = step(world, state, c.DeterminationConfirm(NAME))
+    result = step(world, state, f.DeterminationConfirm(NAME))
 
     assert isinstance(result, Moved)
     assert result.state.determination(MODEL, "misuse").compute_at_confirmation == "1e25"
@@ -143,7 +143,7 @@ def test_a_tracked_threshold_never_lapses(wide_world: World) -> None:
     """What is only watched has no cadence."""
     name = f"{MODEL}/determinations/watched"
 
-    result = step(wide_world, with_model(wide_world), c.DeterminationRuleOut(name))
+    result = step(wide_world, with_model(wide_world), f.DeterminationRuleOut(name))
 
     assert isinstance(result, Moved)
     assert result.state.determination(MODEL, "watched").lapses_at is None
@@ -152,16 +152,16 @@ def test_a_tracked_threshold_never_lapses(wide_world: World) -> None:
 @pytest.mark.parametrize(
     ("firing", "code"),
     [
-        (c.DeterminationReport(f"{MODEL}/determinations/unknown", "reached"), Code.THRESHOLD_UNKNOWN),
-        (c.DeterminationConfirm("models/nobody/determinations/misuse"), Code.MODEL_UNKNOWN),
-        (c.DeterminationRuleOut("models/gone/determinations/misuse"), Code.MODEL_RETIRED),
-        (c.DeterminationReport(NAME, "reached", evidence=("evidence/9",)), Code.EVIDENCE_UNKNOWN),
-        (c.DeterminationReport(NAME, "reached", "assessments/9"), Code.NOT_FOUND),
-        (c.DeterminationReport(NAME, "undetermined"), Code.MALFORMED),
-        (c.DeterminationReport(NAME, "unspecified"), Code.MALFORMED),
+        (f.DeterminationReport(f"{MODEL}/determinations/unknown", "reached"), Code.THRESHOLD_UNKNOWN),
+        (f.DeterminationConfirm("models/nobody/determinations/misuse"), Code.MODEL_UNKNOWN),
+        (f.DeterminationRuleOut("models/gone/determinations/misuse"), Code.MODEL_RETIRED),
+        (f.DeterminationReport(NAME, "reached", evidence=("evidence/9",)), Code.EVIDENCE_UNKNOWN),
+        (f.DeterminationReport(NAME, "reached", "assessments/9"), Code.NOT_FOUND),
+        (f.DeterminationReport(NAME, "undetermined"), Code.MALFORMED),
+        (f.DeterminationReport(NAME, "unspecified"), Code.MALFORMED),
     ],
 )
-def test_refused(firing: c.Firing, code: Code, world: World) -> None:
+def test_refused(firing: f.Firing, code: Code, world: World) -> None:
     """Unknown thresholds, models, evidence, assessments and conclusions are refused with a code each."""
     state = with_model(world, r.Model("models/gone", "retired"))
 
@@ -186,7 +186,7 @@ def test_a_report_belongs_to_an_open_assessment_of_it(wrong: r.Assessment, world
     """A report under an assessment that is over, of another model or of other thresholds is refused."""
     state = with_model(world, wrong)
 
-    result = outcome(world, state, c.DeterminationReport(NAME, "reached", "assessments/1"))
+    result = outcome(world, state, f.DeterminationReport(NAME, "reached", "assessments/1"))
 
     assert result == Code.REPORT_NOT_OF_ASSESSMENT
 
@@ -196,7 +196,7 @@ def test_a_report_is_noted_in_its_assessment(old: str, shade: str, world: World)
     """The assessment keeps the report's position, also where nothing moves."""
     state = with_model(world, determination(old, shade), assessment())
 
-    result = step(world, state, c.DeterminationReport(NAME, "ruled_out", "assessments/1"))
+    result = step(world, state, f.DeterminationReport(NAME, "ruled_out", "assessments/1"))
 
     assert isinstance(result, Moved)
     assert result.state.need("assessments/1", r.Assessment).reports == (state.size,)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.unmet import Code
 from tests.unit.statemachine.steps import MODEL, outcome, with_model
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 NAME = f"{MODEL}/levels/deployment"
 LEVELS = ("basic", "guarded", "strict", "sealed")
-MOVES: Final[dict[str, type[c.LevelAssign | c.LevelRaise | c.LevelLower]]] = {
-    "assign": c.LevelAssign,
-    "raise": c.LevelRaise,
-    "lower": c.LevelLower,
+MOVES: Final[dict[str, type[f.LevelAssign | f.LevelRaise | f.LevelLower]]] = {
+    "assign": f.LevelAssign,
+    "raise": f.LevelRaise,
+    "lower": f.LevelLower,
 }
 
 
@@ -105,14 +105,14 @@ def test_confirm(level: r.Level, conclusions: dict[str, str], result: str, wide_
     """A provisional level is confirmed once it is no longer a mere precaution."""
     state = with_model(wide_world, level, *determined(**conclusions))
 
-    assert outcome(wide_world, state, c.LevelConfirm(NAME)) == result
+    assert outcome(wide_world, state, f.LevelConfirm(NAME)) == result
 
 
 def test_later_determinations_do_not_move_it(wide_world: World) -> None:
     """A report changes what is required and leaves the assigned level alone."""
     state = with_model(wide_world, r.Level(NAME, "confirmed", "basic"))
 
-    outcome(wide_world, state, c.DeterminationReport(f"{MODEL}/determinations/misuse", "reached"))
+    outcome(wide_world, state, f.DeterminationReport(f"{MODEL}/determinations/misuse", "reached"))
 
     assert state.level(MODEL, "deployment").state == "confirmed(basic)"
 
@@ -120,14 +120,14 @@ def test_later_determinations_do_not_move_it(wide_world: World) -> None:
 @pytest.mark.parametrize(
     ("firing", "code"),
     [
-        (c.LevelAssign(f"{MODEL}/levels/unknown", "basic"), Code.STANDARD_UNKNOWN),
-        (c.LevelAssign(NAME, "unknown"), Code.LEVEL_UNKNOWN),
-        (c.LevelRaise("models/nobody/levels/deployment", "basic"), Code.MODEL_UNKNOWN),
-        (c.LevelConfirm("models/gone/levels/deployment"), Code.MODEL_RETIRED),
-        (c.LevelConfirm(f"{MODEL}/levels/unknown"), Code.STANDARD_UNKNOWN),
+        (f.LevelAssign(f"{MODEL}/levels/unknown", "basic"), Code.STANDARD_UNKNOWN),
+        (f.LevelAssign(NAME, "unknown"), Code.LEVEL_UNKNOWN),
+        (f.LevelRaise("models/nobody/levels/deployment", "basic"), Code.MODEL_UNKNOWN),
+        (f.LevelConfirm("models/gone/levels/deployment"), Code.MODEL_RETIRED),
+        (f.LevelConfirm(f"{MODEL}/levels/unknown"), Code.STANDARD_UNKNOWN),
     ],
 )
-def test_refused(firing: c.Firing, code: Code, wide_world: World) -> None:
+def test_refused(firing: f.Firing, code: Code, wide_world: World) -> None:
     """Unknown standards, levels and models are refused."""
     state = with_model(wide_world, r.Model("models/gone", "retired"))
 
@@ -141,4 +141,4 @@ def test_a_level_of_another_policy_is_a_dead_end(wide_world: World) -> None:
     results = [outcome(wide_world, state, firing(NAME, "guarded")) for firing in MOVES.values()]
 
     assert results == [Code.LEVEL_ORDER] * 3
-    assert outcome(wide_world, state, c.LevelConfirm(NAME)) == Code.NO_SUCH_EDGE
+    assert outcome(wide_world, state, f.LevelConfirm(NAME)) == Code.NO_SUCH_EDGE

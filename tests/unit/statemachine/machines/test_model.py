@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.machines.step import Moved
 from interlock.statemachine.unmet import Code, RefusalKind, Refused
@@ -21,31 +21,31 @@ RUN = "evidence/1"
 @pytest.mark.parametrize(
     ("firing", "expected"),
     [
-        (c.ModelRegister("models/new"), "registered"),
-        (c.ModelRegister("models/new", (sha256_of("new"),)), "registered"),
-        (c.ModelRegister(MODEL), Code.NAME_TAKEN),
-        (c.ModelRegister("models/gone"), Code.NAME_TAKEN),
-        (c.ModelRegister("models/new", (ONE,)), Code.ARTIFACT_TAKEN),
-        (c.ModelRegister("models/new", (TWO,)), Code.ARTIFACT_TAKEN),
-        (c.ModelRegister("models/new", (ONE, TWO)), f"{Code.ARTIFACT_TAKEN} {Code.ARTIFACT_TAKEN}"),
-        (c.ModelRegister("models/new", (sha256_of("x"), sha256_of("x"))), Code.MALFORMED),
-        (c.ModelAddArtifact(MODEL, sha256_of("new")), "registered"),
-        (c.ModelAddArtifact(MODEL, ONE), Code.ARTIFACT_TAKEN),
-        (c.ModelAddArtifact(MODEL, TWO), Code.ARTIFACT_TAKEN),
-        (c.ModelAddArtifact("models/gone", sha256_of("new")), Code.MODEL_RETIRED),
-        (c.ModelAddArtifact("models/nobody", sha256_of("new")), Code.MODEL_UNKNOWN),
-        (c.ModelRetire(MODEL), "retired"),
-        (c.ModelRetire("models/gone"), "settled"),
-        (c.ModelRetire("models/nobody"), Code.MODEL_UNKNOWN),
-        (c.ModelRecordRun(MODEL, RUN), "registered"),
-        (c.ModelRecordRun("models/gone", RUN), Code.MODEL_RETIRED),
-        (c.ModelRecordRun("models/nobody", RUN), Code.MODEL_UNKNOWN),
-        (c.ModelRecordRun(MODEL, "evidence/9"), Code.EVIDENCE_UNKNOWN),
-        (c.ModelRecordRun(MODEL, "evidence/2"), Code.EVIDENCE_MISSING),
-        (c.ModelRecordRun(MODEL, "evidence/3"), Code.EVIDENCE_MISSING),
+        (f.ModelRegister("models/new"), "registered"),
+        (f.ModelRegister("models/new", (sha256_of("new"),)), "registered"),
+        (f.ModelRegister(MODEL), Code.NAME_TAKEN),
+        (f.ModelRegister("models/gone"), Code.NAME_TAKEN),
+        (f.ModelRegister("models/new", (ONE,)), Code.ARTIFACT_TAKEN),
+        (f.ModelRegister("models/new", (TWO,)), Code.ARTIFACT_TAKEN),
+        (f.ModelRegister("models/new", (ONE, TWO)), f"{Code.ARTIFACT_TAKEN} {Code.ARTIFACT_TAKEN}"),
+        (f.ModelRegister("models/new", (sha256_of("x"), sha256_of("x"))), Code.MALFORMED),
+        (f.ModelAddArtifact(MODEL, sha256_of("new")), "registered"),
+        (f.ModelAddArtifact(MODEL, ONE), Code.ARTIFACT_TAKEN),
+        (f.ModelAddArtifact(MODEL, TWO), Code.ARTIFACT_TAKEN),
+        (f.ModelAddArtifact("models/gone", sha256_of("new")), Code.MODEL_RETIRED),
+        (f.ModelAddArtifact("models/nobody", sha256_of("new")), Code.MODEL_UNKNOWN),
+        (f.ModelRetire(MODEL), "retired"),
+        (f.ModelRetire("models/gone"), "settled"),
+        (f.ModelRetire("models/nobody"), Code.MODEL_UNKNOWN),
+        (f.ModelRecordRun(MODEL, RUN), "registered"),
+        (f.ModelRecordRun("models/gone", RUN), Code.MODEL_RETIRED),
+        (f.ModelRecordRun("models/nobody", RUN), Code.MODEL_UNKNOWN),
+        (f.ModelRecordRun(MODEL, "evidence/9"), Code.EVIDENCE_UNKNOWN),
+        (f.ModelRecordRun(MODEL, "evidence/2"), Code.EVIDENCE_MISSING),
+        (f.ModelRecordRun(MODEL, "evidence/3"), Code.EVIDENCE_MISSING),
     ],
 )
-def test_edge(firing: c.Firing, expected: str, world: World) -> None:
+def test_edge(firing: f.Firing, expected: str, world: World) -> None:
     """Each trigger leads where the design says, or is refused: names and digests belong to one model for ever."""
     documents = (
         run("1e25"),
@@ -87,7 +87,7 @@ def known(threshold: str, shade: str, compute: str = "") -> r.Determination:
 
 def test_a_name_taken_is_an_already_exists(world: World) -> None:
     """A taken name is its own kind of refusal."""
-    result = step(world, with_model(world), c.ModelRegister(MODEL))
+    result = step(world, with_model(world), f.ModelRegister(MODEL))
 
     assert isinstance(result, Refused)
     assert result.kind is RefusalKind.ALREADY_EXISTS
@@ -100,7 +100,7 @@ def test_a_later_artifact_lapses_what_was_confirmed(wide_world: World) -> None:
         known("watched", "confirmed"),
     )  # fmt: skip
 
-    result = step(wide_world, state, c.ModelAddArtifact(MODEL, ONE))
+    result = step(wide_world, state, f.ModelAddArtifact(MODEL, ONE))
 
     assert isinstance(result, Moved)
     after = {name: result.state.determination(MODEL, name) for name in ("misuse", "theft", "autonomy", "watched")}
@@ -131,7 +131,7 @@ def test_compute_that_has_grown_lapses(threshold: str, before: str, now: str, la
     """A run at or past the pack's growth lapses the determination, exactly; no figure then is growth."""
     state = with_model(wide_world, known(threshold, "confirmed", before), run(now))
 
-    result = step(wide_world, state, c.ModelRecordRun(MODEL, RUN))
+    result = step(wide_world, state, f.ModelRecordRun(MODEL, RUN))
 
     assert isinstance(result, Moved)
     assert result.state.determination(MODEL, threshold).lapsed_at(NOW) == lapses
@@ -142,7 +142,7 @@ def test_a_run_leaves_what_is_not_fresh(shade: str, wide_world: World) -> None:
     """A lapse instant that has passed is not moved, and what is unconfirmed has none."""
     state = with_model(wide_world, known("misuse", shade, "1"), run("1e30"))
 
-    result = step(wide_world, state, c.ModelRecordRun(MODEL, RUN))
+    result = step(wide_world, state, f.ModelRecordRun(MODEL, RUN))
 
     assert isinstance(result, Moved)
     assert result.state.determination(MODEL, "misuse") == known("misuse", shade, "1")
@@ -152,8 +152,8 @@ def test_a_tightening_lapse_keeps_who_gave_the_lapse_instant(wide_world: World) 
     """The run's entry is not what taint follows; a later artifact's is."""
     state = with_model(wide_world, known("misuse", "confirmed", "1"), run("1e30"))
 
-    lapsed = step(wide_world, state, c.ModelRecordRun(MODEL, RUN))
-    other = step(wide_world, state, c.ModelAddArtifact(MODEL, ONE))
+    lapsed = step(wide_world, state, f.ModelRecordRun(MODEL, RUN))
+    other = step(wide_world, state, f.ModelAddArtifact(MODEL, ONE))
 
     assert isinstance(lapsed, Moved)
     assert isinstance(other, Moved)
@@ -169,7 +169,7 @@ def test_the_model_keeps_the_most(first: str, then: str, kept: str, wide_world: 
     state = with_model(wide_world, run(then))
     state = state.put(replace(state.need(MODEL, r.Model), effective_compute=first))
 
-    result = step(wide_world, state, c.ModelRecordRun(MODEL, RUN))
+    result = step(wide_world, state, f.ModelRecordRun(MODEL, RUN))
 
     assert isinstance(result, Moved)
     assert result.state.need(MODEL, r.Model).effective_compute == kept

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.machines.step import Moved
 from interlock.statemachine.unmet import Code, RefusalKind, Refused
@@ -31,17 +31,17 @@ STATES = {
     "suspended(degraded)": r.Safeguard(NAME, "suspended", "degraded", NOW + DAY_US),
     "retired": r.Safeguard(NAME, "retired"),
 }
-TRIGGERS: Final[dict[str, c.Firing]] = {
-    "start": c.SafeguardStart(NAME),
-    "verify": c.SafeguardVerify(NAME, ("evidence/1",)),
-    "activate": c.SafeguardActivate(NAME),
-    "reattest": c.SafeguardReattest(NAME, ("evidence/1",)),
-    "degrade": c.SafeguardDegrade(NAME),
-    "restore": c.SafeguardRestore(NAME),
-    "suspend": c.SafeguardSuspend(NAME),
-    "resume": c.SafeguardResume(NAME),
-    "retire": c.SafeguardRetire(NAME),
-    "replan": c.SafeguardReplan(NAME),
+TRIGGERS: Final[dict[str, f.Firing]] = {
+    "start": f.SafeguardStart(NAME),
+    "verify": f.SafeguardVerify(NAME, ("evidence/1",)),
+    "activate": f.SafeguardActivate(NAME),
+    "reattest": f.SafeguardReattest(NAME, ("evidence/1",)),
+    "degrade": f.SafeguardDegrade(NAME),
+    "restore": f.SafeguardRestore(NAME),
+    "suspend": f.SafeguardSuspend(NAME),
+    "resume": f.SafeguardResume(NAME),
+    "retire": f.SafeguardRetire(NAME),
+    "replan": f.SafeguardReplan(NAME),
 }
 REMEMBERED = ("implementing", "verified", "active", "degraded")
 EXPECTED = {
@@ -183,7 +183,7 @@ def test_what_shows_that_it_works(
 ) -> None:
     """Verify and reattest take evidence of the right kind that is fresh at the instant."""
     state = with_model(world, STATES["implementing" if trigger == "verify" else "active"], *documents)
-    firing = c.SafeguardVerify(NAME, named) if trigger == "verify" else c.SafeguardReattest(NAME, named)
+    firing = f.SafeguardVerify(NAME, named) if trigger == "verify" else f.SafeguardReattest(NAME, named)
 
     result = step(world, state, firing)
 
@@ -218,7 +218,7 @@ def test_a_shared_safeguard_leans_on_all_models(wide_world: World) -> None:
     state = state.put(r.Model("models/o")).put(r.Level("models/o/levels/deployment", "confirmed", "basic"))
     state = state.put(r.Model("models/p", "retired")).put(r.Level("models/p/levels/deployment", "confirmed", "guarded"))
 
-    result = step(wide_world, state, c.SafeguardRetire(SHARED))
+    result = step(wide_world, state, f.SafeguardRetire(SHARED))
 
     assert isinstance(result, Refused)
     assert result.unmet[0].code is Code.SAFEGUARD_LEANED_ON
@@ -230,14 +230,14 @@ def test_a_recommendation_is_leaned_on_by_nobody(wide_world: World) -> None:
     name = f"{MODEL}/safeguards/tips"
     level = r.Level(f"{MODEL}/levels/deployment", "confirmed", "guarded")
 
-    assert outcome(wide_world, with_model(wide_world, level), c.SafeguardRetire(name)) == "retired"
+    assert outcome(wide_world, with_model(wide_world, level), f.SafeguardRetire(name)) == "retired"
 
 
 def test_a_replaced_safeguard_is_leaned_on_by_nobody(wide_world: World) -> None:
     """Where a higher level's safeguard replaces a lower one's, the lower one can go."""
     level = r.Level(f"{MODEL}/levels/deployment", "confirmed", "strict")
 
-    assert outcome(wide_world, with_model(wide_world, level), c.SafeguardRetire(NAME)) == "retired"
+    assert outcome(wide_world, with_model(wide_world, level), f.SafeguardRetire(NAME)) == "retired"
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_names_that_are_no_safeguard(name: str, code: Code, wide_world: World) -
     """A shared one is not a model's, a model's is not shared, and models must be in use."""
     state = with_model(wide_world, r.Model("models/gone", "retired"))
 
-    assert outcome(wide_world, state, c.SafeguardStart(name)) == code
+    assert outcome(wide_world, state, f.SafeguardStart(name)) == code
 
 
 def test_retired_starts_over_with_nothing(world: World) -> None:
