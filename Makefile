@@ -18,7 +18,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test mutation proofs-exhaustive bench check proto fmt lock
+.PHONY: help install demo test mutation fuzz proofs-exhaustive bench check proto fmt lock
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ test: $(INSTALLED) ## run the whole suite against real servers
 
 mutation: $(INSTALLED) ## run the verifier at every byte of one entry of each command
 	$(BIN)/python -m tests.exhaustive.mutation $(ARGS)
+
+fuzz: $(INSTALLED) ## fuzz every reader of foreign bytes for a moment; ARGS='note --seconds 600 --keep'
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 proofs-exhaustive: $(INSTALLED) ## hold 1.2 million proofs against an independent implementation; minutes
 	$(BIN)/python -m tests.exhaustive.proofs

@@ -20,13 +20,12 @@ principals:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from interlock.service.genesis.plan import EVERYTHING, Plan, PlanError, PlannedGrant, PlannedPrincipal
+from interlock.statemachine.policy.yamltree import read_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 _Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]{0,62}$")]
 _Scope = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._*?-]{1,64}$")]
 _Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+_MAX_BYTES: Final = 1 << 20
 
 
 class _Strict(BaseModel):
@@ -69,13 +70,7 @@ class _Genesis(_Strict):
 
 def read_reviewed(path: Path) -> tuple[Plan, str]:
     """Return the plan of a file, and the pack that it names (an id, or a path). Raises PlanError."""
-    try:
-        # JSON is YAML 1.2; the safe loader refuses equal keys and makes nothing but plain values.
-        value = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
-    except OSError as error:
-        raise PlanError(f"{path}: {error.strerror}") from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise PlanError(f"{path}: {error}") from error
+    value = _read(path)
     try:
         genesis = _Genesis.model_validate(value)
     except ValidationError as error:
@@ -84,6 +79,24 @@ def read_reviewed(path: Path) -> tuple[Plan, str]:
     beside = path.parent / genesis.policy
     pack = str(beside) if beside.is_dir() else genesis.policy
     return Plan(tuple(map(_planned, genesis.principals)), genesis.recovery_threshold), pack
+
+
+def _read(path: Path) -> object:
+    """Return the plain values of a file (JSON is YAML 1.2), read as strictly as a policy pack is."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PlanError(f"{path}: {error.strerror}") from error
+    if len(data) > _MAX_BYTES:
+        raise PlanError(f"{path}: more than {_MAX_BYTES} bytes")
+    try:
+        tree, findings = read_tree(str(path), data.decode())
+    except UnicodeDecodeError as error:
+        raise PlanError(f"{path}: {error}") from error
+    if tree is None:
+        rows = [f"{row.file}:{row.line}:{row.column}: {row.message}" for row in findings]
+        raise PlanError("; ".join(rows) or f"{path}: not a mapping")
+    return tree.root
 
 
 def _planned(row: _Principal) -> PlannedPrincipal:
