@@ -15,7 +15,13 @@ from interlock.statemachine import resources as r
 from interlock.statemachine.levels import required_level
 from interlock.statemachine.machines.fire import fire
 from interlock.statemachine.machines.step import Moment
-from interlock.statemachine.names import determination_name, leaf_of, level_name, safeguard_name
+from interlock.statemachine.names import (
+    credential_name,
+    determination_name,
+    leaf_of,
+    level_name,
+    safeguard_name,
+)
 from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.triggers import DIRECTIONS, Direction
 from interlock.statemachine.unmet import Code, Refused
@@ -31,6 +37,9 @@ if TYPE_CHECKING:
 
 Draw = Any
 """``data.draw``: its own type is private to Hypothesis."""
+
+SPARE = ("principals/owner-b", "principals/reviewer-b", "principals/owner-of-m", "principals/requester")
+"""Accounts that tests here can do without."""
 
 CONCLUSIONS = ("ruled_out", "cannot_rule_out", "reached")
 SPANS = (1, 3_600_000_000, 20 * DAY_US, 60 * DAY_US, 100 * DAY_US, 400 * DAY_US)
@@ -63,6 +72,25 @@ def a_safeguard(draw: Draw, policy: Policy) -> str:
     known = draw(st.sampled_from(list(policy.safeguards.values())))
     shared = known.shared is not draw(st.integers(0, 9).map(lambda n: n == 0))
     return safeguard_name(a_model(draw), draw(st.sampled_from([*[known.id] * 9, "nothing"])), shared=shared)
+
+
+def a_spare_account(draw: Draw, world: World) -> str:
+    """Draw an account that the tests can do without, now and then one that there is none of."""
+    spare = [name for name in SPARE if name in world.state.items]
+    return str(draw(st.sampled_from([*spare, *spare, "principals/never", "principals/recovery-1"])))
+
+
+def a_key(draw: Draw, world: World) -> str:
+    """Draw a key of such an account."""
+    owner = a_spare_account(draw, world)
+    account = world.state.find(owner, r.Principal)
+    keys = [key.fingerprint for key in account.credentials] if account is not None else []
+    return credential_name(owner, draw(st.sampled_from([*keys, "0" * 64])))
+
+
+def a_grant(draw: Draw, world: World) -> str:
+    """Draw a role of such an account."""
+    return str(draw(st.sampled_from([*(g.name for name in SPARE for g in world.state.grants(name)), "grants/999"])))
 
 
 def some_evidence(draw: Draw, world: World) -> tuple[str, ...]:
@@ -137,8 +165,17 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
     f.DeploymentEnd: lambda draw, w, _p: f.DeploymentEnd(
         draw(st.sampled_from(names_of(w, r.Deployment, "deployments/99")))
     ),
+    f.PrincipalSuspend: lambda draw, w, _p: f.PrincipalSuspend(a_spare_account(draw, w)),
+    f.PrincipalRemove: lambda draw, w, _p: f.PrincipalRemove(a_spare_account(draw, w)),
+    f.CredentialRevoke: lambda draw, w, _p: f.CredentialRevoke(
+        a_key(draw, w), draw(st.sampled_from([0, 0, 1, max(1, w.state.time), w.state.time + DAY_US]))
+    ),
+    f.GrantEnd: lambda draw, w, _p: f.GrantEnd(a_grant(draw, w)),
 }
 """How each trigger is drawn."""
+
+ADMINISTERING = (f.PrincipalSuspend, f.PrincipalRemove, f.CredentialRevoke, f.GrantEnd)
+"""What one administrator does to accounts."""
 
 LOOSENING = (
     f.ModelAddArtifact, f.DeterminationConfirm, f.DeterminationRuleOut, f.LevelAssign, f.LevelRaise, f.LevelLower,

@@ -28,6 +28,7 @@ from interlock.v1 import (
     change_pb2,
     gate_pb2,
     hold_pb2,
+    identity_pb2,
     model_pb2,
     safeguard_pb2,
     trigger_pb2,
@@ -59,6 +60,7 @@ REFUSALS: Final = {
     grpc.StatusCode.ALREADY_EXISTS,
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.UNAUTHENTICATED,
 }
 """How a call may be refused here: never INTERNAL, never UNKNOWN."""
 
@@ -76,6 +78,8 @@ class ServerSide:
         policy = load_pack({"policy.yaml": pack})
         self.world = World(policy, {member.id: member for member in DEV_CAST})
         self.read()
+        for member in DEV_CAST:  # while they still can
+            _ = self.people[member.id].name
 
     def attempt(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401  # any reply; None for a refusal
         """Make a call; check that a refusal is a typed one and wrote nothing but that it was tried."""
@@ -85,6 +89,10 @@ class ServerSide:
         except grpc.RpcError as error:
             answer, refused = answer_of(error), True
             assert answer.code in REFUSALS, answer
+            if answer.code is grpc.StatusCode.UNAUTHENTICATED:
+                assert self.fallen()
+                assert self.read() == []
+                return None
             assert answer.code is not grpc.StatusCode.FAILED_PRECONDITION or answer.unmet, answer
             assert set(answer.unmet) <= {code.value for code in Code}
         for entry in self.read():
@@ -92,6 +100,11 @@ class ServerSide:
         self.check_gate()
         self.check_changes()
         return reply
+
+    def fallen(self) -> bool:
+        """Say whether anybody's account or key was taken: their sessions are over."""
+        accounts = list(self.replay.state.all_of(r.Principal))
+        return any(a.state != "active" or any(key.state != "active" for key in a.credentials) for a in accounts)
 
     def read(self) -> list[Entry]:
         """Read what the log has got since, and replay it."""
@@ -190,6 +203,13 @@ def _report(trigger: trigger_pb2.DeterminationReport) -> assessment_pb2.ReportDe
     )
 
 
+def _revoke(trigger: trigger_pb2.CredentialRevoke) -> identity_pb2.RevokeCredentialRequest:
+    request = identity_pb2.RevokeCredentialRequest(name=trigger.credential, reason="Stolen.")
+    if trigger.compromised_since:
+        request.compromised_since.FromMicroseconds(trigger.compromised_since)
+    return request
+
+
 CALLS: Final[dict[str, tuple[str, str, Callable[[Any], object]]]] = {
     "model_register": ("models", "CreateModel", _model),
     "model_retire": ("models", "RetireModel", lambda t: model_pb2.RetireModelRequest(name=t.model, reason="Done.")),
@@ -254,5 +274,17 @@ CALLS: Final[dict[str, tuple[str, str, Callable[[Any], object]]]] = {
     ),
     "deployment_end": ("gate", "EndDeployment", lambda t: gate_pb2.EndDeploymentRequest(name=t.deployment)),
     "hold_place": ("holds", "PlaceHold", lambda t: hold_pb2.PlaceHoldRequest(target=t.target, reason="To be safe.")),
+    "principal_suspend": (
+        "identity",
+        "SuspendPrincipal",
+        lambda t: identity_pb2.SuspendPrincipalRequest(name=t.principal, reason="Lost."),
+    ),
+    "principal_remove": (
+        "identity",
+        "RemovePrincipal",
+        lambda t: identity_pb2.RemovePrincipalRequest(name=t.principal, reason="Left."),
+    ),
+    "credential_revoke": ("identity", "RevokeCredential", _revoke),
+    "grant_end": ("identity", "EndGrant", lambda t: identity_pb2.EndGrantRequest(name=t.grant, reason="Moved.")),
 }
 """Service, method and request for each trigger that one person can fire."""

@@ -17,7 +17,16 @@ from interlock.statemachine.changes import content_of
 from interlock.statemachine.decide import Accepted
 from interlock.statemachine.unmet import Refused
 from tests.properties.casts import RICH_CAST
-from tests.properties.moves import CONCLUSIONS, SPANS, a_firing, mending, names_of, possible, some_evidence
+from tests.properties.moves import (
+    ADMINISTERING,
+    CONCLUSIONS,
+    SPANS,
+    a_firing,
+    mending,
+    names_of,
+    possible,
+    some_evidence,
+)
 from tests.properties.released import RICH
 from tests.properties.watched import ARTIFACTS, MODELS, WatchedWorld
 from tests.support.world import MINIMAL_CAST, SKETCH, Member, envelope
@@ -101,6 +110,12 @@ class Decisions(RuleBasedStateMachine):
         can = possible(self.world, loosening=False)
         who = data.draw(st.sampled_from(["owner-a", self.proposer, "everything-but-admin"]))
         self.world.attempt(who, c.Fire(data.draw(st.sampled_from(can))))
+
+    @rule(data=DATA)
+    def administer(self, data: st.DataObject) -> None:
+        """The administrator takes somebody's account, key or role."""
+        self.world.attempt("admin", c.Fire(a_firing(data.draw, self.world, ADMINISTERING)))
+        self.world.check_quorums()
 
     @rule(data=DATA, compute=st.sampled_from(["", "1e25", "2.5e25", "4e25"]), ago=st.sampled_from([0, *SPANS]))
     def upload(self, data: st.DataObject, compute: str, ago: int) -> None:

@@ -13,7 +13,7 @@ from interlock.statemachine import resources as r
 from interlock.statemachine.authority import rights_of
 from interlock.statemachine.triggers import DIRECTIONS, Direction
 from interlock.v1 import change_pb2
-from tests.properties.moves import CONCLUSIONS, a_firing, mending, possible, some_evidence
+from tests.properties.moves import ADMINISTERING, CONCLUSIONS, a_firing, mending, possible, some_evidence
 from tests.properties.server_side import CALLS, DEV_CAST, ServerSide
 from tests.properties.watched import ARTIFACTS, MODELS
 from tests.support.server import ServerThread, copy_of, install
@@ -62,6 +62,11 @@ class AtAServer(RuleBasedStateMachine):
             if firing.trigger.value in rights_of(world.policy, world.state, member.name, world.now)
         ]
         self.side.fire(data.draw(st.sampled_from(able)), firing)
+
+    @rule(data=DATA)
+    def administer(self, data: st.DataObject) -> None:
+        """The administrator takes somebody's account, key or role, at once."""
+        self.side.fire("admin", a_firing(data.draw, self.side.world, ADMINISTERING))
 
     @rule(who=PEOPLE, kind=st.sampled_from(["evaluation_results", "red_team_report", "nonsense"]), old=st.booleans())
     def upload(self, who: str, kind: str, *, old: bool) -> None:

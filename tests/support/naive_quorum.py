@@ -1,7 +1,7 @@
 """A second opinion on sign-offs: each rule read off the pack's YAML, each way to fill its slots tried in turn.
 
-Facts (who signed what and when, who proposed, who uploaded) are read from the fold; what they mean is judged here, with
-no help from ``signing.py``, ``quorum.py`` or the compiled policy. Members of the cast keep their genesis grants.
+Facts (who signed what and when, who proposed, who uploaded, who holds what) are read from the fold; what they mean is
+judged here, with no help from ``signing.py``, ``authority.py``, ``quorum.py`` or the compiled policy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from tests.support.oracle import microseconds
 
 if TYPE_CHECKING:
     from interlock.statemachine import firings as f
-    from tests.support.world import Member, World
+    from tests.support.world import World
+
+
+_OF_MODELS = ("model", "determination", "level", "safeguard", "target", "hold", "assessment", "deployment")
 
 
 def slots_of(pack: Any, firing: f.Firing) -> list[dict[str, Any]]:  # noqa: ANN401  # parsed YAML
@@ -56,9 +59,7 @@ def _standard(pack: Any, firing: f.Firing) -> str | None:  # noqa: ANN401  # par
 def _model(world: World, firing: f.Firing) -> str | None:
     """Return the id of the one model that a trigger is about."""
     about = next(
-        getattr(firing, name)
-        for name in ("model", "determination", "level", "safeguard", "target", "hold", "assessment", "deployment")
-        if hasattr(firing, name)
+        getattr(firing, name) for name in (*_OF_MODELS, "principal", "credential", "grant") if hasattr(firing, name)
     )
     if about.startswith("holds/"):
         hold = world.state.find(about, r.Hold)
@@ -73,12 +74,39 @@ def _model(world: World, firing: f.Firing) -> str | None:
 
 
 def _person(world: World, principal: str) -> str:
-    member = _member(world, principal)
-    return member.person or member.id
+    account = world.state.need(principal, r.Principal)
+    return account.person or account.name
 
 
-def _member(world: World, principal: str) -> Member:
-    return world.cast[principal.removeprefix("principals/")]
+def _grants(world: World, principal: str) -> list[r.Grant]:
+    """Return the grants of an account that hold now."""
+    if world.state.need(principal, r.Principal).state != "active":
+        return []
+    return [
+        grant
+        for grant in world.state.all_of(r.Grant)
+        if grant.principal == principal and grant.state == "active" and (grant.until is None or world.now < grant.until)
+    ]
+
+
+def _administers(world: World, person: str) -> bool:
+    """Say whether a person holds the role admin under any account, or did in the last 30 days."""
+    for grant in world.state.all_of(r.Grant):
+        ends = [end for end in (grant.until, grant.ended_at) if end is not None]
+        lately = not ends or world.now < min(ends) + microseconds("30d")
+        if grant.role == "admin" and lately and _person(world, grant.principal) == person:
+            return True
+    return False
+
+
+def _signed_with_a_good_key(world: World, sign_off: r.SignOff) -> bool:
+    """Say whether the key was its owner's alone when it signed."""
+    [key] = [
+        key
+        for key in world.state.need(sign_off.signer, r.Principal).credentials
+        if key.fingerprint == sign_off.credential
+    ]
+    return key.compromised_since is None or sign_off.at < key.compromised_since
 
 
 def _approvals(world: World, change: r.Change) -> list[r.SignOff]:
@@ -89,7 +117,9 @@ def _approvals(world: World, change: r.Change) -> list[r.SignOff]:
         if sign_off.decision == "approve"
         and sign_off.revision == change.revision
         and (not sign_off.not_after or world.now < sign_off.not_after)
-        and all(role != "admin" for role, _ in _member(world, sign_off.signer).grants)
+        and {grant.role for grant in _grants(world, sign_off.signer)} & set(sign_off.roles)
+        and _signed_with_a_good_key(world, sign_off)
+        and not _administers(world, _person(world, sign_off.signer))
     ]
 
 
@@ -101,11 +131,13 @@ def _fits(
     slot: dict[str, Any],
     model: str | None,
 ) -> bool:
-    signer = _member(world, approval.signer)
+    signer = world.state.need(approval.signer, r.Principal)
     role = slot["role"]
     held = any(
-        granted == role and (scope == "*" or (model is not None and fnmatchcase(model, scope)))
-        for granted, scope in signer.grants
+        grant.role == role
+        and (grant.scope == "*" or (model is not None and fnmatchcase(model, grant.scope)))
+        and grant.given_position < change.proposed_position
+        for grant in _grants(world, approval.signer)
     )
     external = "external" in {slot.get("affiliation"), pack["roles"][role].get("affiliation")}
     person = _person(world, approval.signer)

@@ -12,6 +12,7 @@ and the real thing differ, one of them is wrong.
 from __future__ import annotations
 
 import copy
+import hashlib
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -24,9 +25,10 @@ from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
 
 if TYPE_CHECKING:
-    from interlock.statemachine.entry import Entry
+    from interlock.statemachine.entry import Entry, GenesisDocument
 
 STRICTNESS = ["undetermined", "ruled_out", "cannot_rule_out", "reached"]
+_GONE = {"principals": "removed", "credentials": "revoked", "grants": "ended"}
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -51,6 +53,7 @@ class Oracle:
     safeguards: dict[str, dict[str, Any]] = field(default_factory=dict)
     holds: dict[str, dict[str, str]] = field(default_factory=dict)
     deployments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    identity: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: dict[str, bytes] = field(default_factory=dict)
     evidence: dict[str, str] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
@@ -70,7 +73,9 @@ class Oracle:
     def feed(self, entry: Entry) -> None:
         """Take in one entry. Where its transitions end in other states than ours, ``differences`` says so."""
         command = entry.command
-        if isinstance(command, c.Fire):
+        if isinstance(command, c.Genesis):
+            self._found(codec.decode_genesis(command.document))
+        elif isinstance(command, c.Fire):
             self.fire(command.firing, entry.time)
         elif isinstance(command, c.ProposeChange):
             self.changes[f"changes/{len(self.changes) + 1}"] = command.content
@@ -103,6 +108,8 @@ class Oracle:
             return self.holds[resource]["state"]
         if resource in self.deployments:
             return str(self.deployments[resource]["state"])
+        if resource in self.identity:
+            return str(self.identity[resource]["state"])
         return None
 
     def fire(self, firing: f.Firing, now: int) -> None:
@@ -120,6 +127,30 @@ class Oracle:
             self._hold(trigger, firing)
         elif machine == "deployment":
             self._deployment(trigger, firing, now)
+        elif machine in {"principal", "credential", "grant"}:
+            self._identity(machine, trigger, firing)
+
+    def _found(self, document: GenesisDocument) -> None:
+        for account in document.principals:
+            self.identity[account.name] = {"state": "active", "of": account.name}
+        for key in document.credentials:
+            name = f"{key.principal}/credentials/{hashlib.sha256(key.public_key).hexdigest()}"
+            self.identity[name] = {"state": "active", "of": key.principal}
+        for number, grant in enumerate(document.grants, start=1):
+            self.identity[f"grants/{number}"] = {"state": "active", "of": grant.principal}
+
+    def _identity(self, machine: str, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as below
+        known = self.identity[getattr(firing, machine)]
+        if machine == "credential":
+            known["state"] = "revoked"
+        elif machine == "grant":
+            known["state"] = "ended"
+        elif trigger == "suspend":
+            known["state"] = "removed" if known["state"] == "removed" else "suspended"
+        else:
+            for name, row in self.identity.items():
+                if row["of"] == firing.principal:
+                    row["state"] = _GONE[name.split("/")[-2]]
 
     def _model(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # any trigger of the machine
         if trigger == "register":

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from interlock.client.errors import FieldViolation, InvalidRequestError
@@ -37,8 +37,11 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 1 << 20
 _KEYS: Final = ("title", "summary", "triggers", "evidence", "not_before", "apply_separately")
 _NOT_FOR_FILES: Final = frozenset({"reason_digest"})
-_MAY_BE_LEFT_OUT: Final = frozenset({"assessment", "decision"})
+_MAY_BE_LEFT_OUT: Final = frozenset({"assessment", "decision", "compromised_since"})
+_INSTANT: Final = 3  # FieldDescriptor.TYPE_INT64: every number of a trigger is a time in Unix microseconds
 _ENUM: Final = 14  # FieldDescriptor.TYPE_ENUM
+_MICROSECOND: Final = timedelta(microseconds=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,10 @@ class _Reader:
     def _set(self, arm: Any, field: FieldDescriptor, path: YamlPath, value: object) -> None:  # noqa: ANN401  # any arm
         if field.is_repeated:
             getattr(arm, field.name).extend(self._texts(path, value))
+            return
+        if field.type == _INSTANT:
+            moment = self._moment(path, value)
+            setattr(arm, field.name, (moment - _EPOCH) // _MICROSECOND if moment is not None else 0)
             return
         text = self._text(path, value)
         if field.type != _ENUM or field.enum_type is None:

@@ -62,8 +62,9 @@ GROUPS: Final[Mapping[str, Listed]] = MappingProxyType(
         "deployments": Listed("deployments", "Deployments: what runs where, and which of it the gate denies by now."),
         "audit": Listed("audit", "The audit trail: read it, follow it, verify it here from its first byte."),
         "policy": Listed("policy", "Policies: the versions ever adopted, with their packs; and packs to write."),
-        "keys": Listed("keys", "Your own keys: make them here, and see what to hand out of them."),
-        "principals": Listed("principals", "Principals: accounts, their keys and roles."),
+        "keys": Listed("keys", "Keys: make your own here; see everybody's, and revoke one."),
+        "principals": Listed("principals", "Principals: accounts, their keys and roles; suspend or remove one."),
+        "grants": Listed("grants", "Grants: who has which role, on which models, until when."),
     }
 )
 """Groups of commands."""

@@ -1,4 +1,4 @@
-"""`interlock keys`: a person's own keys, made where they are used; only the public halves ever leave."""
+"""`interlock keys`: a person's own keys, made where they are used; and everybody's public halves, to see and revoke."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from interlock.cli.arguments import ReasonOption, moment
 from interlock.cli.run import Run, command, group
-from interlock.client.errors import ProfileError
+from interlock.cli.views.common import to_json, when
+from interlock.client import names
+from interlock.client.errors import NotFoundError, ProfileError
 
 if TYPE_CHECKING:
     from interlock.client.keymaking import NewKey
+    from interlock.client.sdk import Interlock
+    from interlock.v1.identity_pb2 import Credential
 
 _ID: Final = re.compile(r"[a-z][a-z0-9._-]{0,62}")
 
-app = group("Your own keys: make them here, and see what to hand out of them.")
+_LEAST_PREFIX: Final = 8
+"""How much of a fingerprint names a key, at least."""
+
+app = group("Keys: make your own here; see everybody's, and revoke one.")
 
 
 class Use(StrEnum):
@@ -60,6 +68,70 @@ def create(
     run.terminal.lines(_fragment(principal, made))
     for key in made:
         run.terminal.note(f"{key.use} key: {key.path}, fingerprint {key.fingerprint}")
+
+
+@command(app, "list", example="interlock keys list --principal rso")
+def list_(
+    run: Run,
+    principal: Annotated[
+        str, typer.Option("--principal", metavar="PRINCIPAL", help="Only those of this account.")
+    ] = "",
+) -> None:
+    """List the keys of all accounts, with their states."""
+    with run.client() as client:
+        accounts = [client.identity.get(principal)] if principal else list(client.identity.list())
+    rows = [key for account in accounts for key in account.credentials]
+    if run.as_json:
+        run.terminal.json({"credentials": [to_json(row) for row in rows]})
+        return
+    run.terminal.rows([[names.principal_of(row.name), *key_row(row)] for row in rows], empty="no key")
+
+
+@command(app, "revoke", example="interlock keys revoke 4f1c09ab --compromised-since 2026-05-20T00:00:00Z")
+def revoke(
+    run: Run,
+    fingerprint: Annotated[str, typer.Argument(metavar="FINGERPRINT", help="Its first 8 characters or more.")],
+    compromised_since: Annotated[
+        str | None,
+        typer.Option(
+            "--compromised-since", metavar="TIME", help="When it was lost: what it signed since then is void."
+        ),
+    ] = None,
+    reason: ReasonOption = "",
+) -> None:
+    """Revoke somebody's key at once: its sessions end, and it signs nothing more; takes the role admin."""
+    since = moment(compromised_since)
+    with run.client() as client:
+        owner, full = _find(client, fingerprint.lower())
+        gone = client.identity.revoke(owner, full, compromised_since=since, reason=reason)
+    if run.as_json:
+        run.terminal.json(to_json(gone))
+        return
+    run.terminal.line((f"the {gone.use} key {names.leaf(gone.name)}", "bold"), f" of {owner} is {gone.state}")
+
+
+def _find(client: Interlock, prefix: str) -> tuple[str, str]:
+    """Return whose key a fingerprint is, and all of it. Raises BadParameter, NotFoundError."""
+    if len(prefix) < _LEAST_PREFIX:
+        raise typer.BadParameter(f"give {_LEAST_PREFIX} characters of the fingerprint, or more")
+    found = [
+        (account.name, names.leaf(key.name))
+        for account in client.identity.list()
+        for key in account.credentials
+        if names.leaf(key.name).startswith(prefix)
+    ]
+    if len(found) > 1:
+        raise typer.BadParameter(f"{prefix} is the beginning of {len(found)} fingerprints: give more of it")
+    if not found:
+        raise NotFoundError(f"no account has a key {prefix}…", reason="NOT_FOUND")
+    return found[0]
+
+
+def key_row(key: Credential) -> list[str | tuple[str, str]]:
+    """Return what a listing shows of a key."""
+    since = f", compromised since {when(key.compromised_since)}" if key.HasField("compromised_since") else ""
+    state = f"revoked {when(key.revoke_time)}{since}" if key.HasField("revoke_time") else key.state
+    return [f"{key.use} key", names.leaf(key.name), (state, "" if key.state == "active" else "red")]
 
 
 def _named_file(run: Run) -> Path | None:

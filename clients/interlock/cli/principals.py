@@ -1,4 +1,4 @@
-"""`interlock principals`: the accounts, their keys and roles, to read."""
+"""`interlock principals`: the accounts, their keys and roles; one administrator suspends or removes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli.arguments import AsOfOption, moment_or_position
+from interlock.cli.arguments import AsOfOption, ReasonOption, moment_or_position
+from interlock.cli.grants import grant_ends
+from interlock.cli.keys import key_row
 from interlock.cli.run import Run, command, group
-from interlock.cli.views.common import short, to_json
-from interlock.client import names
+from interlock.cli.views.common import to_json
 
 if TYPE_CHECKING:
     from interlock.v1.identity_pb2 import Principal
 
-app = group("Principals: accounts, their keys and roles.")
+app = group("Principals: accounts, their keys and roles; suspend or remove one.")
+
+PrincipalArgument = Annotated[str, typer.Argument(metavar="PRINCIPAL", help="`rso` or `principals/rso`.")]
 
 
 @command(app, "list", example="interlock principals list")
@@ -31,7 +34,7 @@ def list_(run: Run) -> None:
 @command(app, "show", example="interlock principals show rso")
 def show(
     run: Run,
-    principal: Annotated[str, typer.Argument(metavar="PRINCIPAL", help="`rso` or `principals/rso`.")],
+    principal: PrincipalArgument,
     as_of: AsOfOption = None,
 ) -> None:
     """Show an account with its keys and roles."""
@@ -42,11 +45,39 @@ def show(
         return
     run.terminal.line((found.name, "bold"), f"  {found.kind}, {found.state}")
     run.terminal.rows(
-        [[row.name, f"{row.role} on {row.scope}", "signs" if row.approves else ""] for row in found.grants], indent=2
+        [
+            [row.name, f"{row.role} on {row.scope}", "signs" if row.approves else "", (grant_ends(row), "dim")]
+            for row in found.grants
+        ],
+        indent=2,
     )
-    run.terminal.rows(
-        [[f"{row.use} key", short(names.leaf(row.name)), row.state] for row in found.credentials], indent=2
-    )
+    run.terminal.rows([key_row(row) for row in found.credentials], indent=2)
+
+
+@command(app, "suspend", example="interlock principals suspend rso --reason 'laptop stolen'")
+def suspend(run: Run, principal: PrincipalArgument, reason: ReasonOption = "") -> None:
+    """Suspend an account at once: sessions and streams end, approvals under review are void; takes the role admin.
+
+    A reject of theirs stands. Restoring the account takes a change.
+    """
+    with run.client() as client:
+        account = client.identity.suspend(principal, reason=reason)
+    _tell(run, account)
+
+
+@command(app, "remove", example="interlock principals remove rso --reason 'left the company'")
+def remove(run: Run, principal: PrincipalArgument, reason: ReasonOption = "") -> None:
+    """Remove an account at once, its keys revoked and its grants ended with it; takes the role admin."""
+    with run.client() as client:
+        account = client.identity.remove(principal, reason=reason)
+    _tell(run, account)
+
+
+def _tell(run: Run, account: Principal) -> None:
+    if run.as_json:
+        run.terminal.json(to_json(account))
+        return
+    run.terminal.line((account.name, "bold"), f" is {account.state}; everything back takes a change")
 
 
 def _roles(row: Principal) -> str:

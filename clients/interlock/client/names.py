@@ -48,6 +48,21 @@ def principal(name: str) -> str:
     return _prefixed("principals/", name)
 
 
+def principal_of(credential: str) -> str:
+    """Return whose key this is: `principals/{p}`."""
+    return credential.partition("/credentials/")[0]
+
+
+def grant(name: str) -> str:
+    """Return `grants/{n}`."""
+    return _prefixed("grants/", name)
+
+
+def credential(of_principal: str, fingerprint: str) -> str:
+    """Return `principals/{p}/credentials/{fingerprint}`."""
+    return f"{principal(of_principal)}/credentials/{fingerprint}"
+
+
 def level(of_model: str, standard: str) -> str:
     """Return `models/{m}/levels/{standard}`."""
     return f"{model(of_model)}/levels/{standard}"

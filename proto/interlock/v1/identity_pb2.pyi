@@ -31,14 +31,20 @@ class Principal(_message.Message):
     CREDENTIALS_FIELD_NUMBER: _builtins.int
     GRANTS_FIELD_NUMBER: _builtins.int
     RECOVERY_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`principals/{p}`."""
     kind: _builtins.str
     """`human`, `service` or `external`."""
     state: _builtins.str
-    """`active`, `suspended` or `removed`."""
+    """`invited`, `active`, `suspended` or `removed`."""
     recovery: _builtins.bool
     """True for a member of the recovery quorum."""
+    person: _builtins.str
+    """Id of the person behind it, who counts in sign-offs; empty for a service."""
+    position: _builtins.int
+    """Position of the last entry that wrote it."""
     @_builtins.property
     def credentials(self) -> _containers.RepeatedCompositeFieldContainer[Global___Credential]:
         """Keys, by fingerprint."""
@@ -56,10 +62,12 @@ class Principal(_message.Message):
         credentials: _abc.Iterable[Global___Credential] = ...,
         grants: _abc.Iterable[Global___Grant] = ...,
         recovery: _builtins.bool = ...,
+        person: _builtins.str = ...,
+        position: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "grants", b"grants", "kind", b"kind", "name", b"name", "recovery", b"recovery", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "grants", b"grants", "kind", b"kind", "name", b"name", "person", b"person", "position", b"position", "recovery", b"recovery", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -75,6 +83,9 @@ class Credential(_message.Message):
     USE_FIELD_NUMBER: _builtins.int
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    REVOKE_TIME_FIELD_NUMBER: _builtins.int
+    COMPROMISED_SINCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`principals/{p}/credentials/{fingerprint}`."""
     use: _builtins.str
@@ -83,6 +94,18 @@ class Credential(_message.Message):
     """Ed25519 public key, raw, 32 bytes."""
     state: _builtins.str
     """`active` or `revoked`."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was registered."""
+
+    @_builtins.property
+    def revoke_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was revoked; unset while it is active."""
+
+    @_builtins.property
+    def compromised_since(self) -> _timestamp_pb2.Timestamp:
+        """From when on it was not its owner's alone; unset where it always was."""
+
     def __init__(
         self,
         *,
@@ -90,10 +113,13 @@ class Credential(_message.Message):
         use: _builtins.str = ...,
         public_key: _builtins.bytes = ...,
         state: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp = ...,
+        revoke_time: _timestamp_pb2.Timestamp = ...,
+        compromised_since: _timestamp_pb2.Timestamp = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "create_time", b"create_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "public_key", b"public_key", "state", b"state", "use", b"use"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "create_time", b"create_time", "name", b"name", "public_key", b"public_key", "revoke_time", b"revoke_time", "state", b"state", "use", b"use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -110,6 +136,11 @@ class Grant(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     APPROVES_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`grants/{n}`."""
     principal: _builtins.str
@@ -120,6 +151,22 @@ class Grant(_message.Message):
     """`*`, or a pattern over model ids."""
     approves: _builtins.bool
     """True where the role's word counts in sign-offs."""
+    state: _builtins.str
+    """`active` or `ended`."""
+    position: _builtins.int
+    """Position of the last entry that wrote it."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was given."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends by itself; unset for never."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When somebody ended it; unset where nobody did."""
+
     def __init__(
         self,
         *,
@@ -128,10 +175,15 @@ class Grant(_message.Message):
         role: _builtins.str = ...,
         scope: _builtins.str = ...,
         approves: _builtins.bool = ...,
+        state: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp = ...,
+        expire_time: _timestamp_pb2.Timestamp = ...,
+        end_time: _timestamp_pb2.Timestamp = ...,
+        position: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approves", b"approves", "name", b"name", "principal", b"principal", "role", b"role", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approves", b"approves", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "name", b"name", "position", b"position", "principal", b"principal", "role", b"role", "scope", b"scope", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -499,3 +551,191 @@ class ListPrincipalsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPrincipalsResponse: _TypeAlias = ListPrincipalsResponse  # noqa: Y015
+
+@_typing.final
+class ListGrantsRequest(_message.Message):
+    """Which grants."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    ACTIVE_ONLY_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many at most, up to 1,000; 0 for the default of 100."""
+    page_token: _builtins.str
+    """From the page before; empty for the first."""
+    principal: _builtins.str
+    """Only those of this account; empty for all."""
+    active_only: _builtins.bool
+    """Only those that hold."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        principal: _builtins.str = ...,
+        active_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_only", b"active_only", "page_size", b"page_size", "page_token", b"page_token", "principal", b"principal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGrantsRequest: _TypeAlias = ListGrantsRequest  # noqa: Y015
+
+@_typing.final
+class ListGrantsResponse(_message.Message):
+    """A page of grants."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    @_builtins.property
+    def grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Grant]:
+        """Grants, newest first."""
+
+    def __init__(
+        self,
+        *,
+        grants: _abc.Iterable[Global___Grant] = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grants", b"grants", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGrantsResponse: _TypeAlias = ListGrantsResponse  # noqa: Y015
+
+@_typing.final
+class SuspendPrincipalRequest(_message.Message):
+    """Who is suspended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`principals/{p}`."""
+    reason: _builtins.str
+    """Why, in words; kept beside the log and erasable."""
+    request_id: _builtins.str
+    """Id of the request for safe retries (AIP-155), a UUID; the same id answers the same reply for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendPrincipalRequest: _TypeAlias = SuspendPrincipalRequest  # noqa: Y015
+
+@_typing.final
+class RemovePrincipalRequest(_message.Message):
+    """Who is removed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`principals/{p}`."""
+    reason: _builtins.str
+    """Why, in words; kept beside the log and erasable."""
+    request_id: _builtins.str
+    """Id of the request for safe retries (AIP-155), a UUID; the same id answers the same reply for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemovePrincipalRequest: _TypeAlias = RemovePrincipalRequest  # noqa: Y015
+
+@_typing.final
+class RevokeCredentialRequest(_message.Message):
+    """Which key is revoked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    COMPROMISED_SINCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`principals/{p}/credentials/{fingerprint}`."""
+    reason: _builtins.str
+    """Why, in words; kept beside the log and erasable."""
+    request_id: _builtins.str
+    """Id of the request for safe retries (AIP-155), a UUID; the same id answers the same reply for 24 h."""
+    @_builtins.property
+    def compromised_since(self) -> _timestamp_pb2.Timestamp:
+        """From when on it was not its owner's alone; unset where it always was. Never in the future."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        compromised_since: _timestamp_pb2.Timestamp = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeCredentialRequest: _TypeAlias = RevokeCredentialRequest  # noqa: Y015
+
+@_typing.final
+class EndGrantRequest(_message.Message):
+    """Which grant ends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`grants/{n}`."""
+    reason: _builtins.str
+    """Why, in words; kept beside the log and erasable."""
+    request_id: _builtins.str
+    """Id of the request for safe retries (AIP-155), a UUID; the same id answers the same reply for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndGrantRequest: _TypeAlias = EndGrantRequest  # noqa: Y015

@@ -65,6 +65,31 @@ class IdentityServiceStub:
                 request_serializer=interlock_dot_v1_dot_identity__pb2.ListPrincipalsRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_identity__pb2.ListPrincipalsResponse.FromString,
                 _registered_method=True)
+        self.ListGrants = channel.unary_unary(
+                '/interlock.v1.IdentityService/ListGrants',
+                request_serializer=interlock_dot_v1_dot_identity__pb2.ListGrantsRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_identity__pb2.ListGrantsResponse.FromString,
+                _registered_method=True)
+        self.SuspendPrincipal = channel.unary_unary(
+                '/interlock.v1.IdentityService/SuspendPrincipal',
+                request_serializer=interlock_dot_v1_dot_identity__pb2.SuspendPrincipalRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_identity__pb2.Principal.FromString,
+                _registered_method=True)
+        self.RemovePrincipal = channel.unary_unary(
+                '/interlock.v1.IdentityService/RemovePrincipal',
+                request_serializer=interlock_dot_v1_dot_identity__pb2.RemovePrincipalRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_identity__pb2.Principal.FromString,
+                _registered_method=True)
+        self.RevokeCredential = channel.unary_unary(
+                '/interlock.v1.IdentityService/RevokeCredential',
+                request_serializer=interlock_dot_v1_dot_identity__pb2.RevokeCredentialRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_identity__pb2.Credential.FromString,
+                _registered_method=True)
+        self.EndGrant = channel.unary_unary(
+                '/interlock.v1.IdentityService/EndGrant',
+                request_serializer=interlock_dot_v1_dot_identity__pb2.EndGrantRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_identity__pb2.Grant.FromString,
+                _registered_method=True)
 
 
 class IdentityServiceServicer:
@@ -113,6 +138,41 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListGrants(self, request, context):
+        """Roles given, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuspendPrincipal(self, request, context):
+        """Suspends an account: its sessions end at once, its approvals under review are void, a reject of its stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemovePrincipal(self, request, context):
+        """Removes an account: as suspending it; its keys are revoked and its grants ended too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeCredential(self, request, context):
+        """Revokes a key: its sessions end at once, and what it signed since it was lost is void.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndGrant(self, request, context):
+        """Ends a role of an account, for the very next request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IdentityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +205,31 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.ListPrincipals,
                     request_deserializer=interlock_dot_v1_dot_identity__pb2.ListPrincipalsRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_identity__pb2.ListPrincipalsResponse.SerializeToString,
+            ),
+            'ListGrants': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGrants,
+                    request_deserializer=interlock_dot_v1_dot_identity__pb2.ListGrantsRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_identity__pb2.ListGrantsResponse.SerializeToString,
+            ),
+            'SuspendPrincipal': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendPrincipal,
+                    request_deserializer=interlock_dot_v1_dot_identity__pb2.SuspendPrincipalRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_identity__pb2.Principal.SerializeToString,
+            ),
+            'RemovePrincipal': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemovePrincipal,
+                    request_deserializer=interlock_dot_v1_dot_identity__pb2.RemovePrincipalRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_identity__pb2.Principal.SerializeToString,
+            ),
+            'RevokeCredential': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeCredential,
+                    request_deserializer=interlock_dot_v1_dot_identity__pb2.RevokeCredentialRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_identity__pb2.Credential.SerializeToString,
+            ),
+            'EndGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndGrant,
+                    request_deserializer=interlock_dot_v1_dot_identity__pb2.EndGrantRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_identity__pb2.Grant.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +395,141 @@ class IdentityService:
             '/interlock.v1.IdentityService/ListPrincipals',
             interlock_dot_v1_dot_identity__pb2.ListPrincipalsRequest.SerializeToString,
             interlock_dot_v1_dot_identity__pb2.ListPrincipalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGrants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.IdentityService/ListGrants',
+            interlock_dot_v1_dot_identity__pb2.ListGrantsRequest.SerializeToString,
+            interlock_dot_v1_dot_identity__pb2.ListGrantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendPrincipal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.IdentityService/SuspendPrincipal',
+            interlock_dot_v1_dot_identity__pb2.SuspendPrincipalRequest.SerializeToString,
+            interlock_dot_v1_dot_identity__pb2.Principal.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemovePrincipal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.IdentityService/RemovePrincipal',
+            interlock_dot_v1_dot_identity__pb2.RemovePrincipalRequest.SerializeToString,
+            interlock_dot_v1_dot_identity__pb2.Principal.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeCredential(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.IdentityService/RevokeCredential',
+            interlock_dot_v1_dot_identity__pb2.RevokeCredentialRequest.SerializeToString,
+            interlock_dot_v1_dot_identity__pb2.Credential.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.IdentityService/EndGrant',
+            interlock_dot_v1_dot_identity__pb2.EndGrantRequest.SerializeToString,
+            interlock_dot_v1_dot_identity__pb2.Grant.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,16 @@ class IdentityServiceStub:
     """One account."""
     ListPrincipals: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListPrincipalsRequest, _identity_pb2.ListPrincipalsResponse]
     """Accounts by name."""
+    ListGrants: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListGrantsRequest, _identity_pb2.ListGrantsResponse]
+    """Roles given, newest first."""
+    SuspendPrincipal: _grpc.UnaryUnaryMultiCallable[_identity_pb2.SuspendPrincipalRequest, _identity_pb2.Principal]
+    """Suspends an account: its sessions end at once, its approvals under review are void, a reject of its stands."""
+    RemovePrincipal: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RemovePrincipalRequest, _identity_pb2.Principal]
+    """Removes an account: as suspending it; its keys are revoked and its grants ended too."""
+    RevokeCredential: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RevokeCredentialRequest, _identity_pb2.Credential]
+    """Revokes a key: its sessions end at once, and what it signed since it was lost is void."""
+    EndGrant: _grpc.UnaryUnaryMultiCallable[_identity_pb2.EndGrantRequest, _identity_pb2.Grant]
+    """Ends a role of an account, for the very next request."""
 
 @_typing.type_check_only
 class IdentityServiceAsyncStub(IdentityServiceStub):
@@ -63,6 +73,16 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """One account."""
     ListPrincipals: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListPrincipalsRequest, _identity_pb2.ListPrincipalsResponse]  # type: ignore[assignment]
     """Accounts by name."""
+    ListGrants: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListGrantsRequest, _identity_pb2.ListGrantsResponse]  # type: ignore[assignment]
+    """Roles given, newest first."""
+    SuspendPrincipal: _aio.UnaryUnaryMultiCallable[_identity_pb2.SuspendPrincipalRequest, _identity_pb2.Principal]  # type: ignore[assignment]
+    """Suspends an account: its sessions end at once, its approvals under review are void, a reject of its stands."""
+    RemovePrincipal: _aio.UnaryUnaryMultiCallable[_identity_pb2.RemovePrincipalRequest, _identity_pb2.Principal]  # type: ignore[assignment]
+    """Removes an account: as suspending it; its keys are revoked and its grants ended too."""
+    RevokeCredential: _aio.UnaryUnaryMultiCallable[_identity_pb2.RevokeCredentialRequest, _identity_pb2.Credential]  # type: ignore[assignment]
+    """Revokes a key: its sessions end at once, and what it signed since it was lost is void."""
+    EndGrant: _aio.UnaryUnaryMultiCallable[_identity_pb2.EndGrantRequest, _identity_pb2.Grant]  # type: ignore[assignment]
+    """Ends a role of an account, for the very next request."""
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     """Sessions and identity."""
@@ -114,5 +134,45 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.ListPrincipalsResponse, _abc.Awaitable[_identity_pb2.ListPrincipalsResponse]]:
         """Accounts by name."""
+
+    @_abc_1.abstractmethod
+    def ListGrants(
+        self,
+        request: _identity_pb2.ListGrantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.ListGrantsResponse, _abc.Awaitable[_identity_pb2.ListGrantsResponse]]:
+        """Roles given, newest first."""
+
+    @_abc_1.abstractmethod
+    def SuspendPrincipal(
+        self,
+        request: _identity_pb2.SuspendPrincipalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.Principal, _abc.Awaitable[_identity_pb2.Principal]]:
+        """Suspends an account: its sessions end at once, its approvals under review are void, a reject of its stands."""
+
+    @_abc_1.abstractmethod
+    def RemovePrincipal(
+        self,
+        request: _identity_pb2.RemovePrincipalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.Principal, _abc.Awaitable[_identity_pb2.Principal]]:
+        """Removes an account: as suspending it; its keys are revoked and its grants ended too."""
+
+    @_abc_1.abstractmethod
+    def RevokeCredential(
+        self,
+        request: _identity_pb2.RevokeCredentialRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.Credential, _abc.Awaitable[_identity_pb2.Credential]]:
+        """Revokes a key: its sessions end at once, and what it signed since it was lost is void."""
+
+    @_abc_1.abstractmethod
+    def EndGrant(
+        self,
+        request: _identity_pb2.EndGrantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.Grant, _abc.Awaitable[_identity_pb2.Grant]]:
+        """Ends a role of an account, for the very next request."""
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -81,6 +81,10 @@ class Trigger(_message.Message):
     HOLD_LIFT_FIELD_NUMBER: _builtins.int
     DEPLOYMENT_RECORD_FIELD_NUMBER: _builtins.int
     DEPLOYMENT_END_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_SUSPEND_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_REMOVE_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_REVOKE_FIELD_NUMBER: _builtins.int
+    GRANT_END_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def model_register(self) -> Global___ModelRegister:
         """A new model, perhaps with its first artifacts."""
@@ -193,6 +197,22 @@ class Trigger(_message.Message):
     def deployment_end(self) -> Global___DeploymentEnd:
         """It runs there no more."""
 
+    @_builtins.property
+    def principal_suspend(self) -> Global___PrincipalSuspend:
+        """An account is suspended."""
+
+    @_builtins.property
+    def principal_remove(self) -> Global___PrincipalRemove:
+        """An account is removed."""
+
+    @_builtins.property
+    def credential_revoke(self) -> Global___CredentialRevoke:
+        """A key is revoked."""
+
+    @_builtins.property
+    def grant_end(self) -> Global___GrantEnd:
+        """A role of an account ends."""
+
     def __init__(
         self,
         *,
@@ -224,12 +244,16 @@ class Trigger(_message.Message):
         hold_lift: Global___HoldLift = ...,
         deployment_record: Global___DeploymentRecord = ...,
         deployment_end: Global___DeploymentEnd = ...,
+        principal_suspend: Global___PrincipalSuspend = ...,
+        principal_remove: Global___PrincipalRemove = ...,
+        credential_revoke: Global___CredentialRevoke = ...,
+        grant_end: Global___GrantEnd = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "principal_remove", b"principal_remove", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "principal_remove", b"principal_remove", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -962,3 +986,113 @@ class DeploymentEnd(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeploymentEnd: _TypeAlias = DeploymentEnd  # noqa: Y015
+
+@_typing.final
+class PrincipalSuspend(_message.Message):
+    """principal.suspend (↓). It neither logs in nor counts until a change restores it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    REASON_DIGEST_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """Resource name, `principals/{p}`."""
+    reason_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of the reason; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        principal: _builtins.str = ...,
+        reason_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "reason_digest", b"reason_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrincipalSuspend: _TypeAlias = PrincipalSuspend  # noqa: Y015
+
+@_typing.final
+class PrincipalRemove(_message.Message):
+    """principal.remove (↓). Its keys are revoked and its grants ended with it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    REASON_DIGEST_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """Resource name, `principals/{p}`."""
+    reason_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of the reason; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        principal: _builtins.str = ...,
+        reason_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "reason_digest", b"reason_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrincipalRemove: _TypeAlias = PrincipalRemove  # noqa: Y015
+
+@_typing.final
+class CredentialRevoke(_message.Message):
+    """credential.revoke (↓). Never a key of the recovery quorum."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDENTIAL_FIELD_NUMBER: _builtins.int
+    COMPROMISED_SINCE_FIELD_NUMBER: _builtins.int
+    REASON_DIGEST_FIELD_NUMBER: _builtins.int
+    credential: _builtins.str
+    """Resource name, `principals/{p}/credentials/{fingerprint}`."""
+    compromised_since: _builtins.int
+    """From when on it was not its owner's alone, in Unix microseconds UTC; 0 where it always was. Approvals under review that
+    it signed since are void.
+    """
+    reason_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of the reason; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        credential: _builtins.str = ...,
+        compromised_since: _builtins.int = ...,
+        reason_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "credential", b"credential", "reason_digest", b"reason_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CredentialRevoke: _TypeAlias = CredentialRevoke  # noqa: Y015
+
+@_typing.final
+class GrantEnd(_message.Message):
+    """grant.end (↓)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANT_FIELD_NUMBER: _builtins.int
+    REASON_DIGEST_FIELD_NUMBER: _builtins.int
+    grant: _builtins.str
+    """Resource name, `grants/{n}`."""
+    reason_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of the reason; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        grant: _builtins.str = ...,
+        reason_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "reason_digest", b"reason_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantEnd: _TypeAlias = GrantEnd  # noqa: Y015

@@ -13,7 +13,7 @@ from interlock.service.api.attempts import Attempts
 from interlock.service.clock import ForwardClock, SystemClock
 from interlock.service.config import host_and_port
 from interlock.service.evidence import open_blobs
-from interlock.service.identity.admission import Admission
+from interlock.service.identity.admission import Admission, stands
 from interlock.service.identity.challenges import Challenges
 from interlock.service.identity.login import SignIn
 from interlock.service.identity.sessions import Sessions
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from interlock.service.clock import Clock
     from interlock.service.config import Config
     from interlock.service.evidence import Blobs
+    from interlock.service.ledger.steps import Step
+    from interlock.service.ledger.view import View
 
 
 class StartError(RuntimeError):
@@ -156,6 +158,7 @@ async def _open(
         saved = load_sessions(connection, forward.now_us())
     sessions = Sessions(StoredSessions(committer), forward, rng, log, saved)
     stack.push_async_callback(sessions.settle)
+    _end_with_their_accounts(sessions, committer)
     if config.metrics_listen:
         stack.callback(serve_metrics(metrics, *host_and_port(config.metrics_listen)))
     runtime = Runtime(
@@ -183,6 +186,21 @@ async def _open(
         attempts=Attempts(committer, clock, metrics, log),
     )
     return runtime, signer
+
+
+def _end_with_their_accounts(sessions: Sessions, committer: Committer) -> None:
+    """Have sessions end with the entry that takes their account or key, and with those before this start."""
+
+    def told(steps: tuple[Step, ...]) -> None:
+        for step in steps:
+            if any(name.startswith("principals/") for name in step.written):
+                judge(step.view)
+
+    def judge(view: View) -> None:
+        sessions.end_fallen(lambda session: stands(view, session.principal, session.credential))
+
+    judge(committer.view)
+    committer.listen(told)
 
 
 def _find_passphrase(config: Config, ask_passphrase: Callable[[], bytes] | None) -> bytes | None:

@@ -16,6 +16,7 @@ from protovalidate import Validator
 
 from interlock.service import tls
 from interlock.service.api import servicers
+from interlock.service.api.calls import Writer
 from interlock.service.api.identity import IdentityService
 from interlock.service.api.reads import Reader
 from interlock.service.api.streams import Streams
@@ -64,6 +65,7 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
     identity = IdentityService(
         runtime.committer,
         Reader(runtime.committer, runtime.clock),
+        Writer(runtime.committer, runtime.rng),
         runtime.sign_in,
         runtime.sessions,
         runtime.admission,

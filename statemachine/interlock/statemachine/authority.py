@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ADMIN: Final = "admin"
 EVERY_MODEL: Final = "*"
+ADMIN_LASTS_US: Final = 30 * 86_400_000_000
+"""For how long after their last grant of it ended a person still counts as an admin, in microseconds."""
 
 
 def covers(scope: str, model: str | None) -> bool:
@@ -65,9 +67,20 @@ def roles_on(
     )
 
 
-def is_admin(policy: Policy, state: State, principal: str, instant: int) -> bool:
-    """Say whether a principal holds the admin role: admins administer, they do not approve."""
-    return any(role.id == ADMIN for _, role in active_grants(policy, state, principal, instant))
+def is_admin(state: State, principal: str, instant: int) -> bool:
+    """Say whether a person administers or did within ``ADMIN_LASTS_US``: admins administer, they do not approve.
+
+    Judged over all accounts of the person, suspended ones too: what only tightens must not make an approver.
+    """
+    grants = (grant for account in state.accounts(principal) for grant in state.grants(account))
+    ends = [_end_of(grant) for grant in grants if grant.role == ADMIN]
+    return any(end is None or instant < end + ADMIN_LASTS_US for end in ends)
+
+
+def _end_of(grant: r.Grant) -> int | None:
+    """Return when a grant stops to hold (microseconds); None for never."""
+    ends = [end for end in (grant.until, grant.ended_at) if end is not None]
+    return min(ends, default=None)
 
 
 def check_actor(state: State, actor: Actor) -> Refused | None:

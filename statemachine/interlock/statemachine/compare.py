@@ -115,8 +115,11 @@ def in_words(resource: r.Resource) -> str:
             return resource.state + _until(", lapses", resource.lapses_at)
         case r.Safeguard():
             return resource.state + _until(", attested until", resource.attested_until)
-        case r.Level() | r.Assessment() | r.Change() | r.Principal() | r.PolicyVersion():
+        case r.Level() | r.Assessment() | r.Change() | r.PolicyVersion():
             return resource.state
+        case r.Principal():
+            revoked = sum(key.state == "revoked" for key in resource.credentials)
+            return resource.state + (f", {revoked} of {len(resource.credentials)} keys revoked" if revoked else "")
         case r.Hold():
             on = "everything" if resource.target == "-" else resource.target
             return f"{resource.state} on {on}"

@@ -106,8 +106,8 @@ def _open_envelope(turn: Turn, state: State, envelope: bytes) -> _Opened | Refus
     """Return the statement of an envelope once its signature is checked against the actor's own sign-off keys."""
     name = turn.actor.principal
     account = state.find(name, r.Principal)
-    keys = [k for k in account.credentials if k.use == "signoff" and k.state == "active"] if account else []
-    if not keys:
+    keys = [k for k in account.credentials if k.use == "signoff"] if account else []
+    if not any(key.state == "active" for key in keys):
         return _bad(Code.SIGN_OFF_KEY, "an active sign-off key of the signer", "none registered", name)
     reason = ""
     for key in keys:
@@ -119,6 +119,8 @@ def _open_envelope(turn: Turn, state: State, envelope: bytes) -> _Opened | Refus
         except signoff.StatementError as error:
             return _bad(Code.SIGN_OFF_FORMAT, "a sign-off statement", str(error), name)
         else:
+            if key.state != "active":
+                return _bad(Code.SIGN_OFF_KEY, "an active sign-off key of the signer", "this one was revoked", name)
             digest = hashlib.sha256(name.encode() + b"\0" + payload.payload).digest()
             return _Opened(statement, key, digest)
     return _bad(Code.SIGN_OFF_SIGNATURE, "a signature by the signer's own sign-off key", reason, name)

@@ -260,6 +260,43 @@ class DeploymentEnd:
     deployment: str
 
 
+@dataclass(frozen=True, slots=True)
+class PrincipalSuspend:
+    """``principal.suspend``."""
+
+    trigger: ClassVar[Trigger] = Trigger.PRINCIPAL_SUSPEND
+    principal: str
+    reason_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalRemove:
+    """``principal.remove``."""
+
+    trigger: ClassVar[Trigger] = Trigger.PRINCIPAL_REMOVE
+    principal: str
+    reason_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRevoke:
+    """``credential.revoke``; ``compromised_since`` is microseconds, 0 where nothing is wrong with what it signed."""
+
+    trigger: ClassVar[Trigger] = Trigger.CREDENTIAL_REVOKE
+    credential: str
+    compromised_since: int = 0
+    reason_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantEnd:
+    """``grant.end``."""
+
+    trigger: ClassVar[Trigger] = Trigger.GRANT_END
+    grant: str
+    reason_digest: bytes = b""
+
+
 Firing = (
     ModelRegister
     | ModelRetire
@@ -289,5 +326,9 @@ Firing = (
     | HoldLift
     | DeploymentRecord
     | DeploymentEnd
+    | PrincipalSuspend
+    | PrincipalRemove
+    | CredentialRevoke
+    | GrantEnd
 )
 """Any trigger with its arguments."""

@@ -66,6 +66,9 @@ _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "location": LOCATION,
         "decision": _form(f"decisions/{_NUMBER}"),
         "deployment": _form(f"deployments/{_NUMBER}"),
+        "principal": PRINCIPAL,
+        "credential": _form(f"principals/{_ID}/credentials/[0-9a-f]{{64}}"),
+        "grant": _form(f"grants/{_NUMBER}"),
     }
 )
 """The form of each argument of a trigger, or of each item where it is a list."""
@@ -85,7 +88,9 @@ def malformed(firing: f.Firing) -> tuple[Unmet, ...]:
     )
 
 
-def _good(trigger: str, name: str, value: str | bytes | tuple[str, ...]) -> bool:
+def _good(trigger: str, name: str, value: str | bytes | int | tuple[str, ...]) -> bool:
+    if isinstance(value, int):  # instants, 0 for none
+        return 0 <= value <= LAST_INSTANT
     if isinstance(value, bytes):  # digests of reasons
         return len(value) in {0, _DIGEST_BYTES}
     if isinstance(value, str):

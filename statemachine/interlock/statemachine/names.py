@@ -29,6 +29,16 @@ def safeguard_name(model: str, safeguard: str, *, shared: bool) -> str:
     return f"safeguards/{safeguard}" if shared else f"{model}/safeguards/{safeguard}"
 
 
+def credential_name(principal: str, fingerprint: str) -> str:
+    """Return the name of a principal's key."""
+    return f"{principal}/credentials/{fingerprint}"
+
+
+def owner_of(credential: str) -> str:
+    """Return whose key this is, such as ``principals/rso`` for ``principals/rso/credentials/{fingerprint}``."""
+    return credential.partition("/credentials/")[0]
+
+
 def number_of(name: str) -> int:
     """Return the number of a resource that numbers itself, such as 3 for ``holds/3``."""
     return int(leaf_of(name))

@@ -196,7 +196,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A key of a principal."""
+    """A key of a principal, kept for ever: it is nobody else's once it was theirs.
+
+    ``revoked_at`` is None while it is active; what it signed from ``compromised_since`` on is nobody's word.
+    """
 
     fingerprint: str
     use: str
@@ -204,6 +207,8 @@ class Credential:
     state: str = "active"
     valid_from: int = 0
     registered_by: int = NEVER
+    revoked_at: int | None = None
+    compromised_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +229,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """``grants/{n}``: principal, role, scope."""
+    """``grants/{n}``: principal, role, scope. ``until`` is its own end, ``ended_at`` when somebody ended it."""
 
     name: str
     principal: str
@@ -235,6 +240,7 @@ class Grant:
     given_position: int = NEVER
     until: int | None = None
     given_by: int = NEVER
+    ended_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

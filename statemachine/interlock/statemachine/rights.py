@@ -54,14 +54,24 @@ GROUPS: Mapping[str, frozenset[str]] = MappingProxyType(
 READ_SET: Final = frozenset({READ, AUDIT_READ, EVIDENCE_READ, GATE_CHECK, WHOAMI})
 """What every role of people may do: look. Service roles get only what they are for."""
 
+IDENTITY: Final = frozenset(
+    {
+        Trigger.PRINCIPAL_SUSPEND.value,
+        Trigger.PRINCIPAL_REMOVE.value,
+        Trigger.CREDENTIAL_REVOKE.value,
+        Trigger.GRANT_END.value,
+    }
+)
+"""All that tightens identity: an administrator's alone, who in turn approves nothing."""
+
 _TIGHTENING: Final = frozenset(t.value for t, d in DIRECTIONS.items() if d is Direction.TIGHTENS)
 
 APPROVING: Final = (
     READ_SET
-    | _TIGHTENING
+    | (_TIGHTENING - IDENTITY)
     | {Trigger.LEVEL_CONFIRM.value, CHANGE_SIGN, CHANGE_APPLY, EVIDENCE_GRANT_ACCESS, EVIDENCE_UPLOAD}
 )
-"""What every approving role may do besides signing: all tightening, for anyone may stop a release."""
+"""What every approving role may do besides signing: all tightening but of identity, for anyone may stop a release."""
 
 BUILT_IN_ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -75,7 +85,7 @@ BUILT_IN_ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
             CHANGE_APPLY,
             EVIDENCE_UPLOAD,
         },
-        "admin": READ_SET | {HOLD_EVERYTHING, Trigger.HOLD_PLACE.value, Trigger.SAFEGUARD_REPLAN.value},
+        "admin": READ_SET | IDENTITY | {HOLD_EVERYTHING, Trigger.HOLD_PLACE.value, Trigger.SAFEGUARD_REPLAN.value},
         "release-tool": GROUPS["gate"] | GROUPS["deployments"] | {WHOAMI},
         "monitor": frozenset({Trigger.SAFEGUARD_DEGRADE.value, Trigger.SAFEGUARD_SUSPEND.value, GATE_CHECK, WHOAMI}),
         "auditor": READ_SET,

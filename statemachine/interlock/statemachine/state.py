@@ -44,6 +44,7 @@ class State:
     first_uploads: Map[str, int] = field(default_factory=Map)
     envelopes: Map[bytes, int] = field(default_factory=Map)
     key_owner: Map[str, str] = field(default_factory=Map)
+    accounts_of: Map[str, frozenset[str]] = field(default_factory=Map)
     live: Map[str, Map[tuple[str, str], Map[str, None]]] = field(default_factory=Map)
     applied: Map[int, str] = field(default_factory=Map)
     policy: r.PolicyVersion | None = None
@@ -121,6 +122,12 @@ class State:
         on_model, on_all = (self.holds_placed.get(target, _NO_HOLDS) for target in (model, EVERYTHING))
         return (*(on_model[number] for number in sorted(on_model)), *(on_all[number] for number in sorted(on_all)))
 
+    def accounts(self, principal: str) -> frozenset[str]:
+        """Every account of the person behind an account, itself included; a service stands for itself."""
+        account = self.find(principal, r.Principal)
+        person = account.person if account is not None else ""
+        return self.accounts_of.get(person, frozenset()) | {principal}
+
     def grants(self, principal: str) -> tuple[r.Grant, ...]:
         """Every grant that a principal was ever given."""
         return tuple(self.need(name, r.Grant) for name in self.grants_of.get(principal, ()))
@@ -153,7 +160,10 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
             owners = state.key_owner
             for credential in item.credentials:
                 owners = owners.set(credential.fingerprint, item.name)
-            return {"key_owner": owners}
+            if not item.person:
+                return {"key_owner": owners}
+            accounts = state.accounts_of.get(item.person, frozenset()) | {item.name}
+            return {"key_owner": owners, "accounts_of": state.accounts_of.set(item.person, accounts)}
         case r.Deployment():
             return {"live": _live(state.live, item)}
         case r.Change():

@@ -54,6 +54,10 @@ class Trigger(StrEnum):
     HOLD_LIFT = "hold.lift"
     DEPLOYMENT_RECORD = "deployment.record"
     DEPLOYMENT_END = "deployment.end"
+    PRINCIPAL_SUSPEND = "principal.suspend"
+    PRINCIPAL_REMOVE = "principal.remove"
+    CREDENTIAL_REVOKE = "credential.revoke"
+    GRANT_END = "grant.end"
 
 
 _LOOSENS, _TIGHTENS, _NEUTRAL = Direction.LOOSENS, Direction.TIGHTENS, Direction.NEUTRAL
@@ -88,6 +92,10 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.HOLD_LIFT: _LOOSENS,
         Trigger.DEPLOYMENT_RECORD: _NEUTRAL,
         Trigger.DEPLOYMENT_END: _NEUTRAL,
+        Trigger.PRINCIPAL_SUSPEND: _TIGHTENS,
+        Trigger.PRINCIPAL_REMOVE: _TIGHTENS,
+        Trigger.CREDENTIAL_REVOKE: _TIGHTENS,
+        Trigger.GRANT_END: _TIGHTENS,
     }
 )
 

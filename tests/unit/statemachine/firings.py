@@ -11,6 +11,7 @@ _SHA256: Final = "0a" * 32
 _LEVEL: Final = f"{_MODEL}/levels/deployment"
 _DETERMINATION: Final = f"{_MODEL}/determinations/misuse"
 _SAFEGUARD: Final = f"{_MODEL}/safeguards/input-filter"
+_PRINCIPAL: Final = "principals/p"
 _REASON: Final = bytes(32)
 _EVIDENCE: Final = ("evidence/1", "evidence/2")
 
@@ -43,6 +44,10 @@ _ALL: Final[tuple[f.Firing, ...]] = (
     f.HoldLift("holds/1"),
     f.DeploymentRecord(_MODEL, "external", _SHA256, "cluster-a/eu-west:1", "decisions/1"),
     f.DeploymentEnd("deployments/1"),
+    f.PrincipalSuspend(_PRINCIPAL, _REASON),
+    f.PrincipalRemove(_PRINCIPAL, _REASON),
+    f.CredentialRevoke(f"{_PRINCIPAL}/credentials/{_SHA256}", 1, _REASON),
+    f.GrantEnd("grants/1", _REASON),
 )
 
 EXAMPLES: Final[dict[type[f.Firing], f.Firing]] = {type(firing): firing for firing in _ALL}

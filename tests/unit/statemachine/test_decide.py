@@ -29,12 +29,13 @@ TIGHTENING = {
     "model.retire", "model.record_run", "determination.report", "safeguard.degrade", "safeguard.suspend",
     "safeguard.retire", "hold.place",
 }  # fmt: skip
+IDENTITY = {"principal.suspend", "principal.remove", "credential.revoke", "grant.end"}
 ASSESSMENT = {"assessment.open", "assessment.conclude", "assessment.abandon"}
 MAY = {
     "owner": TIGHTENING | {"level.confirm"},
     "reviewer": TIGHTENING | {"level.confirm"},
     "requester": {"model.register", "safeguard.start", "safeguard.verify"} | ASSESSMENT,
-    "admin": {"hold.place", "safeguard.replan", "hold.everything"},
+    "admin": {"hold.place", "safeguard.replan", "hold.everything"} | IDENTITY,
     "monitor": {"safeguard.degrade", "safeguard.suspend"},
     "release-tool": {"deployment.record", "deployment.end"},
     "auditor": set(),

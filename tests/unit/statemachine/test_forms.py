@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from interlock.statemachine import firings as f
+from interlock.statemachine import forms
 from interlock.statemachine.forms import malformed
 from interlock.statemachine.unmet import Code, RefusalKind, Refused
 from tests.support.world import codes, sha256_of
@@ -43,11 +44,14 @@ def test_examples_are_well_formed(kind: type[f.Firing]) -> None:
 def test_odd_arguments(kind: type[f.Firing], name: str, hint: str) -> None:
     """Nothing that is odd in any argument of any trigger passes."""
     ids = {"log", "models"} if name in {"to", "thresholds", "context"} else set()
+    ids |= {"principals/owner-a"} if name == "principal" else set()
     texts = [text for text in ODD if text not in ids]
     if name == "location":  # names no resource, so it may look like the name of one
         texts = ["-/", " a", "a ", "a b", "a\n", "A", "\u043c", "a" * 128, "a@b", "x,y", "\x00", "\u202e"]
     good = getattr(EXAMPLES[kind], name)
     odd: list[Any] = [b"x", b"x" * 31, b"x" * 33] if hint == "bytes" else list(texts)
+    if hint == "int":
+        odd = [-1, forms.LAST_INSTANT + 1]
     if hint.startswith("tuple"):
         odd = [*((text,) for text in texts), (*good, good[0])]
 
@@ -68,7 +72,7 @@ def test_the_machines_refuse_before_they_look(kind: type[f.Firing], world: World
     """A malformed trigger is invalid before any machine is asked."""
     first = fields(kind)[0].name
 
-    result = step(world, with_model(world), _with(kind, first, "principals/owner-a"))
+    result = step(world, with_model(world), _with(kind, first, "policies/minimal"))
 
     assert isinstance(result, Refused)
     assert (result.kind, codes(result)) == (RefusalKind.INVALID, [Code.MALFORMED])

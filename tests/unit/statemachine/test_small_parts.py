@@ -12,7 +12,15 @@ import interlock.statemachine.rules as rulebook
 from interlock.statemachine import moments, names
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import condense
-from interlock.statemachine.rights import ALL_RIGHTS, APPROVING, BUILT_IN_ROLES, FIRING_RIGHTS, GROUPS, expand
+from interlock.statemachine.rights import (
+    ALL_RIGHTS,
+    APPROVING,
+    BUILT_IN_ROLES,
+    FIRING_RIGHTS,
+    GROUPS,
+    IDENTITY,
+    expand,
+)
 from interlock.statemachine.signing import person_of
 from interlock.statemachine.state import EVERYTHING, State
 from interlock.statemachine.triggers import DIRECTIONS, RESERVED, Direction, Trigger, direction_of, loosening
@@ -56,6 +64,7 @@ ARROWS = {
     "safeguard.degrade": "↓", "safeguard.restore": "↑", "safeguard.suspend": "↓", "safeguard.resume": "↑",
     "safeguard.retire": "↓", "safeguard.replan": "=", "hold.place": "↓", "hold.lift": "↑",
     "deployment.record": "=", "deployment.end": "=",
+    "principal.suspend": "↓", "principal.remove": "↓", "credential.revoke": "↓", "grant.end": "↓",
 }  # fmt: skip
 MEANING = {"↑": Direction.LOOSENS, "↓": Direction.TIGHTENS, "=": Direction.NEUTRAL}
 
@@ -95,8 +104,11 @@ def test_no_right_loosens() -> None:
 
 
 def test_anyone_who_approves_may_stop_a_release() -> None:
-    """Approving roles may fire every tightening trigger."""
-    assert {t.value for t, d in DIRECTIONS.items() if d is Direction.TIGHTENS} <= APPROVING
+    """Approving roles may fire every tightening trigger but those of identity, which admins alone fire."""
+    tightening = {t.value for t, d in DIRECTIONS.items() if d is Direction.TIGHTENS}
+
+    assert tightening - APPROVING == IDENTITY
+    assert BUILT_IN_ROLES["admin"] >= IDENTITY
 
 
 def test_words_of_a_pack() -> None:

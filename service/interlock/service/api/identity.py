@@ -6,14 +6,23 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from interlock.service.api.calls import digest_of
+from interlock.service.api.convert.identity import credential_message, grant_message, holds, principal_message
 from interlock.service.api.pages import page_of
+from interlock.service.api.reads import newest_first
+from interlock.service.api.times import to_positive_microseconds
 from interlock.service.errors import NotFound
 from interlock.service.identity.caller import caller
 from interlock.service.identity.login import Attempt
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
+from interlock.statemachine.names import leaf_of, owner_of
 from interlock.v1 import identity_pb2, identity_pb2_grpc
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from interlock.service.api.calls import Writer
     from interlock.service.api.reads import Reader
     from interlock.service.identity.admission import Admission
     from interlock.service.identity.login import SignIn
@@ -21,16 +30,24 @@ if TYPE_CHECKING:
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.view import View
     from interlock.service.server import Context
+    from interlock.statemachine.decide import Accepted
 
 
 class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
     """``interlock.v1.IdentityService``."""
 
-    def __init__(
-        self, committer: Committer, reader: Reader, sign_in: SignIn, sessions: Sessions, admission: Admission
+    def __init__(  # each by name at its one call
+        self,
+        committer: Committer,
+        reader: Reader,
+        writer: Writer,
+        sign_in: SignIn,
+        sessions: Sessions,
+        admission: Admission,
     ) -> None:
         self._committer = committer
         self._reader = reader
+        self._writer = writer
         self._sign_in = sign_in
         self._sessions = sessions
         self._admission = admission
@@ -61,9 +78,9 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
     async def WhoAmI(self, request: identity_pb2.WhoAmIRequest, context: Context) -> identity_pb2.WhoAmIResponse:
         """Say who the caller is and what their roles allow."""
         session = caller()
-        view = self._committer.view
+        view, instant = self._reader.now()
         return identity_pb2.WhoAmIResponse(
-            principal=_principal(view, view.state.need(session.principal, r.Principal)),
+            principal=principal_message(view, view.state.need(session.principal, r.Principal), instant),
             credential=session.credential,
             expire_time=_timestamp(session.expires_at),
             rights=sorted(self._admission.rights(session.principal)),
@@ -73,52 +90,103 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
 
     async def GetPrincipal(self, request: identity_pb2.GetPrincipalRequest, context: Context) -> identity_pb2.Principal:
         """Return one account."""
-        view, _ = await self._reader.as_of(request)
+        view, instant = await self._reader.as_of(request)
         account = view.state.find(request.name, r.Principal)
         if account is None:
             raise NotFound(request.name)
-        return _principal(view, account)
+        return principal_message(view, account, instant)
 
     async def ListPrincipals(
         self, request: identity_pb2.ListPrincipalsRequest, context: Context
     ) -> identity_pb2.ListPrincipalsResponse:
         """Return accounts by name; a page starts after the last name of the page before, whatever was written since."""
-        view = self._committer.view
+        view, instant = self._reader.now()
         page = page_of(request)
         rest = sorted(account.name for account in view.state.all_of(r.Principal) if account.name > (page.after or ""))
         names, token = page.cut(rest, str)
-        messages = [_principal(view, view.state.need(name, r.Principal)) for name in names]
+        messages = [principal_message(view, view.state.need(name, r.Principal), instant) for name in names]
         messages, token = page.fit(messages, token, lambda message: message.name)
         return identity_pb2.ListPrincipalsResponse(principals=messages, next_page_token=token)
+
+    async def ListGrants(
+        self, request: identity_pb2.ListGrantsRequest, context: Context
+    ) -> identity_pb2.ListGrantsResponse:
+        """Return grants, newest first."""
+        view, instant = self._reader.now()
+        page = page_of(request)
+        wanted = (
+            grant
+            for grant in newest_first(view.state, "grants", r.Grant, page.number_after())
+            if request.principal in {"", grant.principal} and (holds(grant, instant) or not request.active_only)
+        )
+        chosen, token = page.cut(wanted, lambda grant: leaf_of(grant.name))
+        messages = [grant_message(view, grant) for grant in chosen]
+        messages, token = page.fit(messages, token, lambda message: leaf_of(message.name))
+        return identity_pb2.ListGrantsResponse(grants=messages, next_page_token=token)
+
+    async def SuspendPrincipal(
+        self, request: identity_pb2.SuspendPrincipalRequest, context: Context
+    ) -> identity_pb2.Principal:
+        """Suspend an account; its next request is refused, and its streams end."""
+        why = self._writer.salted("reason", request.reason)
+        firing = f.PrincipalSuspend(request.name, digest_of(why))
+        method = "interlock.v1.IdentityService/SuspendPrincipal"
+        return await self._writer.fire(method, request, firing, _account(request.name), identity_pb2.Principal, why)
+
+    async def RemovePrincipal(
+        self, request: identity_pb2.RemovePrincipalRequest, context: Context
+    ) -> identity_pb2.Principal:
+        """Remove an account, with its keys and its grants."""
+        why = self._writer.salted("reason", request.reason)
+        firing = f.PrincipalRemove(request.name, digest_of(why))
+        method = "interlock.v1.IdentityService/RemovePrincipal"
+        return await self._writer.fire(method, request, firing, _account(request.name), identity_pb2.Principal, why)
+
+    async def RevokeCredential(
+        self, request: identity_pb2.RevokeCredentialRequest, context: Context
+    ) -> identity_pb2.Credential:
+        """Revoke a key; sessions that it opened end with this entry."""
+        since = 0
+        if request.HasField("compromised_since"):
+            since = to_positive_microseconds(request.compromised_since, "compromised_since")
+        why = self._writer.salted("reason", request.reason)
+        firing = f.CredentialRevoke(request.name, since, digest_of(why))
+
+        def render(view: View, _accepted: Accepted) -> identity_pb2.Credential:
+            account = view.state.need(owner_of(request.name), r.Principal)
+            return next(
+                credential_message(account, key)
+                for key in account.credentials
+                if key.fingerprint == leaf_of(request.name)
+            )
+
+        method = "interlock.v1.IdentityService/RevokeCredential"
+        return await self._writer.fire(method, request, firing, render, identity_pb2.Credential, why)
+
+    async def EndGrant(self, request: identity_pb2.EndGrantRequest, context: Context) -> identity_pb2.Grant:
+        """End a grant, for the very next request."""
+        why = self._writer.salted("reason", request.reason)
+        firing = f.GrantEnd(request.name, digest_of(why))
+
+        def render(view: View, _accepted: Accepted) -> identity_pb2.Grant:
+            return grant_message(view, view.state.need(request.name, r.Grant))
+
+        method = "interlock.v1.IdentityService/EndGrant"
+        return await self._writer.fire(method, request, firing, render, identity_pb2.Grant, why)
+
+
+def _account(name: str) -> Callable[[View, Accepted], identity_pb2.Principal]:
+    """Return what renders an account as an entry left it."""
+
+    def render(view: View, accepted: Accepted) -> identity_pb2.Principal:
+        return principal_message(view, view.state.need(name, r.Principal), accepted.entry.time)
+
+    return render
 
 
 def host_of(peer: str) -> str:
     """Return where a call comes from without its port: ``ipv4:127.0.0.1:5050`` is ``ipv4:127.0.0.1``."""
     return peer.rpartition(":")[0] if peer.startswith(("ipv4:", "ipv6:")) else peer
-
-
-def _principal(view: View, account: r.Principal) -> identity_pb2.Principal:
-    message = identity_pb2.Principal(
-        name=account.name, kind=account.kind, state=account.state, recovery=account.recovery
-    )
-    for key in account.credentials:
-        message.credentials.add(
-            name=f"{account.name}/credentials/{key.fingerprint}",
-            use=key.use,
-            public_key=key.public_key,
-            state=key.state,
-        )
-    for grant in view.state.grants(account.name):
-        role = view.policy.roles.get(grant.role)
-        if grant.state == "active":
-            message.grants.add(
-                name=grant.name,
-                principal=grant.principal,
-                role=grant.role,
-                scope=grant.scope,
-                approves=role is not None and role.approves,
-            )
-    return message
 
 
 def _timestamp(microseconds: int) -> Timestamp:

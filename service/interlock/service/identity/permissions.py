@@ -133,6 +133,11 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 "WhoAmI": _SIGNED_IN,
                 "GetPrincipal": _READ,
                 "ListPrincipals": _READ,
+                "ListGrants": _READ,
+                "SuspendPrincipal": _fires(Trigger.PRINCIPAL_SUSPEND),
+                "RemovePrincipal": _fires(Trigger.PRINCIPAL_REMOVE),
+                "RevokeCredential": _fires(Trigger.CREDENTIAL_REVOKE),
+                "EndGrant": _fires(Trigger.GRANT_END),
             },
             "ModelService": {
                 "CreateModel": _fires(Trigger.MODEL_REGISTER),

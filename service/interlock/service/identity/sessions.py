@@ -98,6 +98,13 @@ class Sessions:
         known = self._sessions.get(session.session_digest)
         return known is not None and self._clock.now_us() < known.expires_at
 
+    def end_fallen(self, stands: Callable[[Caller], bool]) -> None:
+        """End every session whose account or key does not stand: what comes back later brings no old session back."""
+        fallen = [session for session in self._sessions.values() if not stands(session)]
+        for session in fallen:
+            del self._sessions[session.session_digest]
+            self._start(self._drop_ended(session))
+
     async def settle(self) -> None:
         """Wait until every renewal and every end is stored; for the end of the process."""
         await asyncio.gather(*self._writes)

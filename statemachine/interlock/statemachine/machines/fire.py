@@ -8,7 +8,18 @@ from interlock.statemachine import firings as f
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
 from interlock.statemachine.forms import malformed
-from interlock.statemachine.machines import assessment, deployment, determination, hold, level, model, safeguard
+from interlock.statemachine.machines import (
+    assessment,
+    credential,
+    deployment,
+    determination,
+    grant,
+    hold,
+    level,
+    model,
+    principal,
+    safeguard,
+)
 from interlock.statemachine.state import EVERYTHING, State
 from interlock.statemachine.unmet import RefusalKind, Refused
 
@@ -51,6 +62,14 @@ def fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  # 
             return deployment.record(moment, state, firing)
         case f.DeploymentEnd():
             return deployment.end(moment, state, firing)
+        case f.PrincipalSuspend():
+            return principal.suspend(moment, state, firing)
+        case f.PrincipalRemove():
+            return principal.remove(moment, state, firing)
+        case f.CredentialRevoke():
+            return credential.revoke(moment, state, firing)
+        case f.GrantEnd():
+            return grant.end(moment, state, firing)
         case _:
             return safeguard.fire(moment, state, firing)
 
@@ -79,6 +98,12 @@ def subject_of(firing: f.Firing) -> str:
             return firing.hold
         case f.DeploymentEnd():
             return firing.deployment
+        case f.PrincipalSuspend() | f.PrincipalRemove():
+            return firing.principal
+        case f.CredentialRevoke():
+            return firing.credential
+        case f.GrantEnd():
+            return firing.grant
         case (
             f.SafeguardStart()
             | f.SafeguardVerify()
@@ -155,6 +180,10 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
             found |= {firing.assessment} - {""}
         case f.DeploymentRecord():
             found |= {firing.decision} - {""}
+        case f.PrincipalRemove():
+            found |= {grant.name for grant in state.grants(firing.principal)}
+        case f.CredentialRevoke():
+            found = {names.owner_of(subject)}
         case f.SafeguardRetire():
             spec = policy.safeguards.get(names.leaf_of(subject))
             for leaning in [concerned] if concerned else [m.name for m in state.all_of(r.Model)]:

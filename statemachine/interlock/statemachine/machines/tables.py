@@ -152,6 +152,23 @@ def _deployment_edges() -> Iterable[Edge]:
     yield "live", "deployment.end", "ended"
 
 
+def _principal_edges() -> Iterable[Edge]:
+    for state in ("invited", "active"):
+        yield state, "principal.suspend", "suspended"
+    for state in ("invited", "active", "suspended"):
+        yield state, "principal.remove", "removed"
+
+
+def _credential_edges() -> Iterable[Edge]:
+    yield "active", "credential.revoke", "revoked"
+    yield "active", "credential.revoke[compromised]", "revoked"
+    yield "revoked", "credential.revoke[compromised]", "revoked"
+
+
+def _grant_edges() -> Iterable[Edge]:
+    yield "active", "grant.end", "ended"
+
+
 def _change_edges() -> Iterable[Edge]:
     yield ABSENT, "change.propose", "in_review"
     yield ABSENT, "change.propose[draft]", "draft"
@@ -184,6 +201,15 @@ SETTLED: Mapping[str, frozenset[tuple[str, str]]] = MappingProxyType(
                 *((f"suspended({state})", "safeguard.suspend") for state in _REMEMBERED),
             }
         ),
+        "principal": frozenset(
+            {
+                ("suspended", "principal.suspend"),
+                ("removed", "principal.suspend"),
+                ("removed", "principal.remove"),
+            }
+        ),
+        "credential": frozenset({("revoked", "credential.revoke")}),
+        "grant": frozenset({("ended", "grant.end")}),
     }
 )
 """A tightening trigger that finds its state already there is acknowledged with no transition."""
@@ -195,7 +221,12 @@ SAFEGUARD: Final = compile_table("safeguard", _safeguard_edges())
 HOLD: Final = compile_table("hold", _hold_edges())
 DEPLOYMENT: Final = compile_table("deployment", _deployment_edges())
 CHANGE: Final = compile_table("change", _change_edges())
-FIXED: Final = (MODEL, DETERMINATION, ASSESSMENT, SAFEGUARD, HOLD, DEPLOYMENT, CHANGE)
+PRINCIPAL: Final = compile_table("principal", _principal_edges())
+CREDENTIAL: Final = compile_table("credential", _credential_edges())
+GRANT: Final = compile_table("grant", _grant_edges())
+FIXED: Final = (
+    MODEL, DETERMINATION, ASSESSMENT, SAFEGUARD, HOLD, DEPLOYMENT, CHANGE, PRINCIPAL, CREDENTIAL, GRANT,
+)  # fmt: skip
 
 
 @lru_cache(maxsize=64)

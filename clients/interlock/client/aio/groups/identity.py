@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from interlock.client import names
 from interlock.client.aio.groups.base import AsyncGroup
-from interlock.client.groups.base import AsOf, put_as_of
+from interlock.client.groups.base import AsOf, put_as_of, put_time
 from interlock.v1 import identity_pb2, identity_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
-    from interlock.v1.identity_pb2 import Principal, WhoAmIResponse
+    from interlock.v1.identity_pb2 import Credential, Grant, Principal, WhoAmIResponse
 
 
 class AsyncIdentity(AsyncGroup):
@@ -46,6 +47,49 @@ class AsyncIdentity(AsyncGroup):
     def list(self) -> AsyncIterator[Principal]:
         """Yield every account, by name."""
         return self._pages(self._stub.ListPrincipals, identity_pb2.ListPrincipalsRequest(), "principals")
+
+    def grants(self, *, principal: str = "", active_only: bool = False) -> AsyncIterator[Grant]:
+        """Yield the roles ever given, newest first."""
+        request = identity_pb2.ListGrantsRequest(
+            principal=names.principal(principal) if principal else "", active_only=active_only
+        )
+        return self._pages(self._stub.ListGrants, request, "grants")
+
+    async def suspend(self, principal: str, *, reason: str = "", request_id: str | None = None) -> Principal:
+        """Suspend an account; its next request is refused, and its open streams end."""
+        request = identity_pb2.SuspendPrincipalRequest(
+            name=names.principal(principal), reason=reason, request_id=self._id(request_id)
+        )
+        return await self._transport.call(self._stub.SuspendPrincipal, request)
+
+    async def remove(self, principal: str, *, reason: str = "", request_id: str | None = None) -> Principal:
+        """Remove an account: its keys are revoked and its grants ended with it."""
+        request = identity_pb2.RemovePrincipalRequest(
+            name=names.principal(principal), reason=reason, request_id=self._id(request_id)
+        )
+        return await self._transport.call(self._stub.RemovePrincipal, request)
+
+    async def revoke(
+        self,
+        principal: str,
+        fingerprint: str,
+        *,
+        compromised_since: datetime | None = None,
+        reason: str = "",
+        request_id: str | None = None,
+    ) -> Credential:
+        """Revoke a key; approvals under review that it signed at or after ``compromised_since`` are void."""
+        request = identity_pb2.RevokeCredentialRequest(
+            name=names.credential(principal, fingerprint), reason=reason, request_id=self._id(request_id)
+        )
+        if compromised_since is not None:
+            put_time(request.compromised_since, compromised_since)
+        return await self._transport.call(self._stub.RevokeCredential, request)
+
+    async def end_grant(self, grant: str, *, reason: str = "", request_id: str | None = None) -> Grant:
+        """End a role of an account, for the very next request."""
+        request = identity_pb2.EndGrantRequest(name=names.grant(grant), reason=reason, request_id=self._id(request_id))
+        return await self._transport.call(self._stub.EndGrant, request)
 
     @property
     def _stub(self) -> identity_pb2_grpc.IdentityServiceAsyncStub:

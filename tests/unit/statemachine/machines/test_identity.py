@@ -1,0 +1,258 @@
+"""What one administrator takes at once: accounts, keys and roles; and what that does to changes under review."""
+
+from __future__ import annotations
+
+import pytest
+
+from interlock.proofs import keys
+from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
+from interlock.statemachine import resources as r
+from interlock.statemachine.authority import ADMIN_LASTS_US, is_admin
+from interlock.statemachine.decide import Accepted
+from interlock.statemachine.names import credential_name
+from interlock.statemachine.unmet import Code, RefusalKind, Refused
+from tests.support.world import SECOND_US, Member, World, codes, public_of
+from tests.unit.statemachine.changes.reviews import ASSIGN, MODEL, judged, stored, voids
+
+OWNER = "principals/owner-a"
+
+
+def key_name(who: str, use: str) -> str:
+    """Return the name of somebody's key."""
+    account = f"principals/{who}"
+    return credential_name(account, keys.fingerprint(public_of(account, use)))
+
+
+def taken(world: World, firing: f.Firing) -> Accepted:
+    """Have the admin fire what is wanted to be accepted."""
+    done = world.fire("admin", firing)
+    assert isinstance(done, Accepted), done
+    return done
+
+
+def key_of(world: World, who: str, use: str) -> r.Credential:
+    """Return somebody's key as the fold has it."""
+    account = world.state.need(f"principals/{who}", r.Principal)
+    return next(key for key in account.credentials if key.use == use)
+
+
+@pytest.fixture
+def reviewed(world: World) -> tuple[World, str]:
+    """Return a world with a change that owner-a approved a second ago."""
+    world.fire("evaluator", f.ModelRegister(MODEL))
+    change = world.propose("evaluator", ASSIGN)
+    assert isinstance(world.sign("owner-a", change), Accepted)
+    world.wait(SECOND_US)
+    return world, change
+
+
+# Accounts ---------------------------------------------------------------------------------------------------------
+
+
+def test_whoever_is_suspended_does_nothing_more(world: World) -> None:
+    """The very next command of theirs is refused."""
+    taken(world, f.PrincipalSuspend(OWNER))
+
+    assert codes(world.fire("owner-a", f.HoldPlace("-"))) == [Code.PRINCIPAL_INACTIVE]
+
+
+def test_a_second_suspension_is_acknowledged(world: World) -> None:
+    """A tightening that finds its state there is an entry without a transition."""
+    taken(world, f.PrincipalSuspend(OWNER))
+
+    assert taken(world, f.PrincipalSuspend(OWNER)).entry.transitions == ()
+
+
+def test_who_is_removed_takes_keys_and_roles_along(world: World) -> None:
+    """Nothing of a removed account comes back by itself: its keys are revoked and its grants ended."""
+    taken(world, f.PrincipalRemove(OWNER))
+
+    account = world.state.need(OWNER, r.Principal)
+    assert account.state == "removed"
+    assert {key.state for key in account.credentials} == {"revoked"}
+    assert {grant.state for grant in world.state.grants(OWNER)} == {"ended"}
+
+
+def test_who_is_removed_is_not_suspended(world: World) -> None:
+    """Suspending a removed account changes nothing: it would be milder."""
+    taken(world, f.PrincipalRemove(OWNER))
+
+    assert taken(world, f.PrincipalSuspend(OWNER)).entry.transitions == ()
+    assert world.state.need(OWNER, r.Principal).state == "removed"
+
+
+@pytest.mark.parametrize(
+    "firing",
+    [
+        f.PrincipalSuspend("principals/recovery-1"),
+        f.PrincipalRemove("principals/recovery-1"),
+        f.CredentialRevoke(key_name("recovery-1", "recovery")),
+    ],
+    ids=lambda firing: firing.trigger.value,
+)
+def test_nobody_takes_from_the_recovery_quorum_alone(firing: f.Firing, world: World) -> None:
+    """Its accounts and keys are what is left when all else is lost."""
+    assert codes(world.fire("admin", firing)) == [Code.RECOVERY_QUORUM]
+
+
+@pytest.mark.parametrize(
+    "firing",
+    [
+        f.PrincipalSuspend("principals/nobody"),
+        f.PrincipalRemove("principals/nobody"),
+        f.CredentialRevoke(f"principals/nobody/credentials/{'0' * 64}"),
+        f.CredentialRevoke(f"{OWNER}/credentials/{'0' * 64}"),
+        f.CredentialRevoke(key_name("owner-b", "login").replace("owner-b", "owner-a")),
+        f.GrantEnd("grants/99"),
+    ],
+    ids=["suspend", "remove", "nobody's key", "no key of theirs", "another's key", "no grant"],
+)
+def test_what_is_not_there_is_not_taken(firing: f.Firing, world: World) -> None:
+    """An unknown account, key or grant, or a key of another account, is not found."""
+    decided = world.fire("admin", firing)
+
+    assert isinstance(decided, Refused)
+    assert decided.kind is RefusalKind.NOT_FOUND
+
+
+# Keys -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_revoked_login_key_commands_nothing(world: World) -> None:
+    """The very next command under a session of that key is refused; the sign-off key is another key."""
+    taken(world, f.CredentialRevoke(key_name("owner-a", "login")))
+
+    assert codes(world.fire("owner-a", f.HoldPlace("-"))) == [Code.CREDENTIAL_INACTIVE]
+    assert key_of(world, "owner-a", "signoff").state == "active"
+
+
+def test_a_revoked_sign_off_key_signs_nothing(reviewed: tuple[World, str]) -> None:
+    """An envelope of a key that was revoked before is refused as that, whoever hands it in."""
+    world, change = reviewed
+    taken(world, f.CredentialRevoke(key_name("reviewer-a", "signoff")))
+
+    assert codes(world.sign("reviewer-a", change)) == [Code.SIGN_OFF_KEY]
+
+
+def test_what_a_key_signed_before_it_was_lost_still_counts(reviewed: tuple[World, str]) -> None:
+    """Revoking a key as of now, or as of after a sign-off, leaves that sign-off standing."""
+    world, change = reviewed
+    signed_at = stored(world, change).sign_offs[0].at
+    later = world.fork()
+    taken(world, f.CredentialRevoke(key_name("owner-a", "signoff")))
+    taken(later, f.CredentialRevoke(key_name("owner-a", "signoff"), signed_at + 1))
+
+    assert voids(world, change) == voids(later, change) == {}
+
+
+def test_what_a_lost_key_signed_is_void(reviewed: tuple[World, str]) -> None:
+    """A sign-off at or after the moment from which the key was compromised does not count, and is kept."""
+    world, change = reviewed
+    signed_at = stored(world, change).sign_offs[0].at
+    taken(world, f.CredentialRevoke(key_name("owner-a", "signoff"), signed_at))
+
+    assert voids(world, change) == {"owner-a": Code.CREDENTIAL_COMPROMISED}
+    assert not judged(world, change).approved
+
+
+def test_a_revoked_key_can_turn_out_to_be_lost_earlier(reviewed: tuple[World, str]) -> None:
+    """A second revocation counts where it names an earlier moment, and only then; the first end stays."""
+    world, change = reviewed
+    name, now = key_name("owner-a", "signoff"), world.now
+    taken(world, f.CredentialRevoke(name))
+    ended = key_of(world, "owner-a", "signoff").revoked_at
+    assert voids(world, change) == {}
+
+    taken(world, f.CredentialRevoke(name, 7))
+    assert taken(world, f.CredentialRevoke(name, now)).entry.transitions == ()
+    assert taken(world, f.CredentialRevoke(name)).entry.transitions == ()
+
+    key = key_of(world, "owner-a", "signoff")
+    assert (key.compromised_since, key.revoked_at) == (7, ended)
+    assert voids(world, change) == {"owner-a": Code.CREDENTIAL_COMPROMISED}
+
+
+def test_no_key_is_lost_in_the_future(world: World) -> None:
+    """A moment that has not come yet is a mistake."""
+    decided = world.fire("admin", f.CredentialRevoke(key_name("owner-a", "login"), world.now + SECOND_US))
+
+    assert codes(decided) == [Code.MALFORMED]
+
+
+# Roles and changes under review -----------------------------------------------------------------------------------
+
+
+def test_who_is_suspended_does_not_count(reviewed: tuple[World, str]) -> None:
+    """Approvals of a suspended account are void, and kept."""
+    world, change = reviewed
+    taken(world, f.PrincipalSuspend(OWNER))
+
+    assert voids(world, change) == {"owner-a": Code.PRINCIPAL_INACTIVE}
+    assert len(stored(world, change).sign_offs) == 1
+
+
+def test_a_role_that_ended_does_not_count(reviewed: tuple[World, str]) -> None:
+    """An approval under a grant that ended since is void; and a grant that ended gives no right any more."""
+    world, change = reviewed
+    [grant] = world.state.grants(OWNER)
+    taken(world, f.GrantEnd(grant.name))
+
+    assert voids(world, change) == {"owner-a": Code.GRANT_ENDED}
+    assert codes(world.fire("owner-a", f.HoldPlace(MODEL))) == [Code.RIGHT_MISSING]
+    assert taken(world, f.GrantEnd(grant.name)).entry.transitions == ()
+
+
+@pytest.mark.parametrize("taking", ["suspend", "remove", "revoke", "end"])
+def test_a_reject_outlives_its_author(taking: str, world: World) -> None:
+    """Whatever is taken from who rejected a change, the reject stands: voiding only ever removes approvals."""
+    world.fire("evaluator", f.ModelRegister(MODEL))
+    change = world.propose("evaluator", ASSIGN)
+    assert isinstance(world.sign("owner-b", change, "reject"), Accepted)
+    [grant] = world.state.grants("principals/owner-b")
+    takings: dict[str, f.Firing] = {
+        "suspend": f.PrincipalSuspend("principals/owner-b"),
+        "remove": f.PrincipalRemove("principals/owner-b"),
+        "revoke": f.CredentialRevoke(key_name("owner-b", "signoff"), 1),
+        "end": f.GrantEnd(grant.name),
+    }
+    taken(world, takings[taking])
+
+    world.sign("owner-a", change)
+    world.sign("reviewer-a", change)
+
+    assert stored(world, change).state == "in_review"
+    assert Code.SIGN_OFF_REJECTED in [unmet.code for unmet in judged(world, change).unmet]
+
+
+def test_an_admin_counts_as_one_for_thirty_days_more() -> None:
+    """Ending the grant makes no approver at once, under no account of that person."""
+    cast = (
+        Member("owner-a", (("owner", "*"),), person="alex"),
+        Member("alex-admin", (("admin", "*"),), person="alexandra"),
+        Member("admin", (("admin", "*"),)),
+        Member("recovery-1", recovery=True),
+        Member("recovery-2", recovery=True),
+    )
+    world = World.found(cast=cast)
+    [grant] = world.state.grants("principals/alex-admin")
+    taken(world, f.GrantEnd(grant.name))
+    ended = world.state.need(grant.name, r.Grant).ended_at or 0
+
+    assert is_admin(world.state, "principals/alex-admin", ended + ADMIN_LASTS_US - 1)
+    assert not is_admin(world.state, "principals/alex-admin", ended + ADMIN_LASTS_US)
+    assert not is_admin(world.state, OWNER, ended)
+
+
+def test_a_suspended_admin_is_one_still(world: World) -> None:
+    """Suspending an admin's account does not make an approver of the person."""
+    taken(world, f.PrincipalSuspend("principals/admin"))
+
+    assert is_admin(world.state, "principals/admin", world.now)
+
+
+def test_what_tightens_identity_may_ride_in_no_change_alone(world: World) -> None:
+    """A change needs a trigger that takes sign-offs; taking an account is done directly."""
+    decided = world.attempt("evaluator", c.ProposeChange(world.content(f.PrincipalSuspend(OWNER))))
+
+    assert codes(decided) == [Code.CHANGE_NEEDS_NO_SIGN_OFF]
