@@ -9,8 +9,17 @@ import grpc
 import pytest
 
 from interlock.proofs import keys
-from interlock.v1 import audit_pb2, change_pb2, gate_pb2, hold_pb2, identity_pb2, identity_pb2_grpc, ledger_pb2
-from tests.support.people import People, refused
+from interlock.v1 import (
+    audit_pb2,
+    change_pb2,
+    gate_pb2,
+    hold_pb2,
+    identity_pb2,
+    identity_pb2_grpc,
+    ledger_pb2,
+    trigger_pb2,
+)
+from tests.support.people import People, refused, trigger
 from tests.support.server import CALL_SECONDS, ServerThread, answer_of, copy_of
 
 if TYPE_CHECKING:
@@ -158,6 +167,17 @@ def test_what_was_taken_stays_taken_after_a_restart(installations: Install, tmp_
 
         with refused("UNAUTHENTICATED"):
             stub.WhoAmI(identity_pb2.WhoAmIRequest(), metadata=metadata)
+
+
+def test_an_account_that_comes_back_brings_no_session_along(people: People) -> None:
+    """Sessions of before a suspension are over for good, although the quarter of an hour is not."""
+    engineer = people["engineer"]
+    take(people, "engineer", "suspend")
+    people.enact(trigger(principal_restore=trigger_pb2.PrincipalRestore(principal="principals/engineer")))
+
+    with refused("UNAUTHENTICATED"):
+        engineer.holds.ListHolds(hold_pb2.ListHoldsRequest())
+    people.server.login(people.channel, "engineer")
 
 
 def test_only_an_admin_takes(people: People) -> None:

@@ -78,3 +78,95 @@ def test_the_recovery_quorum_is_refused(cli: Cli) -> None:
     name = next(row["name"] for row in accounts if row["recovery"])
 
     assert cli("admin", "principals", "remove", name, "--json").codes == ["RECOVERY_QUORUM"]
+
+
+# What a change gives ------------------------------------------------------------------------------------------------
+
+
+def applied(cli: Cli, *words: str, who: str = "evaluator") -> str:
+    """Propose by a short form, have owner and reviewer sign, and return the change's name."""
+    change = str(cli.must(who, *words, "--json").json["name"])
+    cli.must("owner", "sign", change, "--yes")
+    done = cli.must("reviewer", "sign", change, "--yes", "--json").json
+    assert done["state"] == "CHANGE_STATE_APPLIED", done
+    return change
+
+
+def new_keys(cli: Cli, who: str, folder: Path) -> str:
+    """Make keys as a newcomer does, with a colleague's profile at hand; return the file that registers them."""
+    passphrase = cli.file("newcomer.pass", "correct horse\n")
+    like = str(cli.server.home / "auditor" / "profile.json")
+    cli.must("auditor", "keys", "create", who, "--folder", str(folder), "--passphrase-file", passphrase)
+    printed = cli.must(
+        "auditor", "keys", "prove", who, "--folder", str(folder), "--like", like, "--passphrase-file", passphrase
+    )
+    return cli.file(f"{who}.yaml", printed.out)
+
+
+def test_a_newcomer_is_brought_in(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys made and proven by themselves, one change, and then they act under their own profile."""
+    folder = cli.folder / "kim"
+    keys = new_keys(cli, "kim", folder)
+    applied(cli, "principals", "add", "kim", "--person", "persons/kim", "--keys", keys, "--role", "reviewer")
+    monkeypatch.setenv("INTERLOCK_PASSPHRASE_FILE", str(cli.folder / "newcomer.pass"))
+    kim = str(folder / "profile.json")
+
+    me = cli.must(kim, "whoami", "--json").json
+    assert (me["principal"]["state"], [row["role"] for row in me["principal"]["grants"]]) == ("active", ["reviewer"])
+    monkeypatch.delenv("INTERLOCK_PASSPHRASE_FILE")
+    change = cli.must("evaluator", "grants", "give", "kim", "requester", "--json").json["name"]
+    monkeypatch.setenv("INTERLOCK_PASSPHRASE_FILE", str(cli.folder / "newcomer.pass"))
+    assert change in cli.must(kim, "inbox").out
+    cli.must(kim, "sign", change, "--yes")
+
+
+def test_keys_are_rotated(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old keys sign for the new ones and are revoked with them; the new folder is the profile from then on."""
+    folder = cli.folder / "owner-2"
+    printed = cli.must("owner", "keys", "rotate", "--folder", str(folder)).out
+    before = fingerprint(cli, "owner", "login")
+
+    applied(cli, "keys", "register", cli.file("owner.yaml", printed))
+
+    rows = cli.must("auditor", "keys", "list", "--principal", "owner", "--json").json["credentials"]
+    assert [row["state"] for row in rows if row["name"].endswith(before)] == ["revoked"]
+    assert cli("owner", "whoami").code == 4
+    monkeypatch.setenv("INTERLOCK_PASSPHRASE_FILE", str(cli.server.home / "owner" / "passphrase"))
+    assert cli.must(str(folder / "profile.json"), "whoami", "--json").json["principal"]["name"] == "principals/owner"
+
+
+def test_a_role_is_given_until_then(cli: Cli) -> None:
+    """The grant is there with its scope and its end."""
+    applied(cli, "grants", "give", "auditor", "reviewer", "--scope", "m-*", "--until", "2099-01-01")
+
+    rows = cli.must("auditor", "grants", "list", "--principal", "auditor", "--json").json["grants"]
+    assert [(row["role"], row["scope"], row.get("expire_time")) for row in rows] == [
+        ("reviewer", "m-*", "2099-01-01T00:00:00Z"),
+        ("auditor", "*", None),
+    ]
+
+
+def test_an_account_comes_back(cli: Cli) -> None:
+    """A suspended account is restored by a change, with the keys and roles of before."""
+    cli.must("admin", "principals", "suspend", "engineer")
+    applied(cli, "principals", "restore", "engineer")
+
+    cli.must("engineer", "whoami")
+
+
+def test_an_admin_is_no_approver(cli: Cli) -> None:
+    """No quorum makes one person both."""
+    assert cli("evaluator", "grants", "give", "admin", "owner", "--json").codes == ["ADMIN_CONFLICT"]
+    assert cli("evaluator", "grants", "give", "owner", "admin", "--json").codes == ["ADMIN_CONFLICT"]
+
+
+def test_who_may_not_propose_gives_nothing(cli: Cli) -> None:
+    """An administrator can't bring in an approver: exit code 4."""
+    assert cli("admin", "grants", "give", "auditor", "owner").code == 4
+
+
+def test_a_file_that_does_more_than_register(cli: Cli) -> None:
+    """`keys register` proposes registrations only: anything else must be seen as what it is."""
+    file = cli.file("more.yaml", "title: t\ntriggers: [hold.lift: holds/1]\n")
+
+    assert cli("evaluator", "keys", "register", file).code == 2

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,9 @@ Draw = Any
 SPARE = ("principals/owner-b", "principals/reviewer-b", "principals/owner-of-m", "principals/requester")
 """Accounts that tests here can do without."""
 
+NEWCOMERS = ("principals/newcomer", "principals/new-bot")
+"""Accounts that no founding made."""
+
 CONCLUSIONS = ("ruled_out", "cannot_rule_out", "reached")
 SPANS = (1, 3_600_000_000, 20 * DAY_US, 60 * DAY_US, 100 * DAY_US, 400 * DAY_US)
 
@@ -76,7 +80,7 @@ def a_safeguard(draw: Draw, policy: Policy) -> str:
 
 def a_spare_account(draw: Draw, world: World) -> str:
     """Draw an account that the tests can do without, now and then one that there is none of."""
-    spare = [name for name in SPARE if name in world.state.items]
+    spare = [name for name in (*SPARE, *NEWCOMERS) if name in world.state.items]
     return str(draw(st.sampled_from([*spare, *spare, "principals/never", "principals/recovery-1"])))
 
 
@@ -86,6 +90,14 @@ def a_key(draw: Draw, world: World) -> str:
     account = world.state.find(owner, r.Principal)
     keys = [key.fingerprint for key in account.credentials] if account is not None else []
     return credential_name(owner, draw(st.sampled_from([*keys, "0" * 64])))
+
+
+def a_registration(draw: Draw, world: World) -> f.Firing:
+    """Draw a new key of such an account; now and then without a proof that holds."""
+    who = a_spare_account(draw, world).removeprefix("principals/")
+    use, word = draw(st.sampled_from(["login", "signoff"])), draw(st.sampled_from(["", "-2", "-3"]))
+    firing = world.registration(who, use, word=word, replaces=draw(st.sampled_from(["", "", "-", "-2"])))
+    return replace(firing, proof=bytes(64)) if draw(st.integers(0, 9)) == 0 else firing
 
 
 def a_grant(draw: Draw, world: World) -> str:
@@ -171,6 +183,19 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
         a_key(draw, w), draw(st.sampled_from([0, 0, 1, max(1, w.state.time), w.state.time + DAY_US]))
     ),
     f.GrantEnd: lambda draw, w, _p: f.GrantEnd(a_grant(draw, w)),
+    f.PrincipalCreate: lambda draw, _w, _p: f.PrincipalCreate(
+        draw(st.sampled_from([*NEWCOMERS, "principals/admin"])),
+        draw(st.sampled_from(["human", "human", "external", "service"])),
+        draw(st.sampled_from(["persons/new", "persons/owner-a", ""])),
+    ),
+    f.PrincipalRestore: lambda draw, w, _p: f.PrincipalRestore(a_spare_account(draw, w)),
+    f.CredentialRegister: lambda draw, w, _p: a_registration(draw, w),
+    f.GrantGive: lambda draw, w, p: f.GrantGive(
+        draw(st.sampled_from([*NEWCOMERS, *SPARE, "principals/admin", "principals/never"])),
+        draw(st.sampled_from([*p.roles, "nothing"])),
+        draw(st.sampled_from(["*", "*", "m"])),
+        draw(st.sampled_from([0, 0, 1, w.state.time + DAY_US])),
+    ),
 }
 """How each trigger is drawn."""
 
@@ -180,6 +205,7 @@ ADMINISTERING = (f.PrincipalSuspend, f.PrincipalRemove, f.CredentialRevoke, f.Gr
 LOOSENING = (
     f.ModelAddArtifact, f.DeterminationConfirm, f.DeterminationRuleOut, f.LevelAssign, f.LevelRaise, f.LevelLower,
     f.SafeguardActivate, f.SafeguardReattest, f.SafeguardRestore, f.SafeguardResume, f.HoldLift,
+    f.PrincipalCreate, f.PrincipalRestore, f.CredentialRegister, f.GrantGive,
 )  # fmt: skip
 """The triggers that random changes are mostly made of."""
 
@@ -224,6 +250,10 @@ def _thinkable(world: World) -> Iterator[f.Firing]:
         yield from (f.ModelAddArtifact(model, artifact) for artifact in ARTIFACTS)
         yield from (f.DeploymentRecord(model, place.id, ARTIFACTS[0], "cluster-a") for place in policy.contexts)
         yield from (f.AssessmentOpen(model, tuple(policy.thresholds)), f.HoldPlace(model), f.ModelRetire(model))
+    for name in NEWCOMERS[:1]:
+        yield from (f.PrincipalCreate(name, "human", "persons/new"), f.GrantGive(name, "owner", "*"))
+        yield world.registration(name.removeprefix("principals/"))
+    yield from (f.PrincipalRestore(name) for name in (*SPARE, *NEWCOMERS) if name in world.state.items)
     yield from (f.DeploymentEnd(deployment) for deployment in names_of(world, r.Deployment))
     yield f.HoldPlace(EVERYTHING)
 

@@ -189,7 +189,7 @@ class WatchedWorld(World):
             self._check_preview(before, under_review, entry.time)
             naive = World(self.policy, self.cast, before.put(under_review), entry.time)
             assert may_be_applied(self.oracle.pack, naive, under_review)
-            people = {self.cast[who.removeprefix("principals/")].person or who for who in signers}
+            people = {self.state.need(who, r.Principal).person for who in signers}
             assert len(people) >= 2 or not any(len(slots_of(self.oracle.pack, f)) > 1 for f in content.triggers)
 
     def _check_preview(self, before: State, change: r.Change, at: int) -> None:

@@ -140,8 +140,26 @@ class Oracle:
             self.identity[f"grants/{number}"] = {"state": "active", "of": grant.principal}
 
     def _identity(self, machine: str, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as below
+        if trigger == "create":
+            self.identity[firing.principal] = {"state": "invited", "of": firing.principal}
+            return
+        if trigger == "register":
+            account = self.identity[firing.principal]
+            account["state"] = "active" if account["state"] == "invited" else account["state"]
+            name = f"{firing.principal}/credentials/"
+            if firing.replaces:
+                self.identity[name + firing.replaces]["state"] = "revoked"
+            name += hashlib.sha256(firing.public_key).hexdigest()
+            self.identity[name] = {"state": "active", "of": firing.principal}
+            return
+        if trigger == "give":
+            number = sum(name.startswith("grants/") for name in self.identity) + 1
+            self.identity[f"grants/{number}"] = {"state": "active", "of": firing.principal}
+            return
         known = self.identity[getattr(firing, machine)]
-        if machine == "credential":
+        if trigger == "restore":
+            known["state"] = "invited" if known["state"] == "removed" else "active"
+        elif machine == "credential":
             known["state"] = "revoked"
         elif machine == "grant":
             known["state"] = "ended"

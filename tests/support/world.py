@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.proofs import dsse, keys
-from interlock.statemachine import codec, drafting, rules, signoff, verdicts
+from interlock.statemachine import codec, drafting, possession, rules, signoff, verdicts
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
 from interlock.statemachine import firings as f
@@ -208,6 +208,27 @@ class World:
         """Let time pass."""
         self.now = max(self.now, self.state.time) + microseconds
 
+    # Identity ----------------------------------------------------------------------------------------------------
+
+    def registration(
+        self, who: str, use: str = "signoff", *, word: str = "", replaces: str = ""
+    ) -> f.CredentialRegister:
+        """Return the trigger that registers a key with its proof; ``word`` names a key other than their first.
+
+        ``replaces`` is the word of the key of theirs that it takes the place of; ``-`` for their first.
+        """
+        principal, log_id = f"principals/{who}", self.state.log.log_id
+        key = key_of(principal, use + word)
+        fingerprint = keys.fingerprint(public_of(principal, use + word))
+        proof = key.sign(possession.registration_bytes(log_id, principal, use, fingerprint))
+        if not replaces:
+            return f.CredentialRegister(principal, use, keys.public_bytes(key), proof)
+        old = use + replaces.removeprefix("-")
+        return f.CredentialRegister(
+            principal, use, keys.public_bytes(key), proof, keys.fingerprint(public_of(principal, old)),
+            key_of(principal, old).sign(possession.rotation_bytes(log_id, principal, use, fingerprint)),
+        )  # fmt: skip
+
     # Evidence ----------------------------------------------------------------------------------------------------
 
     def upload(  # each keyword is a field of the record
@@ -307,8 +328,8 @@ class World:
     ) -> signoff.Statement:
         """Return the statement that somebody would sign about a change as it stands."""
         stored = self.state.need(change, r.Change)
-        held = self.cast[who].grants if who in self.cast else ()
-        approving = {role for role, _ in held if self.policy.roles[role].approves}
+        held = {grant.role for grant in self.state.grants(f"principals/{who}") if grant.state == "active"}
+        approving = {role for role in held if self.policy.roles[role].approves}
         self.nonces += 1
         return signoff.Statement(
             change=change,

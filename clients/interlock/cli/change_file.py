@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 1 << 20
 _KEYS: Final = ("title", "summary", "triggers", "evidence", "not_before", "apply_separately")
 _NOT_FOR_FILES: Final = frozenset({"reason_digest"})
-_MAY_BE_LEFT_OUT: Final = frozenset({"assessment", "decision", "compromised_since"})
+_MAY_BE_LEFT_OUT: Final = frozenset(
+    {"assessment", "decision", "compromised_since", "person", "replaces", "replaces_proof", "until"}
+)
+_BYTES: Final = 12  # FieldDescriptor.TYPE_BYTES: keys and signatures, in hex
 _INSTANT: Final = 3  # FieldDescriptor.TYPE_INT64: every number of a trigger is a time in Unix microseconds
 _ENUM: Final = 14  # FieldDescriptor.TYPE_ENUM
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -161,6 +164,9 @@ class _Reader:
             setattr(arm, field.name, (moment - _EPOCH) // _MICROSECOND if moment is not None else 0)
             return
         text = self._text(path, value)
+        if field.type == _BYTES:
+            setattr(arm, field.name, self._hex(path, text))
+            return
         if field.type != _ENUM or field.enum_type is None:
             setattr(arm, field.name, text)
             return
@@ -181,6 +187,13 @@ class _Reader:
             self._wrong(path, "a text is wanted here; quote it if need be")
             return ""
         return value
+
+    def _hex(self, path: YamlPath, text: str) -> bytes:
+        try:
+            return bytes.fromhex(text)
+        except ValueError:
+            self._wrong(path, "hexadecimal digits are wanted here, two a byte")
+            return b""
 
     def _flag(self, path: YamlPath, value: object) -> bool:
         if not isinstance(value, bool):

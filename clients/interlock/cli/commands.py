@@ -62,8 +62,10 @@ GROUPS: Final[Mapping[str, Listed]] = MappingProxyType(
         "deployments": Listed("deployments", "Deployments: what runs where, and which of it the gate denies by now."),
         "audit": Listed("audit", "The audit trail: read it, follow it, verify it here from its first byte."),
         "policy": Listed("policy", "Policies: the versions ever adopted, with their packs; and packs to write."),
-        "keys": Listed("keys", "Keys: make your own here; see everybody's, and revoke one."),
-        "principals": Listed("principals", "Principals: accounts, their keys and roles; suspend or remove one."),
+        "keys": Listed("keys", "Keys: make yours here and have them registered; see everybody's, and revoke one."),
+        "principals": Listed(
+            "principals", "Principals: accounts, their keys and roles; add, suspend, remove or restore one."
+        ),
         "grants": Listed("grants", "Grants: who has which role, on which models, until when."),
     }
 )

@@ -1,4 +1,4 @@
-"""`interlock grants`: who has which role; one administrator ends one."""
+"""`interlock grants`: who has which role; a change gives one, one administrator ends one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli.arguments import ReasonOption  # noqa: TC001  # typer evaluates it
+from interlock.cli.arguments import ReasonOption, moment
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import to_json, when
+from interlock.client import names
 
 if TYPE_CHECKING:
     from interlock.v1.identity_pb2 import Grant
@@ -31,6 +32,26 @@ def list_(
         run.terminal.json({"grants": [to_json(row) for row in rows]})
         return
     run.terminal.rows([_row(row) for row in rows], empty="no grant")
+
+
+@command(app, "give", example="interlock grants give kim reviewer --scope 'aurora-*' --until 2027-01-01")
+def give(
+    run: Run,
+    principal: Annotated[str, typer.Argument(metavar="PRINCIPAL", help="`rso` or `principals/rso`.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the policy, or a built-in one.")],
+    scope: Annotated[str, typer.Option("--scope", help="A pattern over ids of models; `*` for everything.")] = "*",
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="When it ends by itself.")] = None,
+    title: Annotated[str, typer.Option("--title", "-t", help="Title of the change.")] = "",
+) -> None:
+    """Propose the change that gives an account a role; it counts for what is proposed after that is applied."""
+    from interlock.cli.registering import propose
+    from interlock.v1 import trigger_pb2
+
+    who, end = names.principal(principal), moment(until)
+    trigger = trigger_pb2.GrantGive(
+        principal=who, role=role, scope=scope, until=int(end.timestamp()) * 1_000_000 if end is not None else 0
+    )
+    propose(run, [trigger_pb2.Trigger(grant_give=trigger)], title or f"Make {who} {role}")
 
 
 @command(app, "end", example="interlock grants end 7 --reason 'left the review board'")

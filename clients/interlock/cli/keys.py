@@ -17,7 +17,10 @@ from interlock.client import names
 from interlock.client.errors import NotFoundError, ProfileError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from interlock.client.keymaking import NewKey
+    from interlock.client.profile import Profile
     from interlock.client.sdk import Interlock
     from interlock.v1.identity_pb2 import Credential
 
@@ -26,7 +29,7 @@ _ID: Final = re.compile(r"[a-z][a-z0-9._-]{0,62}")
 _LEAST_PREFIX: Final = 8
 """How much of a fingerprint names a key, at least."""
 
-app = group("Keys: make your own here; see everybody's, and revoke one.")
+app = group("Keys: make yours here and have them registered; see everybody's, and revoke one.")
 
 
 class Use(StrEnum):
@@ -108,6 +111,107 @@ def revoke(
         run.terminal.json(to_json(gone))
         return
     run.terminal.line((f"the {gone.use} key {names.leaf(gone.name)}", "bold"), f" of {owner} is {gone.state}")
+
+
+@command(app, "prove", example="interlock keys prove kim --folder ~/interlock/kim --like profile.json > kim.yaml")
+def prove(
+    run: Run,
+    principal: Annotated[str, typer.Argument(metavar="PRINCIPAL", help="Id of the account they are for.")],
+    folder: Annotated[Path, typer.Option("--folder", exists=True, file_okay=False, help="Where the new keys are.")],
+    like: Annotated[
+        Path,
+        typer.Option("--like", exists=True, dir_okay=False, help="A colleague's profile.json: it says which log."),
+    ],
+) -> None:
+    """Print the change file that registers the keys in a folder: each signs that it is there, for this log alone.
+
+    The folder gets a profile.json of its own. No server is asked; hand the file to who may propose changes.
+    """
+    from interlock.cli.registering import registration_file
+    from interlock.client.keyfile import load_key
+    from interlock.client.profile import load_profile
+    from interlock.client.registering import USES, registration, write_profile
+
+    log_id = load_profile(like).log_id
+    uses = [use for use in USES if (folder / f"{use}.key").exists()]
+    if not uses:
+        raise ProfileError(f"{folder} has neither login.key nor signoff.key", reason="NO_KEY")
+    passphrase = _passphrase(run)
+    triggers = [registration(log_id, principal, use, load_key(folder / f"{use}.key", passphrase)) for use in uses]
+    written = None if (folder / "profile.json").exists() else write_profile(like, folder, principal)
+    if run.as_json:
+        run.terminal.json({"principal": names.principal(principal), "triggers": [to_json(row) for row in triggers]})
+        return
+    run.terminal.lines(registration_file(principal, triggers))
+    if written is not None:
+        run.terminal.note(f"profile: {written}")
+
+
+@command(app, "register", example="interlock keys register kim.yaml --title 'Keys of the new reviewer'")
+def register(
+    run: Run,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What `keys prove` or `rotate` printed.")],
+    title: Annotated[str, typer.Option("--title", "-t", help="Title of the change.")] = "",
+) -> None:
+    """Propose the change that registers somebody's new keys."""
+    from interlock.cli.registering import load_registrations, propose
+
+    wanted = load_registrations(file)
+    propose(run, wanted.triggers, title or wanted.title)
+
+
+@command(app, "rotate", example="interlock keys rotate --folder ~/interlock/rso-2 > rso.yaml")
+def rotate(
+    run: Run,
+    folder: Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where to write the new keys.")],
+    use: Annotated[
+        list[Use] | None,
+        typer.Option("--use", help="Which of yours; repeat it for several. [default: login and signoff]"),
+    ] = None,
+) -> None:
+    """Make new keys in place of yours, and print the change file that registers them; the old ones sign for them.
+
+    Once that change is applied the old keys are revoked, and what they signed before still counts. Then use the new
+    folder as your profile.
+    """
+    from interlock.cli.registering import registration_file
+    from interlock.client.keyfile import load_key
+    from interlock.client.keymaking import create_keys
+    from interlock.client.profile import find_profile, load_profile
+    from interlock.client.registering import USES, registration, write_profile
+
+    like = find_profile(run.profile, run.environment)
+    profile = load_profile(like)
+    uses = list(dict.fromkeys(one.value for one in use or (Use.LOGIN, Use.SIGNOFF)))
+    if any(one not in USES for one in uses):
+        raise typer.BadParameter("recovery keys are those of the founding", param_hint="--use")
+    old_files = {"login": profile.login_key_file, "signoff": profile.signoff_key_file}
+    opened = _passphrase(run, profile)
+    old = {one: load_key(path, opened) for one in uses if (path := old_files[one]) is not None}
+    if set(old) != set(uses):
+        raise ProfileError(f"{like} names no sign-off key to rotate", reason="NO_SIGNOFF_KEY")
+    made = create_keys(folder, uses, opened(folder))
+    triggers = [
+        registration(profile.log_id, profile.principal, key.use, load_key(key.path, opened), old[key.use])
+        for key in made
+    ]
+    if len(uses) == len(USES):
+        write_profile(like, folder, profile.principal)
+    if run.as_json:
+        run.terminal.json({"principal": profile.principal, "triggers": [to_json(row) for row in triggers]})
+        return
+    run.terminal.lines(registration_file(profile.principal, triggers))
+    run.terminal.note("hand this to who may propose changes: interlock keys register FILE")
+
+
+def _passphrase(run: Run, profile: Profile | None = None) -> Callable[[Path], bytes]:
+    """Return how to get the passphrase of keys, asked for once."""
+    from interlock.client.keyfile import read_passphrase
+
+    named = run.passphrase_file or _named_file(run) or (profile.passphrase_file if profile is not None else None)
+    if named is not None:
+        return lambda _path: read_passphrase(named)
+    return run.ask_passphrase
 
 
 def _find(client: Interlock, prefix: str) -> tuple[str, str]:

@@ -1,7 +1,9 @@
-"""`interlock principals`: the accounts, their keys and roles; one administrator suspends or removes."""
+"""`interlock principals`: the accounts, their keys and roles; a change makes one, an admin takes it."""
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003  # typer evaluates it
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,11 +13,21 @@ from interlock.cli.grants import grant_ends
 from interlock.cli.keys import key_row
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import to_json
+from interlock.client import names
 
 if TYPE_CHECKING:
     from interlock.v1.identity_pb2 import Principal
 
-app = group("Principals: accounts, their keys and roles; suspend or remove one.")
+app = group("Principals: accounts, their keys and roles; add, suspend, remove or restore one.")
+
+
+class Kind(StrEnum):
+    """What kind of account."""
+
+    HUMAN = "human"
+    SERVICE = "service"
+    EXTERNAL = "external"
+
 
 PrincipalArgument = Annotated[str, typer.Argument(metavar="PRINCIPAL", help="`rso` or `principals/rso`.")]
 
@@ -52,6 +64,54 @@ def show(
         indent=2,
     )
     run.terminal.rows([key_row(row) for row in found.credentials], indent=2)
+
+
+@command(
+    app, "add", example="interlock principals add kim --kind human --person persons/p17 --keys kim.yaml --role reviewer"
+)
+def add(
+    run: Run,
+    principal: PrincipalArgument,
+    kind: Annotated[Kind, typer.Option("--kind", help="What kind of account.")] = Kind.HUMAN,
+    person: Annotated[
+        str,
+        typer.Option("--person", metavar="ID", help="Id of the person behind it, never a name; none for a service."),
+    ] = "",
+    keys: Annotated[
+        Path | None,
+        typer.Option("--keys", exists=True, dir_okay=False, help="What `keys prove` printed for this account."),
+    ] = None,
+    role: Annotated[list[str] | None, typer.Option("--role", help="A role to give it; may be repeated.")] = None,
+    scope: Annotated[str, typer.Option("--scope", help="Of its roles: a pattern over ids of models.")] = "*",
+    title: Annotated[str, typer.Option("--title", "-t", help="Title of the change.")] = "",
+) -> None:
+    """Propose the change that makes an account, with its keys and roles where they are given."""
+    from interlock.cli.registering import load_registrations, propose
+    from interlock.v1 import trigger_pb2
+
+    who = names.principal(principal)
+    made = trigger_pb2.PrincipalCreate(principal=who, kind=kind.value, person=person)
+    triggers = [trigger_pb2.Trigger(principal_create=made)]
+    triggers += load_registrations(keys).triggers if keys is not None else ()
+    for one in role or ():
+        given = trigger_pb2.GrantGive(principal=who, role=one, scope=scope)
+        triggers.append(trigger_pb2.Trigger(grant_give=given))
+    propose(run, triggers, title or f"Add {who}")
+
+
+@command(app, "restore", example="interlock principals restore rso --title 'the laptop was found'")
+def restore(
+    run: Run,
+    principal: PrincipalArgument,
+    title: Annotated[str, typer.Option("--title", "-t", help="Title of the change.")] = "",
+) -> None:
+    """Propose the change that brings a suspended account back; a removed one comes back without keys and roles."""
+    from interlock.cli.registering import propose
+    from interlock.v1 import trigger_pb2
+
+    who = names.principal(principal)
+    trigger = trigger_pb2.Trigger(principal_restore=trigger_pb2.PrincipalRestore(principal=who))
+    propose(run, [trigger], title or f"Restore {who}")
 
 
 @command(app, "suspend", example="interlock principals suspend rso --reason 'laptop stolen'")

@@ -85,6 +85,10 @@ class Trigger(_message.Message):
     PRINCIPAL_REMOVE_FIELD_NUMBER: _builtins.int
     CREDENTIAL_REVOKE_FIELD_NUMBER: _builtins.int
     GRANT_END_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_CREATE_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_RESTORE_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_REGISTER_FIELD_NUMBER: _builtins.int
+    GRANT_GIVE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def model_register(self) -> Global___ModelRegister:
         """A new model, perhaps with its first artifacts."""
@@ -213,6 +217,22 @@ class Trigger(_message.Message):
     def grant_end(self) -> Global___GrantEnd:
         """A role of an account ends."""
 
+    @_builtins.property
+    def principal_create(self) -> Global___PrincipalCreate:
+        """A new account."""
+
+    @_builtins.property
+    def principal_restore(self) -> Global___PrincipalRestore:
+        """An account that was suspended or removed comes back."""
+
+    @_builtins.property
+    def credential_register(self) -> Global___CredentialRegister:
+        """A key of an account."""
+
+    @_builtins.property
+    def grant_give(self) -> Global___GrantGive:
+        """A role of an account."""
+
     def __init__(
         self,
         *,
@@ -248,12 +268,16 @@ class Trigger(_message.Message):
         principal_remove: Global___PrincipalRemove = ...,
         credential_revoke: Global___CredentialRevoke = ...,
         grant_end: Global___GrantEnd = ...,
+        principal_create: Global___PrincipalCreate = ...,
+        principal_restore: Global___PrincipalRestore = ...,
+        credential_register: Global___CredentialRegister = ...,
+        grant_give: Global___GrantGive = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "principal_remove", b"principal_remove", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "principal_remove", b"principal_remove", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1096,3 +1120,135 @@ class GrantEnd(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GrantEnd: _TypeAlias = GrantEnd  # noqa: Y015
+
+@_typing.final
+class PrincipalCreate(_message.Message):
+    """principal.create (↑). It is invited until it has its first key; a name is never used again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """Resource name, `principals/{p}`."""
+    kind: _builtins.str
+    """`human`, `service` or `external`."""
+    person: _builtins.str
+    """Id of the person whose account it is, who counts in sign-offs; never a name. Empty for a service, and for no other."""
+    def __init__(
+        self,
+        *,
+        principal: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        person: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "person", b"person", "principal", b"principal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrincipalCreate: _TypeAlias = PrincipalCreate  # noqa: Y015
+
+@_typing.final
+class PrincipalRestore(_message.Message):
+    """principal.restore (↑). A removed account comes back without keys and roles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """Resource name, `principals/{p}`."""
+    def __init__(
+        self,
+        *,
+        principal: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrincipalRestore: _TypeAlias = PrincipalRestore  # noqa: Y015
+
+@_typing.final
+class CredentialRegister(_message.Message):
+    """credential.register (↑). A key belongs to one account for ever, and has one use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    USE_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    REPLACES_FIELD_NUMBER: _builtins.int
+    REPLACES_PROOF_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """Whose, `principals/{p}`."""
+    use: _builtins.str
+    """`login` or `signoff`."""
+    public_key: _builtins.bytes
+    """Ed25519 public key, raw, 32 bytes."""
+    proof: _builtins.bytes
+    """The key's own signature over `interlock-possession-v1` NUL, log id, NUL, principal, NUL, use, NUL, fingerprint (lower-case
+    hex); 64 bytes.
+    """
+    replaces: _builtins.str
+    """Fingerprint of the key that it takes the place of, which is revoked; empty for none."""
+    replaces_proof: _builtins.bytes
+    """The old key's signature over `interlock-rotation-v1` NUL, log id, NUL, principal, NUL, use, NUL, fingerprint of the new
+    one; 64 bytes, or empty where none is replaced.
+    """
+    def __init__(
+        self,
+        *,
+        principal: _builtins.str = ...,
+        use: _builtins.str = ...,
+        public_key: _builtins.bytes = ...,
+        proof: _builtins.bytes = ...,
+        replaces: _builtins.str = ...,
+        replaces_proof: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "proof", b"proof", "public_key", b"public_key", "replaces", b"replaces", "replaces_proof", b"replaces_proof", "use", b"use"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CredentialRegister: _TypeAlias = CredentialRegister  # noqa: Y015
+
+@_typing.final
+class GrantGive(_message.Message):
+    """grant.give (↑). It counts for changes that are proposed after it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """Whose, `principals/{p}`."""
+    role: _builtins.str
+    """Id of the role, from the policy or built in."""
+    scope: _builtins.str
+    """`*`, or a pattern over model ids such as `aurora-*`."""
+    until: _builtins.int
+    """When it ends by itself, in Unix microseconds UTC; 0 for never."""
+    def __init__(
+        self,
+        *,
+        principal: _builtins.str = ...,
+        role: _builtins.str = ...,
+        scope: _builtins.str = ...,
+        until: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "role", b"role", "scope", b"scope", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantGive: _TypeAlias = GrantGive  # noqa: Y015

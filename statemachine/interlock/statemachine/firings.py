@@ -297,6 +297,52 @@ class GrantEnd:
     reason_digest: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class PrincipalCreate:
+    """``principal.create``; ``person`` is empty for a service."""
+
+    trigger: ClassVar[Trigger] = Trigger.PRINCIPAL_CREATE
+    principal: str
+    kind: str
+    person: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalRestore:
+    """``principal.restore``."""
+
+    trigger: ClassVar[Trigger] = Trigger.PRINCIPAL_RESTORE
+    principal: str
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRegister:
+    """``credential.register``; ``replaces`` is the fingerprint of the key that it takes the place of, empty for none.
+
+    ``proof`` is the new key's signature over ``possession.registration_bytes``, ``replaces_proof`` the old one's over
+    ``rotation_bytes``.
+    """
+
+    trigger: ClassVar[Trigger] = Trigger.CREDENTIAL_REGISTER
+    principal: str
+    use: str
+    public_key: bytes
+    proof: bytes
+    replaces: str = ""
+    replaces_proof: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantGive:
+    """``grant.give``; ``until`` is microseconds, 0 for no end of its own."""
+
+    trigger: ClassVar[Trigger] = Trigger.GRANT_GIVE
+    principal: str
+    role: str
+    scope: str
+    until: int = 0
+
+
 Firing = (
     ModelRegister
     | ModelRetire
@@ -330,5 +376,9 @@ Firing = (
     | PrincipalRemove
     | CredentialRevoke
     | GrantEnd
+    | PrincipalCreate
+    | PrincipalRestore
+    | CredentialRegister
+    | GrantGive
 )
 """Any trigger with its arguments."""

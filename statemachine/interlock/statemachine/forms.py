@@ -69,14 +69,33 @@ _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "principal": PRINCIPAL,
         "credential": _form(f"principals/{_ID}/credentials/[0-9a-f]{{64}}"),
         "grant": _form(f"grants/{_NUMBER}"),
+        "kind": _form("human|service|external"),
+        "person": PERSON,
+        "use": _form("login|signoff"),
+        "replaces": SHA256,
+        "role": ID,
+        "scope": SCOPE,
     }
 )
 """The form of each argument of a trigger, or of each item where it is a list."""
 
 _MAY_BE_EMPTY: Final = frozenset(
-    {("determination.report", "assessment"), ("deployment.record", "artifact"), ("deployment.record", "decision")}
+    {
+        ("determination.report", "assessment"),
+        ("deployment.record", "artifact"),
+        ("deployment.record", "decision"),
+        ("principal.create", "person"),
+        ("credential.register", "replaces"),
+    }
 )
 _AT_LEAST_ONE: Final = frozenset({("assessment.open", "thresholds")})
+
+
+_OF_DIGESTS: Final = frozenset({0, _DIGEST_BYTES})
+_LENGTHS: Mapping[str, frozenset[int]] = MappingProxyType(
+    {"public_key": frozenset({32}), "proof": frozenset({64}), "replaces_proof": frozenset({0, 64})}
+)
+"""How many bytes an argument has that is no digest of a text: Ed25519 keys and signatures."""
 
 
 def malformed(firing: f.Firing) -> tuple[Unmet, ...]:
@@ -91,8 +110,8 @@ def malformed(firing: f.Firing) -> tuple[Unmet, ...]:
 def _good(trigger: str, name: str, value: str | bytes | int | tuple[str, ...]) -> bool:
     if isinstance(value, int):  # instants, 0 for none
         return 0 <= value <= LAST_INSTANT
-    if isinstance(value, bytes):  # digests of reasons
-        return len(value) in {0, _DIGEST_BYTES}
+    if isinstance(value, bytes):
+        return len(value) in _LENGTHS.get(name, _OF_DIGESTS)
     if isinstance(value, str):
         return bool(_ARGUMENTS[name].fullmatch(value)) or (not value and (trigger, name) in _MAY_BE_EMPTY)
     if not value:

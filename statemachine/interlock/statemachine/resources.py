@@ -213,7 +213,10 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """``principals/{p}``; ``person`` is who counts in quorums (empty for services)."""
+    """``principals/{p}``; ``person`` is who counts in quorums (empty for services).
+
+    States: invited until it has its first key, active, suspended, removed.
+    """
 
     name: str
     kind: str
@@ -221,6 +224,7 @@ class Principal:
     state: str = "active"
     recovery: bool = False
     credentials: tuple[Credential, ...] = ()
+    given_by: int = NEVER
 
     def credential(self, fingerprint: str) -> Credential | None:
         """The key with this fingerprint, or None."""

@@ -58,6 +58,10 @@ class Trigger(StrEnum):
     PRINCIPAL_REMOVE = "principal.remove"
     CREDENTIAL_REVOKE = "credential.revoke"
     GRANT_END = "grant.end"
+    PRINCIPAL_CREATE = "principal.create"
+    PRINCIPAL_RESTORE = "principal.restore"
+    CREDENTIAL_REGISTER = "credential.register"
+    GRANT_GIVE = "grant.give"
 
 
 _LOOSENS, _TIGHTENS, _NEUTRAL = Direction.LOOSENS, Direction.TIGHTENS, Direction.NEUTRAL
@@ -96,6 +100,10 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.PRINCIPAL_REMOVE: _TIGHTENS,
         Trigger.CREDENTIAL_REVOKE: _TIGHTENS,
         Trigger.GRANT_END: _TIGHTENS,
+        Trigger.PRINCIPAL_CREATE: _LOOSENS,
+        Trigger.PRINCIPAL_RESTORE: _LOOSENS,
+        Trigger.CREDENTIAL_REGISTER: _LOOSENS,
+        Trigger.GRANT_GIVE: _LOOSENS,
     }
 )
 
@@ -123,9 +131,6 @@ RESERVED: Mapping[str, ReservedTrigger] = MappingProxyType(
             "obligation.waive": _LOOSENS,
             "incident.close": _LOOSENS,
             "finding.dismiss": _LOOSENS,
-            "grant.give": _LOOSENS,
-            "credential.register": _LOOSENS,
-            "principal.restore": _LOOSENS,
             "change.ratify": _LOOSENS,
             "risk_report.publish": _NEUTRAL,
             "roadmap_goal.grade": _NEUTRAL,

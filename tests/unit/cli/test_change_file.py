@@ -71,7 +71,11 @@ def test_the_least_file_is_a_title_and_a_trigger() -> None:
 @pytest.mark.parametrize("kind", get_args(f.Firing), ids=lambda kind: kind.trigger.value)
 def test_every_trigger_can_be_written(kind: type[f.Firing]) -> None:
     """The names of packs are the names of files, for every trigger and each of its arguments."""
-    words = {"conclusion": "reached", "compromised_since": "2026-05-01T00:00:00Z"}
+    words = {
+        "conclusion": "reached",
+        **dict.fromkeys(("compromised_since", "until"), "2026-05-01T00:00:00Z"),
+        **dict.fromkeys(("public_key", "proof", "replaces_proof"), '"00ff"'),
+    }
     values = {
         item.name: '["evidence/1"]' if "tuple" in str(item.type) else words.get(item.name, "x")
         for item in fields(kind)

@@ -111,7 +111,9 @@ def test_every_command_of_the_design_is_there() -> None:
         gate watch | models watch
         deployments record | deployments end | deployments list | deployments show
         deployments watch
-        keys create | keys list | keys revoke | grants list | grants end | principals suspend | principals remove
+        keys create | keys list | keys revoke | keys prove | keys register | keys rotate
+        grants list | grants give | grants end
+        principals add | principals restore | principals suspend | principals remove
         policy list | policy show | policy init | policy lint | principals list | principals show
         audit log | audit show | audit state | audit why | audit diff | audit tail | audit checkpoint | audit verify
         audit prove | audit witness | audit witness-key

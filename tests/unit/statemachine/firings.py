@@ -48,6 +48,10 @@ _ALL: Final[tuple[f.Firing, ...]] = (
     f.PrincipalRemove(_PRINCIPAL, _REASON),
     f.CredentialRevoke(f"{_PRINCIPAL}/credentials/{_SHA256}", 1, _REASON),
     f.GrantEnd("grants/1", _REASON),
+    f.PrincipalCreate(_PRINCIPAL, "human", "persons/p"),
+    f.PrincipalRestore(_PRINCIPAL),
+    f.CredentialRegister(_PRINCIPAL, "login", bytes(32), bytes(64), _SHA256, bytes(64)),
+    f.GrantGive(_PRINCIPAL, "owner", "m-*", 1),
 )
 
 EXAMPLES: Final[dict[type[f.Firing], f.Firing]] = {type(firing): firing for firing in _ALL}

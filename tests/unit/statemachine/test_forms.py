@@ -43,13 +43,18 @@ def test_examples_are_well_formed(kind: type[f.Firing]) -> None:
 @pytest.mark.parametrize(("kind", "name", "hint"), ARGUMENTS, ids=lambda value: getattr(value, "__name__", value))
 def test_odd_arguments(kind: type[f.Firing], name: str, hint: str) -> None:
     """Nothing that is odd in any argument of any trigger passes."""
-    ids = {"log", "models"} if name in {"to", "thresholds", "context"} else set()
+    ids = {"log", "models"} if name in {"to", "thresholds", "context", "role", "scope"} else set()
     ids |= {"principals/owner-a"} if name == "principal" else set()
     texts = [text for text in ODD if text not in ids]
     if name == "location":  # names no resource, so it may look like the name of one
         texts = ["-/", " a", "a ", "a b", "a\n", "A", "\u043c", "a" * 128, "a@b", "x,y", "\x00", "\u202e"]
     good = getattr(EXAMPLES[kind], name)
     odd: list[Any] = [b"x", b"x" * 31, b"x" * 33] if hint == "bytes" else list(texts)
+    if name == "person":  # no form of a resource's name but an account's is anything to it
+        texts = ["principals/owner-a", "Persons/p", " p", "p ", "p\n", "p\u0430", "a" * 128, "p@q", "\x00", "\u202e"]
+        odd = list(texts)
+    if name == "scope":
+        odd = ["models/m", " m", "m ", "m\n", "M", "a" * 65, "a,b", "[a]", "\x00", "\u202e"]
     if hint == "int":
         odd = [-1, forms.LAST_INSTANT + 1]
     if hint.startswith("tuple"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from interlock.statemachine.moments import to_text
+
 if TYPE_CHECKING:
     from interlock.statemachine.firings import Firing
 
@@ -21,6 +23,8 @@ def trigger_line(firing: Firing) -> str:
 
 
 def _word(value: object) -> str:
+    if isinstance(value, int):  # every number of a trigger is an instant
+        return to_text(value)
     if isinstance(value, tuple):
         return ",".join(str(item) for item in value)
     return value.hex() if isinstance(value, bytes) else str(value)

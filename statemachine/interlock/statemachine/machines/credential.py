@@ -1,11 +1,16 @@
-"""The credential machine: one administrator revokes a key, as of now or as of when it was no longer its owner's."""
+"""The credential machine: a change registers a key that is proven to be there, one administrator revokes it.
+
+It is revoked as of now, or as of when it was no longer its owner's alone.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import names
+from interlock.proofs import keys
+from interlock.proofs.errors import RefusedError
+from interlock.statemachine import names, possession
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Transition
 from interlock.statemachine.machines import tables
@@ -16,6 +21,75 @@ from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
 if TYPE_CHECKING:
     from interlock.statemachine import firings as f
     from interlock.statemachine.state import State
+
+
+def register(moment: Moment, state: State, firing: f.CredentialRegister) -> Moved | Refused:
+    """Give an account a key. A key belongs to one account for ever, and for one use."""
+    account = state.find(firing.principal, r.Principal)
+    if account is None:
+        return not_found(firing.principal, "an account")
+    trigger = firing.trigger.value
+    try:
+        fingerprint = keys.fingerprint(firing.public_key)
+    except RefusedError as error:
+        wish = "an Ed25519 public key"
+        return refused(RefusalKind.INVALID, Code.MALFORMED, wish, str(error), account.name, trigger)
+    name = names.credential_name(account.name, fingerprint)
+    no = _check_new_key(state, account, firing, name)
+    if no is not None:
+        return no
+    moves = [Transition(name, trigger, tables.ABSENT, "active")]
+    held = account
+    if firing.replaces:
+        old = account.credential(firing.replaces)
+        if old is None or old.state != "active" or old.use != firing.use:
+            wish = f"an active {firing.use} key of {account.name} that it takes the place of"
+            return refused(RefusalKind.UNMET, Code.CREDENTIAL_INACTIVE, wish, firing.replaces, name, trigger)
+        message = possession.rotation_bytes(state.log.log_id, account.name, firing.use, fingerprint)
+        if not _is_signed(old.public_key, message, firing.replaces_proof):
+            return _unproven("the old key's signature over the new one", name, trigger)
+        held, move = revoked(held, old, moment.instant, None)
+        moves.append(move)
+    key = r.Credential(fingerprint, firing.use, firing.public_key, "active", moment.instant, state.size)
+    held = replace(held, credentials=(*held.credentials, key))
+    target = tables.PRINCIPAL.target(account.state, trigger)
+    if target is not None:
+        moves.append(Transition(account.name, trigger, account.state, target))
+        held = replace(held, state=target)
+    return Moved(state.put(held), tuple(moves))
+
+
+def _check_new_key(state: State, account: r.Principal, firing: f.CredentialRegister, name: str) -> Refused | None:
+    """Refuse a key for an account that takes none, one that was somebody's before, and one that is not shown."""
+    trigger, fingerprint = firing.trigger.value, names.leaf_of(name)
+    if account.recovery:
+        wish = "an account that is not of the recovery quorum: these have the keys of the founding"
+        return refused(RefusalKind.UNMET, Code.RECOVERY_QUORUM, wish, account.name, name, trigger)
+    if account.state not in {"invited", "active"}:
+        wish = "an account that is invited or active"
+        return refused(RefusalKind.UNMET, Code.PRINCIPAL_INACTIVE, wish, account.state, name, trigger)
+    owner = state.key_owner.get(fingerprint)
+    if firing.public_key in {state.log.log_key, state.log.decision_key}:
+        owner = "the log"
+    if owner is not None:
+        wish = "a key that nobody ever had: a key belongs to one account for ever"
+        return refused(RefusalKind.ALREADY_EXISTS, Code.KEY_TAKEN, wish, f"of {owner}", name, trigger)
+    message = possession.registration_bytes(state.log.log_id, account.name, firing.use, fingerprint)
+    if not _is_signed(firing.public_key, message, firing.proof):
+        return _unproven("the new key's signature over log, account, use and fingerprint", name, trigger)
+    return None
+
+
+def _unproven(wish: str, name: str, trigger: str) -> Refused:
+    return refused(RefusalKind.UNMET, Code.POSSESSION, wish, "no such signature", name, trigger)
+
+
+def _is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    try:
+        keys.verify(public_key, message, signature)
+    except RefusedError:
+        return False
+    return True
 
 
 def revoke(moment: Moment, state: State, firing: f.CredentialRevoke) -> Moved | Refused:

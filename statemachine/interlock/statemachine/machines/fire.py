@@ -70,6 +70,14 @@ def fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  # 
             return credential.revoke(moment, state, firing)
         case f.GrantEnd():
             return grant.end(moment, state, firing)
+        case f.PrincipalCreate():
+            return principal.create(moment, state, firing)
+        case f.PrincipalRestore():
+            return principal.restore(moment, state, firing)
+        case f.CredentialRegister():
+            return credential.register(moment, state, firing)
+        case f.GrantGive():
+            return grant.give(moment, state, firing)
         case _:
             return safeguard.fire(moment, state, firing)
 
@@ -98,7 +106,14 @@ def subject_of(firing: f.Firing) -> str:
             return firing.hold
         case f.DeploymentEnd():
             return firing.deployment
-        case f.PrincipalSuspend() | f.PrincipalRemove():
+        case (
+            f.PrincipalSuspend()
+            | f.PrincipalRemove()
+            | f.PrincipalCreate()
+            | f.PrincipalRestore()
+            | f.CredentialRegister()
+            | f.GrantGive()
+        ):
             return firing.principal
         case f.CredentialRevoke():
             return firing.credential
@@ -184,6 +199,9 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
             found |= {grant.name for grant in state.grants(firing.principal)}
         case f.CredentialRevoke():
             found = {names.owner_of(subject)}
+        case f.GrantGive():  # what the person holds is read, under all of their accounts
+            accounts = state.accounts(firing.principal)
+            found |= accounts | {grant.name for account in accounts for grant in state.grants(account)}
         case f.SafeguardRetire():
             spec = policy.safeguards.get(names.leaf_of(subject))
             for leaning in [concerned] if concerned else [m.name for m in state.all_of(r.Model)]:

@@ -1,4 +1,4 @@
-"""The principal machine: one administrator suspends or removes; everything back is a change."""
+"""The principal machine: a change creates or restores, one administrator suspends or removes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interlock.statemachine import resources as r
+from interlock.statemachine.commands import SYSTEM
 from interlock.statemachine.entry import Transition
 from interlock.statemachine.machines import tables
 from interlock.statemachine.machines.credential import revoked
@@ -31,6 +32,34 @@ def recovery_stays(account: r.Principal, resource: str, trigger: str) -> Refused
     wish = "an account and a key that are none of the recovery quorum's"
     actual = f"{account.name} is of the recovery quorum, and nobody takes from it alone"
     return refused(RefusalKind.UNMET, Code.RECOVERY_QUORUM, wish, actual, resource, trigger)
+
+
+def create(_moment: Moment, state: State, firing: f.PrincipalCreate) -> Moved | Refused:
+    """Make an account, invited until it has its first key. A name is never used again."""
+    name, trigger = firing.principal, firing.trigger.value
+    if name == SYSTEM.principal or state.find(name, r.Principal) is not None:
+        return refused(RefusalKind.ALREADY_EXISTS, Code.NAME_TAKEN, "a name never used before", "taken", name, trigger)
+    if (firing.kind == "service") == bool(firing.person):
+        wish = "a person behind every human and external account, none behind a service"
+        return refused(RefusalKind.UNMET, Code.PERSON_MISSING, wish, firing.person or "none", name, trigger)
+    others = (state.need(account, r.Principal) for account in state.accounts_of.get(firing.person, frozenset()))
+    if any(account.recovery for account in others):
+        wish = "a person who is not of the recovery quorum: these have no other account"
+        return refused(RefusalKind.UNMET, Code.RECOVERY_QUORUM, wish, firing.person, name, trigger)
+    account = r.Principal(name, firing.kind, firing.person, "invited", given_by=state.size)
+    return Moved(state.put(account), (Transition(name, trigger, tables.ABSENT, account.state),))
+
+
+def restore(_moment: Moment, state: State, firing: f.PrincipalRestore) -> Moved | Refused:
+    """Bring a suspended account back as it was, or a removed one as a name that needs keys and roles anew."""
+    account = find(state, firing.principal)
+    if isinstance(account, Refused):
+        return account
+    target = tables.PRINCIPAL.target(account.state, firing.trigger.value)
+    if target is None:
+        return no_edge(tables.PRINCIPAL, firing.trigger.value, account.name, account.state)
+    move = Transition(account.name, firing.trigger.value, account.state, target)
+    return Moved(state.put(replace(account, state=target, given_by=state.size)), (move,))
 
 
 def suspend(_moment: Moment, state: State, firing: f.PrincipalSuspend) -> Moved | Refused:

@@ -153,6 +153,10 @@ def _deployment_edges() -> Iterable[Edge]:
 
 
 def _principal_edges() -> Iterable[Edge]:
+    yield ABSENT, "principal.create", "invited"
+    yield "invited", "credential.register", "active"
+    yield "suspended", "principal.restore", "active"
+    yield "removed", "principal.restore", "invited"
     for state in ("invited", "active"):
         yield state, "principal.suspend", "suspended"
     for state in ("invited", "active", "suspended"):
@@ -160,12 +164,14 @@ def _principal_edges() -> Iterable[Edge]:
 
 
 def _credential_edges() -> Iterable[Edge]:
+    yield ABSENT, "credential.register", "active"
     yield "active", "credential.revoke", "revoked"
     yield "active", "credential.revoke[compromised]", "revoked"
     yield "revoked", "credential.revoke[compromised]", "revoked"
 
 
 def _grant_edges() -> Iterable[Edge]:
+    yield ABSENT, "grant.give", "active"
     yield "active", "grant.end", "ended"
 
 

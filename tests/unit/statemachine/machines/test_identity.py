@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple, replace
+from typing import Any
+
 import pytest
 
 from interlock.proofs import keys
@@ -256,3 +259,217 @@ def test_what_tightens_identity_may_ride_in_no_change_alone(world: World) -> Non
     decided = world.attempt("evaluator", c.ProposeChange(world.content(f.PrincipalSuspend(OWNER))))
 
     assert codes(decided) == [Code.CHANGE_NEEDS_NO_SIGN_OFF]
+
+
+# What a change gives ------------------------------------------------------------------------------------------------
+
+NEW = "principals/newcomer"
+CREATE = f.PrincipalCreate(NEW, "human", "persons/newcomer")
+
+
+def refusal(world: World, *firings: f.Firing) -> list[str]:
+    """Return the codes with which a proposal of these is refused; empty where it is accepted."""
+    return codes(world.decide("evaluator", c.ProposeChange(world.content(*firings))))
+
+
+def test_a_newcomer_is_brought_in_by_one_change(world: World) -> None:
+    """Account, keys and role in one change; from then on they act, and sign what is proposed later."""
+    world.enact(
+        CREATE,
+        world.registration("newcomer", "login"),
+        world.registration("newcomer"),
+        f.GrantGive(NEW, "owner", "*"),
+    )
+    world.fire("evaluator", f.ModelRegister(MODEL))
+    change = world.propose("evaluator", ASSIGN)
+
+    assert isinstance(world.fire("newcomer", f.HoldPlace(MODEL)), Accepted)
+    assert isinstance(world.sign("newcomer", change), Accepted)
+
+
+def test_an_account_is_invited_until_it_has_a_key(world: World) -> None:
+    """Its first key makes it active."""
+    world.enact(CREATE)
+    assert world.state.need(NEW, r.Principal).state == "invited"
+
+    world.enact(world.registration("newcomer", "login"))
+    assert world.state.need(NEW, r.Principal).state == "active"
+
+
+@pytest.mark.parametrize("firing", [CREATE, f.PrincipalRestore(OWNER), f.GrantGive(OWNER, "reviewer", "*")])
+def test_nobody_gives_alone(firing: f.Firing, world: World) -> None:
+    """What gives identity happens in a change, whoever asks."""
+    assert codes(world.fire("admin", firing)) == [Code.CHANGE_REQUIRED]
+
+
+def test_a_role_given_after_the_proposal_does_not_count_for_it(world: World) -> None:
+    """A grant made a minute ago is too new for what was proposed before it, and good for the next change."""
+    world.enact(CREATE, world.registration("newcomer", "login"), world.registration("newcomer"))
+    world.fire("evaluator", f.ModelRegister(MODEL))
+    change = world.propose("evaluator", ASSIGN)
+    world.enact(f.GrantGive(NEW, "owner", "*"))
+
+    assert codes(world.sign("newcomer", change)) == [Code.GRANT_TOO_NEW]
+    assert isinstance(world.sign("newcomer", world.propose("evaluator", ASSIGN)), Accepted)
+
+
+def test_a_role_ends_by_itself(world: World) -> None:
+    """From its end on a grant gives no right and voids the approval given under it."""
+    until = world.now + 3600 * SECOND_US
+    world.enact(f.GrantGive("principals/auditor", "owner", "*", until))
+    world.fire("evaluator", f.ModelRegister(MODEL))
+    change = world.propose("evaluator", ASSIGN)
+    assert isinstance(world.sign("auditor", change), Accepted)
+    world.now = until
+
+    assert voids(world, change) == {"auditor": Code.GRANT_ENDED}
+    assert codes(world.fire("auditor", f.HoldPlace(MODEL))) == [Code.RIGHT_MISSING]
+
+
+@pytest.mark.parametrize(
+    ("firing", "code"),
+    [
+        (f.GrantGive("principals/admin", "owner", "*"), Code.ADMIN_CONFLICT),
+        (f.GrantGive(OWNER, "admin", "*"), Code.ADMIN_CONFLICT),
+        (f.GrantGive("principals/owner-a-again", "admin", "*"), Code.ADMIN_CONFLICT),
+        (f.GrantGive("principals/release-bot", "owner", "*"), Code.AFFILIATION),
+        (f.GrantGive("principals/recovery-1", "auditor", "*"), Code.RECOVERY_QUORUM),
+        (f.GrantGive("principals/nobody", "owner", "*"), Code.NOT_FOUND),
+        (f.GrantGive(OWNER, "emperor", "*"), Code.ROLE_UNKNOWN),
+        (f.GrantGive(OWNER, "reviewer", "*", 1), Code.GRANT_EXPIRED),
+        (f.PrincipalCreate(OWNER, "human", "persons/x"), Code.NAME_TAKEN),
+        (f.PrincipalCreate("principals/system", "service"), Code.NAME_TAKEN),
+        (f.PrincipalCreate(NEW, "human"), Code.PERSON_MISSING),
+        (f.PrincipalCreate(NEW, "service", "persons/x"), Code.PERSON_MISSING),
+        (f.PrincipalCreate(NEW, "human", "persons/recovery-1"), Code.RECOVERY_QUORUM),
+        (f.PrincipalRestore(OWNER), Code.NO_SUCH_EDGE),
+        (f.PrincipalRestore(NEW), Code.NOT_FOUND),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, astuple(value))).replace("/", "."),
+)
+def test_what_is_not_given(firing: f.Firing, code: Code, world: World) -> None:
+    """Each thing that no quorum may give, nor an unknown one, is refused when it is proposed."""
+    assert refusal(world, firing) == [code]
+
+
+def test_who_was_an_admin_is_given_no_approving_role_for_thirty_days(world: World) -> None:
+    """Not under another account of the same person either; and then it is possible."""
+    world.enact(f.PrincipalCreate(NEW, "human", "persons/admin"))
+    [grant] = world.state.grants("principals/admin")
+    taken(world, f.GrantEnd(grant.name))
+    give = f.GrantGive(NEW, "owner", "*")
+
+    world.wait(ADMIN_LASTS_US - 60 * SECOND_US)
+    assert refusal(world, give) == [Code.ADMIN_CONFLICT]
+    world.wait(60 * SECOND_US)
+    assert refusal(world, give) == []
+
+
+def test_who_was_removed_starts_anew(world: World) -> None:
+    """Restored, a removed account is invited: without keys and roles, and its old keys are nobody's any more."""
+    taken(world, f.PrincipalRemove("principals/owner-b"))
+    world.enact(f.PrincipalRestore("principals/owner-b"))
+
+    assert world.state.need("principals/owner-b", r.Principal).state == "invited"
+    assert refusal(world, world.registration("owner-b")) == [Code.KEY_TAKEN]
+    world.enact(world.registration("owner-b", "login", word="-2"))
+    assert world.state.need("principals/owner-b", r.Principal).state == "active"
+    assert codes(world.fire("owner-b", f.HoldPlace("-"))) == [Code.CREDENTIAL_INACTIVE]
+
+
+def test_who_was_suspended_comes_back_as_before(world: World) -> None:
+    """Keys and roles are those of before."""
+    world.fire("evaluator", f.ModelRegister(MODEL))
+    taken(world, f.PrincipalSuspend("principals/owner-b"))
+    world.enact(f.PrincipalRestore("principals/owner-b"))
+
+    assert isinstance(world.fire("owner-b", f.HoldPlace(MODEL)), Accepted)
+
+
+# Keys that a change gives -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parts", "code"),
+    [
+        ({"proof": bytes(64)}, Code.POSSESSION),
+        ({"principal": "principals/owner-a"}, Code.POSSESSION),
+        ({"use": "login"}, Code.POSSESSION),
+        ({"principal": "principals/nobody"}, Code.NOT_FOUND),
+        ({"principal": "principals/recovery-1"}, Code.RECOVERY_QUORUM),
+        ({"public_key": bytes(32)}, Code.MALFORMED),
+        ({"public_key": public_of("principals/owner-a", "signoff")}, Code.KEY_TAKEN),
+        ({"public_key": public_of("principals/owner-b", "signoff")}, Code.KEY_TAKEN),
+        ({"public_key": public_of("log", "log")}, Code.KEY_TAKEN),
+        ({"replaces": "0" * 64, "replaces_proof": bytes(64)}, Code.CREDENTIAL_INACTIVE),
+    ],
+    ids=[
+        "no proof",
+        "another's proof",
+        "another use",
+        "nobody",
+        "recovery",
+        "no key",
+        "another's key",
+        "a key of theirs",
+        "the log's key",
+        "replaces nothing",
+    ],
+)
+def test_a_key_that_is_not_registered(parts: dict[str, Any], code: Code, world: World) -> None:
+    """No key without a proof for this very account and use, none that was anybody's, none that is no key."""
+    assert refusal(world, replace(world.registration("owner-b", word="-2"), **parts)) == [code]
+
+
+def test_a_proof_is_for_one_log(world: World) -> None:
+    """What was signed for another log shows nothing here."""
+    key = world.registration("owner-b", word="-2")
+    world.state = replace(world.state.put(replace(world.state.log, log_id=b"another log, 16b")), writes=())
+
+    assert refusal(world, key) == [Code.POSSESSION]
+
+
+def test_a_key_is_rotated(world: World) -> None:
+    """The old key signs for the new one and is revoked with it; what it signed before still counts."""
+    world.fire("evaluator", f.ModelRegister(MODEL))
+    change = world.propose("evaluator", ASSIGN)
+    assert isinstance(world.sign("owner-b", change), Accepted)
+    world.enact(world.registration("owner-b", word="-2", replaces="-"))
+
+    states = [
+        key.state for key in world.state.need("principals/owner-b", r.Principal).credentials if key.use == "signoff"
+    ]
+    assert states == ["revoked", "active"]
+    assert voids(world, change) == {}
+
+
+def test_a_rotation_needs_the_old_key(world: World) -> None:
+    """Without its signature over the new one nothing is replaced."""
+    firing = world.registration("owner-b", word="-2", replaces="-")
+
+    assert refusal(world, replace(firing, replaces_proof=bytes(64))) == [Code.POSSESSION]
+
+
+def test_two_changes_that_register_one_key(world: World) -> None:
+    """Of two changes that are each fine the second is refused when it is applied."""
+    first = world.propose("evaluator", world.registration("owner-b", word="-2"))
+    second = world.propose("evaluator", world.registration("owner-b", word="-2"))
+    for change in (first, second):
+        world.sign("owner-a", change)
+        world.sign("reviewer-a", change)
+
+    assert (stored(world, first).state, stored(world, second).state) == ("applied", "in_review")
+
+
+def test_a_grant_and_an_admin_role_at_once(world: World) -> None:
+    """Two changes that are each fine and together are not: the second finds its base moved, then a conflict."""
+    world.enact(CREATE)
+    both = [
+        world.propose("evaluator", f.GrantGive(NEW, "owner", "*")),
+        world.propose("evaluator", f.GrantGive(NEW, "admin", "*")),
+    ]
+    for change in both:
+        world.sign("owner-a", change)
+        world.sign("reviewer-a", change)
+
+    assert [stored(world, change).state for change in both] == ["applied", "in_review"]

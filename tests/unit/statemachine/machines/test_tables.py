@@ -28,15 +28,22 @@ EDGES = {
     "hold": {"absent": {"hold.place": "placed"}, "placed": {"hold.lift": "lifted"}},
     "deployment": {"absent": {"deployment.record": "live"}, "live": {"deployment.end": "ended"}},
     "principal": {
-        "invited": {"principal.suspend": "suspended", "principal.remove": "removed"},
+        "absent": {"principal.create": "invited"},
+        "invited": {
+            "credential.register": "active",
+            "principal.suspend": "suspended",
+            "principal.remove": "removed",
+        },
         "active": {"principal.suspend": "suspended", "principal.remove": "removed"},
-        "suspended": {"principal.remove": "removed"},
+        "suspended": {"principal.restore": "active", "principal.remove": "removed"},
+        "removed": {"principal.restore": "invited"},
     },
     "credential": {
+        "absent": {"credential.register": "active"},
         "active": {"credential.revoke": "revoked", "credential.revoke[compromised]": "revoked"},
         "revoked": {"credential.revoke[compromised]": "revoked"},
     },
-    "grant": {"active": {"grant.end": "ended"}},
+    "grant": {"absent": {"grant.give": "active"}, "active": {"grant.end": "ended"}},
     "change": {
         "absent": {"change.propose": "in_review", "change.propose[draft]": "draft"},
         "draft": {
