@@ -146,6 +146,16 @@ def test_a_role_is_given_until_then(cli: Cli) -> None:
     ]
 
 
+def test_whoami_says_what_one_may_and_until_when(cli: Cli) -> None:
+    """Roles with scope and end, whole fingerprints, and who counts in sign-offs."""
+    applied(cli, "grants", "give", "auditor", "reviewer", "--scope", "m-*", "--until", "2099-01-01")
+
+    shown = cli.must("auditor", "whoami").out
+    assert "reviewer on m-*, until 2099-01-01 00:00:00Z" in shown
+    assert f"login {fingerprint(cli, 'auditor', 'login')} active" in shown
+    assert cli.must("auditor", "whoami", "--json").json["principal"]["person"] in shown
+
+
 def test_an_account_comes_back(cli: Cli) -> None:
     """A suspended account is restored by a change, with the keys and roles of before."""
     cli.must("admin", "principals", "suspend", "engineer")

@@ -32,7 +32,9 @@ ALONE: Final[Mapping[str, Listed]] = MappingProxyType(
     {
         "login": Listed("session", "Open a session with your login key; other commands do so by themselves."),
         "logout": Listed("session", "End your session, at the server and here."),
-        "whoami": Listed("session", "Show who you are, your roles and rights, and when the session ends."),
+        "whoami": Listed(
+            "session", "Show who you are: roles with scope and end, keys, rights, and when the session ends."
+        ),
         "inbox": Listed("signing", "List the changes that wait for your sign-off."),
         "sign": Listed("signing", "Show everything that a change binds, then approve it with your sign-off key."),
         "reject": Listed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interlock.cli.grants import grant_ends
 from interlock.cli.run import Run, command
 from interlock.cli.views.common import short, to_json, when
 from interlock.client import names
@@ -11,7 +12,7 @@ from interlock.client import names
 if TYPE_CHECKING:
     import typer
 
-    from interlock.v1.identity_pb2 import WhoAmIResponse
+    from interlock.v1.identity_pb2 import Credential, Grant, WhoAmIResponse
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,7 +38,7 @@ def logout(run: Run) -> None:
 
 
 def whoami(run: Run) -> None:
-    """Show who you are, your roles and rights, and when the session ends."""
+    """Show who you are: roles with scope and end, keys, rights, and when the session ends."""
     with run.client() as client:
         _show(run, client.identity.whoami())
 
@@ -48,15 +49,14 @@ def _show(run: Run, me: WhoAmIResponse) -> None:
         return
     terminal, principal = run.terminal, me.principal
     terminal.line((principal.name, "bold"), f"  {principal.kind}, {principal.state}")
-    roles = [f"{row.role} on {'everything' if row.scope == '*' else row.scope}" for row in principal.grants]
     approving = [row.role for row in principal.grants if row.approves]
-    keys = [f"{row.use} {short(names.leaf(row.name))} {row.state}" for row in principal.credentials]
     terminal.rows(
         [
-            ["roles", ", ".join(roles) or "none"],
+            *_labelled("roles", [_role(row) for row in principal.grants]),
             ["signs as", ", ".join(approving) or "nothing: no role of yours counts in sign-offs"],
-            ["keys", ", ".join(keys) or "none"],
+            *_labelled("keys", [_key(row) for row in principal.credentials]),
             ["rights", ", ".join(me.rights) or "none"],
+            ["person", principal.person or "none: a service"],
             ["log", me.log_id],
             ["session", f"until {when(me.expire_time)}, key {short(me.credential)}"],
         ],
@@ -64,3 +64,18 @@ def _show(run: Run, me: WhoAmIResponse) -> None:
     )
     if me.development:
         terminal.line(("development log: one person made everybody's keys", "yellow"), indent=2)
+
+
+def _labelled(label: str, rows: list[str]) -> list[list[str]]:
+    """Return rows of which the first says what they are."""
+    return [[label if index == 0 else "", row] for index, row in enumerate(rows or ["none"])]
+
+
+def _role(grant: Grant) -> str:
+    ends = f", {grant_ends(grant)}" if grant_ends(grant) else ""
+    return f"{grant.role} on {'everything' if grant.scope == '*' else grant.scope}{ends} ({grant.name})"
+
+
+def _key(key: Credential) -> str:
+    revoked = f" {when(key.revoke_time)}" if key.HasField("revoke_time") else ""
+    return f"{key.use} {names.leaf(key.name)} {key.state}{revoked}"
