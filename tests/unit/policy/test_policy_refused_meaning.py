@@ -234,6 +234,17 @@ SAFETY_FAULTS = [
     ),
     pytest.param(
         SKETCH,
+        "rules: ",
+        "rules:\n  - triggers: [grant.give, principal.create, principal.restore]\n"
+        "    sign_offs: [{role: owner, count: 2}, {role: reviewer}]\n"
+        "    source: {document: House rules, section: '9'}\n"
+        "  - triggers: [¦credential.register]\n"
+        "    sign_offs: [{role: owner}, {role: reviewer}]\n    source: {document: House rules, section: '9'}\n  # ",
+        Code.WEAKER_THAN_A_GRANT,
+        id="a-key-is-cheaper-than-a-role",
+    ),
+    pytest.param(
+        SKETCH,
         "    sign_offs:\n      - {role: owner}\n" + REVIEWER,
         "    ¦sign_offs:\n      - {role: owner}\n    evidence:",
         Code.TOO_FEW_PEOPLE,

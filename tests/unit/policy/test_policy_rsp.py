@@ -83,7 +83,10 @@ def test_rsp_asks_for_an_affirmative_case_only_while_ai_rnd_4_stands() -> None:
 def test_rsp_has_no_side_door_to_the_rules_that_need_most_people() -> None:
     """Roles, keys and the policy itself take at least everyone whom any other rule asks for."""
     policy = rsp()
-    doors = ("policy.adopt", "rules.adopt", "grant.give", "credential.register", "principal.restore", "change.ratify")
+    doors = (
+        "policy.adopt", "rules.adopt", "grant.give", "credential.register", "principal.create", "principal.restore",
+        "change.ratify",
+    )  # fmt: skip
     strictest = {slot.role for trigger in policy.rules for slot in policy.rule_for(trigger).slots}
 
     assert all({slot.role for slot in policy.rule_for(door).slots} == strictest for door in doors)

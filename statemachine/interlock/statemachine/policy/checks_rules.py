@@ -5,13 +5,14 @@ The one thing that no pack can give away: whatever loosens takes sign-offs by tw
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interlock.statemachine.policy.fields import MAX_SLOTS
 from interlock.statemachine.policy.findings import Code, shown
 from interlock.statemachine.policy.resolve import Names
-from interlock.statemachine.policy.vocabulary import EXCEPTABLE, MIN_PEOPLE, NARROWABLE
+from interlock.statemachine.policy.vocabulary import AS_DEAR_AS_A_GRANT, EXCEPTABLE, GRANT, MIN_PEOPLE, NARROWABLE
 from interlock.statemachine.rights import ALL_RIGHTS, BUILT_IN_ROLES, CHANGE_SIGN, GROUPS
 from interlock.statemachine.triggers import DIRECTIONS, RESERVED, Direction, direction_of
 
@@ -26,6 +27,11 @@ _TRIGGERS = frozenset(t.value for t in DIRECTIONS) | frozenset(RESERVED)
 _RULABLE = frozenset(name for name in _TRIGGERS if direction_of(name) is not Direction.TIGHTENS)
 
 
+def _slot_of(slot: SlotShape) -> tuple[object, ...]:
+    """Return a sign-off as what it asks for."""
+    return (slot.role, frozenset(slot.distinct_from), slot.affiliation, slot.assurance, slot.seen, slot.veto)
+
+
 def check_rules(shape: PackShape, book: Notebook) -> None:
     """Run every check of this module."""
     desk = _Desk(shape, Names.of(shape), book)
@@ -33,6 +39,7 @@ def check_rules(shape: PackShape, book: Notebook) -> None:
     for index, rule in enumerate(shape.rules):
         desk.check_rule(("rules", index), rule)
     desk.check_overlaps()
+    desk.check_identity()
     default: Path = ("default",)
     desk.check_sign_offs(default, shape.default.sign_offs, loosens=True)
     desk.check_evidence((*default, "evidence"), shape.default.evidence)
@@ -110,6 +117,25 @@ class _Desk:
                         self.book.error(place, Code.RULES_OVERLAP, message, fix)
                         break
                 seen.setdefault(trigger, []).append((rule.standard, number))
+
+    def check_identity(self) -> None:
+        """Refuse rules by which accounts or keys come more cheaply than roles: who has the key has the role."""
+        owed = Counter(self._people_for(GRANT)[1])
+        for trigger in AS_DEAR_AS_A_GRANT:
+            path, people = self._people_for(trigger)
+            if owed - Counter(people):
+                message = f"{shown(trigger)} takes fewer or other sign-offs than {shown(GRANT)}: a side door to roles."
+                self.book.error(path, Code.WEAKER_THAN_A_GRANT, message, f"name it in the rule that names {GRANT}")
+
+    def _people_for(self, trigger: str) -> tuple[Path, list[tuple[object, ...]]]:
+        """Return where a trigger's rule stands (its own or the default), and each sign-off that it asks for."""
+        found = next(((n, rule) for n, rule in enumerate(self.shape.rules) if trigger in rule.triggers), None)
+        path: Path = (
+            ("default",) if found is None else ("rules", found[0], "triggers", found[1].triggers.index(trigger))
+        )
+        slots = self.shape.default.sign_offs if found is None else found[1].sign_offs
+        people = [_slot_of(slot) for slot in slots for _ in range(slot.count)]
+        return path, people
 
     def check_sign_offs(self, path: Path, slots: Sequence[SlotShape], *, loosens: bool) -> None:
         people = sum(slot.count for slot in slots)

@@ -35,3 +35,11 @@ EXCEPTABLE: Final = frozenset(
 
 MIN_PEOPLE: Final = 2
 """How many people, at least, must sign for anything that loosens. No pack can ask for fewer."""
+
+GRANT: Final = Trigger.GRANT_GIVE.value
+AS_DEAR_AS_A_GRANT: Final = (
+    Trigger.CREDENTIAL_REGISTER.value,
+    Trigger.PRINCIPAL_CREATE.value,
+    Trigger.PRINCIPAL_RESTORE.value,
+)
+"""Triggers whose rule asks for all that the rule for grants asks for (identity design, "People, principals")."""

@@ -1,0 +1,39 @@
+"""Everything that can happen to one account, state by state: the directions of identity's triggers."""
+
+from __future__ import annotations
+
+import pytest
+
+from interlock.statemachine.rights import IDENTITY
+from interlock.statemachine.triggers import DIRECTIONS, Direction, Trigger
+from tests.exhaustive.identity import Explored, explore
+
+GIVING = {"principal.create", "principal.restore", "credential.register", "grant.give"}
+
+
+@pytest.fixture(scope="module")
+def explored() -> Explored:
+    """Everything that one account can come to."""
+    return explore()
+
+
+def test_every_trigger_of_identity_fires_somewhere(explored: Explored) -> None:
+    """The exploration leaves none out, and reaches every state of an account."""
+    assert {step.trigger for step in explored.steps} == IDENTITY | GIVING
+    assert len(explored.states) > 1000
+
+
+def test_what_gives_loosens_and_nothing_else_gives(explored: Explored) -> None:
+    """The triggers that ever give an account a power are marked as loosening; creating it makes way for the others."""
+    giving = {step.trigger for step in explored.steps if explored.powers(step.after) - explored.powers(step.before)}
+
+    assert giving == GIVING - {"principal.create"}
+    assert {DIRECTIONS[Trigger(name)] for name in GIVING} == {Direction.LOOSENS}
+
+
+def test_what_takes_tightens(explored: Explored) -> None:
+    """Each trigger of an administrator takes a power somewhere and gives none anywhere."""
+    taking = {step.trigger for step in explored.steps if explored.powers(step.before) - explored.powers(step.after)}
+
+    assert taking >= IDENTITY
+    assert {DIRECTIONS[Trigger(name)] for name in IDENTITY} == {Direction.TIGHTENS}
