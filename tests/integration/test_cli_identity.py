@@ -37,6 +37,8 @@ def test_a_lost_key_is_revoked_by_its_beginning(cli: Cli) -> None:
 
     assert (revoked["state"], revoked["compromised_since"]) == ("revoked", "2026-01-01T00:00:00Z")
     assert "compromised since" in cli.must("auditor", "keys", "list").out
+    entries = cli.must("auditor", "audit", "log", "--json").json["entries"]
+    assert "compromised_since=2026-01-01T00:00:00Z" in cli.must("auditor", "audit", "show", str(len(entries) - 1)).out
     assert cli("owner", "whoami").code == 4
 
 

@@ -16,10 +16,21 @@ import pytest
 
 from interlock.proofs import dsse, keys
 from interlock.statemachine import codec, signoff
-from interlock.v1 import audit_pb2, change_pb2, evidence_pb2, gate_pb2, hold_pb2, identity_pb2, ledger_pb2, trigger_pb2
+from interlock.v1 import (
+    assessment_pb2,
+    audit_pb2,
+    change_pb2,
+    evidence_pb2,
+    gate_pb2,
+    hold_pb2,
+    identity_pb2,
+    ledger_pb2,
+    trigger_pb2,
+)
 from tests.support.newcomers import bring_in, give, registrations
 from tests.support.people import People, Subject, refused, trigger
 from tests.support.server import CALL_SECONDS, ServerThread, answer_of, copy_of, install
+from tests.support.service import ShiftedClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -395,6 +406,39 @@ def test_an_administrator_who_resigns_to_approve(people: People) -> None:
     with refused("REQUIREMENTS_UNMET") as said:
         people["evaluator"].propose(give("second-admin", "owner"))
     assert said.unmet == ("ADMIN_CONFLICT",)
+
+
+def test_a_lone_evaluator_renews_what_has_lapsed(installations: Install, tmp_path: Path) -> None:
+    """A report over a lapsed determination leaves it unconfirmed: the gate denies until a quorum confirms it."""
+    clock = ShiftedClock()
+    with ServerThread(copy_of(installations("minimal"), tmp_path / "data"), clock=clock) as server:
+        with People(server) as people:
+            subject = people.new_model()
+            report = people["evaluator"].upload("evaluation_results")
+            people.enact(subject.rule_out(), subject.assign(), evidence=[report.name])
+            assert verdict(people, subject) == gate_pb2.VERDICT_ALLOW
+        clock.move(181 * 86_400)
+        with People(server) as people:
+            people["evaluator"].assessments.ReportDetermination(
+                assessment_pb2.ReportDeterminationRequest(
+                    name=subject.determination, conclusion=trigger_pb2.CONCLUSION_RULED_OUT
+                )
+            )
+            assert verdict(people, subject) == gate_pb2.VERDICT_DENY
+
+            report = people["evaluator"].upload("evaluation_results", b"again")
+            confirm = trigger_pb2.DeterminationConfirm(determination=subject.determination)
+            change = people["evaluator"].propose(trigger(determination_confirm=confirm), evidence=[report.name])
+            with refused("NOT_ALLOWED") as said:
+                people["evaluator"].sign(change.name, "owner", "reviewer")
+            assert "NO_APPROVING_ROLE" in said.unmet
+            assert verdict(people, subject) == gate_pb2.VERDICT_DENY
+
+
+def verdict(people: People, subject: Subject) -> int:
+    """Ask the gate about a model where anybody inside may use it."""
+    request = gate_pb2.CheckReleaseRequest(model=subject.model, context="internal")
+    return int(people["release-bot"].gate.CheckRelease(request).verdict)
 
 
 def test_double_application_is_one(people: People) -> None:

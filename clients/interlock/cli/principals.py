@@ -55,7 +55,8 @@ def show(
     if run.as_json:
         run.terminal.json(to_json(found))
         return
-    run.terminal.line((found.name, "bold"), f"  {found.kind}, {found.state}")
+    behind = f", the person {found.person}" if found.person else ""
+    run.terminal.line((found.name, "bold"), f"  {found.kind}, {found.state}{behind}")
     run.terminal.rows(
         [
             [row.name, f"{row.role} on {row.scope}", "signs" if row.approves else "", (grant_ends(row), "dim")]

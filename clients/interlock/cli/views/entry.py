@@ -109,6 +109,7 @@ def show_entry(terminal: Terminal, record: EntryRecord) -> None:
         ["rules", f"version {entry.rules_version}  sha256 {entry.rules_digest.hex()}"],
         ["request id", entry.request_id or "-"],
         ["instant", when_micros(entry.facts.instant)],
+        *([["fired", _fired(entry)]] if entry.command.HasField("fire") else []),
         *([["serving", ", ".join(entry.facts.serving)]] if entry.facts.serving else []),
         *([f"{field} (text)", "erased" if text is None else f"“{text}”"] for field, _, text in _texts(record)),
         *(["signed", line] for data in entry.facts.envelopes for line in _envelope_lines(data)),
@@ -117,6 +118,17 @@ def show_entry(terminal: Terminal, record: EntryRecord) -> None:
     for link in entry.prev:
         previous = "first entry" if link.position < 0 else f"previous entry {link.position}"
         terminal.line((f"{link.resource}: {previous}", "dim"), indent=9)
+
+
+def _fired(entry: LedgerEntry) -> str:
+    """Return the trigger that one person fired, with every argument."""
+    from interlock.cli.views.trigger import trigger_line
+    from interlock.statemachine.codec import CodecError, firing_of
+
+    try:
+        return trigger_line(firing_of(entry.command.fire))
+    except CodecError as error:  # of rules that this version does not know
+        return str(error)
 
 
 def command_words(entry: LedgerEntry) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from interlock.statemachine.firings import CredentialRegister
 from interlock.statemachine.moments import to_text
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ def trigger_line(firing: Firing) -> str:
         value = getattr(firing, item.name)
         if value:
             words.append(f"{item.name}={_word(value)}")
+    if isinstance(firing, CredentialRegister):  # by which people compare keys
+        words.append(f"fingerprint={hashlib.sha256(firing.public_key).hexdigest()}")
     return " ".join(words)
 
 
