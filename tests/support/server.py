@@ -6,7 +6,7 @@
     with ServerThread(data) as server: ...         # the same server in this process: starts ten times as fast
 
 Both rewrite ``address`` in every profile of the folder to where they listen, and both fail the test when the server
-logged an ``internal_error``.
+logged an ``internal_error``, or anything that is nobody's business (``secrets.py``).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from interlock.service.identity.challenges import signed_bytes
 from interlock.service.logs import make_logger
 from interlock.service.server import STATUS_TRAILER
 from interlock.v1 import identity_pb2, identity_pb2_grpc
+from tests.support.secrets import assert_keeps_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +104,7 @@ class RunningServer:
     def __init__(self, data: Path) -> None:
         self.data = data
         self.ready: dict[str, Any] = {}
+        self._tokens: list[str] = []
 
     @property
     def address(self) -> str:
@@ -149,6 +151,7 @@ class RunningServer:
             signature=key.sign(signed_bytes(challenge.log_id, challenge.server_name, challenge.nonce)),
         )
         reply = stub.Login(request, timeout=CALL_SECONDS)
+        self._tokens.append(reply.token)
         return (("authorization", f"Bearer {reply.token}"),)
 
     def _point_profiles_here(self) -> None:
@@ -238,6 +241,8 @@ class ServerProcess(RunningServer):
         if error is None and not self._may_fail:
             assert code in {0, -signal.SIGKILL}, self._log_path.read_text()
             assert_no_internal_error(self.lines())
+        if error is None:
+            assert_keeps_secrets(self._log_path.read_text(), self.data, self._tokens)
 
 
 class ServerThread(RunningServer):
@@ -302,6 +307,8 @@ class ServerThread(RunningServer):
         self.stop()
         if error is None and not self._may_fail:
             assert_no_internal_error(self.lines())
+        if error is None:
+            assert_keeps_secrets(self._written.getvalue(), self.data, self._tokens)
 
 
 def assert_no_internal_error(lines: list[dict[str, Any]]) -> None:
