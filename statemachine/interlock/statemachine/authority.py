@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
 from interlock.statemachine.firings import HoldPlace
-from interlock.statemachine.rights import HOLD_EVERYTHING
+from interlock.statemachine.rights import HOLD_EVERYTHING, IDENTITY
 from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
 
@@ -67,13 +67,19 @@ def roles_on(
     )
 
 
-def is_admin(state: State, principal: str, instant: int) -> bool:
+def administers(policy: Policy, role: str) -> bool:
+    """Say whether a role takes accounts, keys or roles: the built-in one, or another that a pack gave such a right."""
+    known = policy.roles.get(role)
+    return role == ADMIN or (known is not None and not known.rights.isdisjoint(IDENTITY))
+
+
+def is_admin(policy: Policy, state: State, principal: str, instant: int) -> bool:
     """Say whether a person administers or did within ``ADMIN_LASTS_US``: admins administer, they do not approve.
 
     Judged over all accounts of the person, suspended ones too: what only tightens must not make an approver.
     """
     grants = (grant for account in state.accounts(principal) for grant in state.grants(account))
-    ends = [_end_of(grant) for grant in grants if grant.role == ADMIN]
+    ends = [_end_of(grant) for grant in grants if administers(policy, grant.role)]
     return any(end is None or instant < end + ADMIN_LASTS_US for end in ends)
 
 

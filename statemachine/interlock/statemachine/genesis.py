@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from interlock.proofs import keys
 from interlock.proofs.errors import RefusedError
-from interlock.statemachine import codec, forms, signoff
+from interlock.statemachine import authority, codec, forms, signoff
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.commands import SYSTEM
@@ -167,13 +167,14 @@ def _grant_faults(
         if role.approves and account.kind == "service":
             yield "no approving role for a service", f"{grant.role} to {grant.principal}"
         person = account.person or account.name
-        held.setdefault(person, set()).add("approving" if role.approves else role.id)
+        does = "administering" if authority.administers(turn.policy, role.id) else ""
+        held.setdefault(person, set()).add("approving" if role.approves else does)
         if account.person in recovery:
             yield "no role for a person of the recovery quorum", f"{grant.role} to {grant.principal}"
         if not forms.SCOPE.fullmatch(grant.scope):
             yield "a scope of `*` or a pattern over model ids", f"{grant.scope} for {grant.principal}"
     for person, kinds in held.items():
-        if {"approving", "admin"} <= kinds:
+        if {"approving", "administering"} <= kinds:
             yield "admins administer, they do not approve", f"{person} would do both"
 
 

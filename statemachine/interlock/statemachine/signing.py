@@ -135,7 +135,7 @@ def _void_reason(  # one return a reason, in the order they are looked at
     account = state.find(sign_off.signer, r.Principal)
     if account is None or account.state != "active":
         return Code.PRINCIPAL_INACTIVE
-    if authority.is_admin(state, sign_off.signer, instant):
+    if authority.is_admin(policy, state, sign_off.signer, instant):
         return Code.ADMIN_CONFLICT
     key = account.credential(sign_off.credential)
     if key is None or (key.compromised_since is not None and key.compromised_since <= sign_off.at):
@@ -216,7 +216,7 @@ def misfits(  # the change, and who would sign it
     """Return every reason why a sign-off fills no slot of any of the change's rules; empty where it fills one."""
     pairs = [(slot, model) for rule, model in _ruled(policy, state, content) for slot in rule.slots]
     stops = [obstacles(policy, state, slot, model, sign_off, ledger) for slot, model in pairs]
-    admin = (Code.ADMIN_CONFLICT,) if authority.is_admin(state, sign_off.signer, ledger.instant) else ()
+    admin = (Code.ADMIN_CONFLICT,) if authority.is_admin(policy, state, sign_off.signer, ledger.instant) else ()
     if not admin and any(not stop for stop in stops):
         return ()
     asked = ", ".join(dict.fromkeys(slot.role for slot, _ in pairs))
@@ -256,7 +256,7 @@ def could_help(  # the change, and who would sign it
     person = person_of(state, principal)
     if any(approval.person == person for approval in ledger.approvals):
         return False
-    if authority.is_admin(state, principal, instant):
+    if authority.is_admin(policy, state, principal, instant):
         return False
     held = {role.id for _, role in authority.active_grants(policy, state, principal, instant) if role.approves}
     seen = tuple((name, "full") for name in ledger.attached)

@@ -196,6 +196,13 @@ SAFETY_FAULTS = [
         Code.RIGHT_NEEDS_APPROVING,
         id="right-to-sign-without-approving",
     ),
+    pytest.param(
+        SKETCH,
+        "  reviewer:  {approves: true}",
+        "  reviewer:  {approves: true, may: [¦principal.suspend]}",
+        Code.RIGHT_ADMINISTERS,
+        id="an-approver-administers",
+    ),
     pytest.param(SKETCH, "{role: owner}", "{role: ¦engineer}", Code.ROLE_DOES_NOT_APPROVE, id="engineer-signs"),
     pytest.param(SKETCH, "{role: owner}", "{role: ¦admin}", Code.ROLE_DOES_NOT_APPROVE, id="admin-signs"),
     pytest.param(

@@ -61,10 +61,10 @@ def _faults(
         yield Unmet(Code.GRANT_EXPIRED, "a grant that has not ended yet", actual, name, trigger)
     if role.approves and account.kind == "service":
         yield Unmet(Code.AFFILIATION, "a person: services never approve", "a service", name, trigger)
-    if role.approves and authority.is_admin(state, name, moment.instant):
+    if role.approves and authority.is_admin(moment.policy, state, name, moment.instant):
         wish = "a person who was no admin in the last 30 days: admins administer, they do not approve"
         yield Unmet(Code.ADMIN_CONFLICT, wish, "is or was an admin", name, trigger)
-    if role.id == authority.ADMIN and _approves(moment, state, name):
+    if authority.administers(moment.policy, role.id) and _approves(moment, state, name):
         wish = "a person without an approving role: admins administer, they do not approve"
         yield Unmet(Code.ADMIN_CONFLICT, wish, "holds an approving role", name, trigger)
 

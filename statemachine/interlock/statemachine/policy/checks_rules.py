@@ -13,7 +13,7 @@ from interlock.statemachine.policy.fields import MAX_SLOTS
 from interlock.statemachine.policy.findings import Code, shown
 from interlock.statemachine.policy.resolve import Names
 from interlock.statemachine.policy.vocabulary import AS_DEAR_AS_A_GRANT, EXCEPTABLE, GRANT, MIN_PEOPLE, NARROWABLE
-from interlock.statemachine.rights import ALL_RIGHTS, BUILT_IN_ROLES, CHANGE_SIGN, GROUPS
+from interlock.statemachine.rights import ALL_RIGHTS, BUILT_IN_ROLES, CHANGE_SIGN, GROUPS, IDENTITY
 from interlock.statemachine.triggers import DIRECTIONS, RESERVED, Direction, direction_of
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ class _Desk:
                 message = "Only approving roles sign."
                 fix = "say `approves: true`, or leave the word out"
                 self.book.error(path, Code.RIGHT_NEEDS_APPROVING, message, fix)
+            if word in IDENTITY and approves:
+                message = f"{shown(word)} administers, and who administers does not approve."
+                self.book.error(path, Code.RIGHT_ADMINISTERS, message, "give it to a role that does not approve")
         elif direction_of(word) is Direction.LOOSENS:
             message = f"{shown(word)} loosens: nobody does it alone, it happens in a change that met its rule."
             self.book.error(path, Code.RIGHT_LOOSENS, message, "leave it out; say who signs under `rules:`")

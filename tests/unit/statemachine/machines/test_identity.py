@@ -15,7 +15,7 @@ from interlock.statemachine.authority import ADMIN_LASTS_US, is_admin
 from interlock.statemachine.decide import Accepted
 from interlock.statemachine.names import credential_name
 from interlock.statemachine.unmet import Code, RefusalKind, Refused
-from tests.support.world import SECOND_US, Member, World, codes, public_of
+from tests.support.world import SECOND_US, Member, World, codes, public_of, sketch
 from tests.unit.statemachine.changes.reviews import ASSIGN, MODEL, judged, stored, voids
 
 OWNER = "principals/owner-a"
@@ -242,16 +242,16 @@ def test_an_admin_counts_as_one_for_thirty_days_more() -> None:
     taken(world, f.GrantEnd(grant.name))
     ended = world.state.need(grant.name, r.Grant).ended_at or 0
 
-    assert is_admin(world.state, "principals/alex-admin", ended + ADMIN_LASTS_US - 1)
-    assert not is_admin(world.state, "principals/alex-admin", ended + ADMIN_LASTS_US)
-    assert not is_admin(world.state, OWNER, ended)
+    assert is_admin(world.policy, world.state, "principals/alex-admin", ended + ADMIN_LASTS_US - 1)
+    assert not is_admin(world.policy, world.state, "principals/alex-admin", ended + ADMIN_LASTS_US)
+    assert not is_admin(world.policy, world.state, OWNER, ended)
 
 
 def test_a_suspended_admin_is_one_still(world: World) -> None:
     """Suspending an admin's account does not make an approver of the person."""
     taken(world, f.PrincipalSuspend("principals/admin"))
 
-    assert is_admin(world.state, "principals/admin", world.now)
+    assert is_admin(world.policy, world.state, "principals/admin", world.now)
 
 
 def test_what_tightens_identity_may_ride_in_no_change_alone(world: World) -> None:
@@ -363,6 +363,15 @@ def test_who_was_an_admin_is_given_no_approving_role_for_thirty_days(world: Worl
     assert refusal(world, give) == [Code.ADMIN_CONFLICT]
     world.wait(60 * SECOND_US)
     assert refusal(world, give) == []
+
+
+def test_a_role_that_administers_by_another_name() -> None:
+    """A role of the pack's own that takes accounts makes an admin of who has it: no approving role beside it."""
+    pack = sketch()["policy.yaml"].replace(b"  engineer:  {may: [", b"  engineer:  {may: [principal.suspend, ")
+    world = World.found({"policy.yaml": pack})
+
+    assert refusal(world, f.GrantGive("principals/engineer", "owner", "*")) == [Code.ADMIN_CONFLICT]
+    assert refusal(world, f.GrantGive(OWNER, "engineer", "*")) == [Code.ADMIN_CONFLICT]
 
 
 def test_who_was_removed_starts_anew(world: World) -> None:
