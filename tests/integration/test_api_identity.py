@@ -19,8 +19,10 @@ from interlock.v1 import (
     ledger_pb2,
     trigger_pb2,
 )
+from tests.support.newcomers import give, registrations
 from tests.support.people import People, refused, trigger
 from tests.support.server import CALL_SECONDS, ServerThread, answer_of, copy_of
+from tests.support.service import ShiftedClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -264,3 +266,27 @@ def test_pages_of_grants(people: People) -> None:
 
     assert found == whole
     assert whole[0] == f"grants/{len(whole)}"
+
+
+def test_a_key_that_ends_takes_its_session_and_streams_along(installations: Install, tmp_path: Path) -> None:
+    """At its end a login key is out: no request, no open stream, no new login."""
+    clock = ShiftedClock()
+    data = copy_of(installations("minimal"), tmp_path / "data")
+    with ServerThread(data, clock=clock) as server, People(server) as people:
+        ends = clock.now_us() + 600 * 1_000_000
+        proofs = registrations(people, "guest")
+        for proof in proofs:
+            proof.credential_register.until = ends
+        account = trigger_pb2.PrincipalCreate(principal="principals/guest", kind="human", person="guest")
+        people.enact(trigger(principal_create=account), *proofs, give("guest", "auditor"))
+        guest = people["guest"]
+        opened = Stream(guest.audit.TailEntries(audit_pb2.TailEntriesRequest(after_position=-1, follow=True)))
+        guest.holds.ListHolds(hold_pb2.ListHoldsRequest())
+        clock.move(601)
+
+        assert opened.reason() == "UNAUTHENTICATED"
+        with refused("UNAUTHENTICATED"):
+            guest.holds.ListHolds(hold_pb2.ListHoldsRequest())
+        with refused("UNAUTHENTICATED"):
+            server.login(people.channel, "guest")
+        assert people["auditor"].holds.ListHolds(hold_pb2.ListHoldsRequest()) is not None

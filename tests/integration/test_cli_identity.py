@@ -94,27 +94,26 @@ def applied(cli: Cli, *words: str, who: str = "evaluator") -> str:
     return change
 
 
-def new_keys(cli: Cli, who: str, folder: Path) -> str:
+def new_keys(cli: Cli, who: str, folder: Path, *words: str) -> str:
     """Make keys as a newcomer does, with a colleague's profile at hand; return the file that registers them."""
-    passphrase = cli.file("newcomer.pass", "correct horse\n")
+    passphrase = ("--passphrase-file", cli.file("newcomer.pass", "correct horse\n"))
     like = str(cli.server.home / "auditor" / "profile.json")
-    cli.must("auditor", "keys", "create", who, "--folder", str(folder), "--passphrase-file", passphrase)
-    printed = cli.must(
-        "auditor", "keys", "prove", who, "--folder", str(folder), "--like", like, "--passphrase-file", passphrase
-    )
+    cli.must("auditor", "keys", "create", who, "--folder", str(folder), *passphrase)
+    printed = cli.must("auditor", "keys", "prove", who, "--folder", str(folder), "--like", like, *passphrase, *words)
     return cli.file(f"{who}.yaml", printed.out)
 
 
 def test_a_newcomer_is_brought_in(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys made and proven by themselves, one change, and then they act under their own profile."""
     folder = cli.folder / "kim"
-    keys = new_keys(cli, "kim", folder)
+    keys = new_keys(cli, "kim", folder, "--until", "2099-01-01")
     applied(cli, "principals", "add", "kim", "--person", "persons/kim", "--keys", keys, "--role", "reviewer")
     monkeypatch.setenv("INTERLOCK_PASSPHRASE_FILE", str(cli.folder / "newcomer.pass"))
     kim = str(folder / "profile.json")
 
     me = cli.must(kim, "whoami", "--json").json
     assert (me["principal"]["state"], [row["role"] for row in me["principal"]["grants"]]) == ("active", ["reviewer"])
+    assert {row["expire_time"] for row in me["principal"]["credentials"]} == {"2099-01-01T00:00:00Z"}
     monkeypatch.delenv("INTERLOCK_PASSPHRASE_FILE")
     change = cli.must("evaluator", "grants", "give", "kim", "requester", "--json").json["name"]
     monkeypatch.setenv("INTERLOCK_PASSPHRASE_FILE", str(cli.folder / "newcomer.pass"))

@@ -211,7 +211,7 @@ class World:
     # Identity ----------------------------------------------------------------------------------------------------
 
     def registration(
-        self, who: str, use: str = "signoff", *, word: str = "", replaces: str = ""
+        self, who: str, use: str = "signoff", *, word: str = "", replaces: str = "", until: int = 0
     ) -> f.CredentialRegister:
         """Return the trigger that registers a key with its proof; ``word`` names a key other than their first.
 
@@ -222,7 +222,7 @@ class World:
         fingerprint = keys.fingerprint(public_of(principal, use + word))
         proof = key.sign(possession.registration_bytes(log_id, principal, use, fingerprint))
         if not replaces:
-            return f.CredentialRegister(principal, use, keys.public_bytes(key), proof)
+            return f.CredentialRegister(principal, use, keys.public_bytes(key), proof, until=until)
         old = use + replaces.removeprefix("-")
         return f.CredentialRegister(
             principal, use, keys.public_bytes(key), proof, keys.fingerprint(public_of(principal, old)),

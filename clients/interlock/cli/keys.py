@@ -122,6 +122,9 @@ def prove(
         Path,
         typer.Option("--like", exists=True, dir_okay=False, help="A colleague's profile.json: it says which log."),
     ],
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="When the keys end by themselves.")
+    ] = None,
 ) -> None:
     """Print the change file that registers the keys in a folder: each signs that it is there, for this log alone.
 
@@ -137,7 +140,9 @@ def prove(
     if not uses:
         raise ProfileError(f"{folder} has neither login.key nor signoff.key", reason="NO_KEY")
     passphrase = _passphrase(run)
-    triggers = [registration(log_id, principal, use, load_key(folder / f"{use}.key", passphrase)) for use in uses]
+    ends = moment(until)
+    opened = {use: load_key(folder / f"{use}.key", passphrase) for use in uses}
+    triggers = [registration(log_id, principal, use, key, until=ends) for use, key in opened.items()]
     written = None if (folder / "profile.json").exists() else write_profile(like, folder, principal)
     if run.as_json:
         run.terminal.json({"principal": names.principal(principal), "triggers": [to_json(row) for row in triggers]})
@@ -234,7 +239,8 @@ def _find(client: Interlock, prefix: str) -> tuple[str, str]:
 def key_row(key: Credential) -> list[str | tuple[str, str]]:
     """Return what a listing shows of a key."""
     since = f", compromised since {when(key.compromised_since)}" if key.HasField("compromised_since") else ""
-    state = f"revoked {when(key.revoke_time)}{since}" if key.HasField("revoke_time") else key.state
+    until = f", until {when(key.expire_time)}" if key.HasField("expire_time") else ""
+    state = f"revoked {when(key.revoke_time)}{since}" if key.HasField("revoke_time") else f"{key.state}{until}"
     return [f"{key.use} key", names.leaf(key.name), (state, "" if key.state == "active" else "red")]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interlock.cli.views.common import when_micros
 from interlock.client import names
 from interlock.client.errors import FieldViolation, InvalidRequestError
 
@@ -32,6 +33,8 @@ def registration_file(principal: str, triggers: Iterable[Trigger]) -> str:
             f'      public_key: "{key.public_key.hex()}"',
             f'      proof: "{key.proof.hex()}"',
         ]
+        if key.until:
+            lines.append(f"      until: {when_micros(key.until).replace(' ', 'T')}")
         if key.replaces:
             lines += [f'      replaces: "{key.replaces}"', f'      replaces_proof: "{key.replaces_proof.hex()}"']
     return "\n".join(lines)

@@ -77,5 +77,6 @@ def _role(grant: Grant) -> str:
 
 
 def _key(key: Credential) -> str:
-    revoked = f" {when(key.revoke_time)}" if key.HasField("revoke_time") else ""
+    until = f", until {when(key.expire_time)}" if key.HasField("expire_time") else ""
+    revoked = f" {when(key.revoke_time)}" if key.HasField("revoke_time") else until
     return f"{key.use} {names.leaf(key.name)} {key.state}{revoked}"

@@ -17,6 +17,7 @@ from interlock.statemachine import possession
 from interlock.v1 import trigger_pb2
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,7 +26,13 @@ USES: Final = ("login", "signoff")
 
 
 def registration(
-    log_id: bytes, principal: str, use: str, key: Ed25519PrivateKey, replaces: Ed25519PrivateKey | None = None
+    log_id: bytes,
+    principal: str,
+    use: str,
+    key: Ed25519PrivateKey,
+    replaces: Ed25519PrivateKey | None = None,
+    *,
+    until: datetime | None = None,
 ) -> trigger_pb2.Trigger:
     """Return the trigger that registers a key for an account of this log, and for nothing else.
 
@@ -39,6 +46,8 @@ def registration(
         public_key=public,
         proof=key.sign(possession.registration_bytes(log_id, account, use, fingerprint)),
     )
+    if until is not None:
+        message.until = int(until.timestamp()) * 1_000_000
     if replaces is not None:
         message.replaces = keys.fingerprint(keys.public_bytes(replaces))
         message.replaces_proof = replaces.sign(possession.rotation_bytes(log_id, account, use, fingerprint))

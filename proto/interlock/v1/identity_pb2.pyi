@@ -86,6 +86,7 @@ class Credential(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
     COMPROMISED_SINCE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`principals/{p}/credentials/{fingerprint}`."""
     use: _builtins.str
@@ -106,6 +107,10 @@ class Credential(_message.Message):
     def compromised_since(self) -> _timestamp_pb2.Timestamp:
         """From when on it was not its owner's alone; unset where it always was."""
 
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends by itself; unset for never."""
+
     def __init__(
         self,
         *,
@@ -116,10 +121,11 @@ class Credential(_message.Message):
         create_time: _timestamp_pb2.Timestamp = ...,
         revoke_time: _timestamp_pb2.Timestamp = ...,
         compromised_since: _timestamp_pb2.Timestamp = ...,
+        expire_time: _timestamp_pb2.Timestamp = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "create_time", b"create_time", "revoke_time", b"revoke_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "create_time", b"create_time", "expire_time", b"expire_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "create_time", b"create_time", "name", b"name", "public_key", b"public_key", "revoke_time", b"revoke_time", "state", b"state", "use", b"use"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "create_time", b"create_time", "expire_time", b"expire_time", "name", b"name", "public_key", b"public_key", "revoke_time", b"revoke_time", "state", b"state", "use", b"use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1185,6 +1185,7 @@ class CredentialRegister(_message.Message):
     PROOF_FIELD_NUMBER: _builtins.int
     REPLACES_FIELD_NUMBER: _builtins.int
     REPLACES_PROOF_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
     principal: _builtins.str
     """Whose, `principals/{p}`."""
     use: _builtins.str
@@ -1201,6 +1202,8 @@ class CredentialRegister(_message.Message):
     """The old key's signature over `interlock-rotation-v1` NUL, log id, NUL, principal, NUL, use, NUL, fingerprint of the new
     one; 64 bytes, or empty where none is replaced.
     """
+    until: _builtins.int
+    """When it ends by itself, in Unix microseconds UTC; 0 for never. What it signed before still counts then."""
     def __init__(
         self,
         *,
@@ -1210,10 +1213,11 @@ class CredentialRegister(_message.Message):
         proof: _builtins.bytes = ...,
         replaces: _builtins.str = ...,
         replaces_proof: _builtins.bytes = ...,
+        until: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "proof", b"proof", "public_key", b"public_key", "replaces", b"replaces", "replaces_proof", b"replaces_proof", "use", b"use"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "proof", b"proof", "public_key", b"public_key", "replaces", b"replaces", "replaces_proof", b"replaces_proof", "until", b"until", "use", b"use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

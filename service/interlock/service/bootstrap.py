@@ -197,7 +197,7 @@ def _end_with_their_accounts(sessions: Sessions, committer: Committer) -> None:
                 judge(step.view)
 
     def judge(view: View) -> None:
-        sessions.end_fallen(lambda session: stands(view, session.principal, session.credential))
+        sessions.end_fallen(lambda session: stands(view, session.principal, session.credential, view.state.time))
 
     judge(committer.view)
     committer.listen(told)

@@ -89,8 +89,8 @@ def _end_of(grant: r.Grant) -> int | None:
     return min(ends, default=None)
 
 
-def check_actor(state: State, actor: Actor) -> Refused | None:
-    """Refuse an actor who is unknown or suspended, or whose credential is not an active one of theirs."""
+def check_actor(state: State, actor: Actor, instant: int) -> Refused | None:
+    """Refuse an actor who is unknown or suspended, or whose credential is at ``instant`` no active one of theirs."""
     account = state.find(actor.principal, r.Principal)
     if account is None or account.state != "active":
         return refused(
@@ -101,7 +101,7 @@ def check_actor(state: State, actor: Actor) -> Refused | None:
             actor.principal,
         )
     credential = account.credential(actor.credential)
-    if credential is None or credential.state != "active" or credential.use != "login":
+    if credential is None or not credential.active_at(instant) or credential.use != "login":
         return refused(
             RefusalKind.NOT_ALLOWED,
             Code.CREDENTIAL_INACTIVE,

@@ -107,7 +107,7 @@ def _open_envelope(turn: Turn, state: State, envelope: bytes) -> _Opened | Refus
     name = turn.actor.principal
     account = state.find(name, r.Principal)
     keys = [k for k in account.credentials if k.use == "signoff"] if account else []
-    if not any(key.state == "active" for key in keys):
+    if not any(key.active_at(turn.instant) for key in keys):
         return _bad(Code.SIGN_OFF_KEY, "an active sign-off key of the signer", "none registered", name)
     reason = ""
     for key in keys:
@@ -119,8 +119,9 @@ def _open_envelope(turn: Turn, state: State, envelope: bytes) -> _Opened | Refus
         except signoff.StatementError as error:
             return _bad(Code.SIGN_OFF_FORMAT, "a sign-off statement", str(error), name)
         else:
-            if key.state != "active":
-                return _bad(Code.SIGN_OFF_KEY, "an active sign-off key of the signer", "this one was revoked", name)
+            if not key.active_at(turn.instant):
+                wish = "an active sign-off key of the signer"
+                return _bad(Code.SIGN_OFF_KEY, wish, "this one was revoked or has ended", name)
             digest = hashlib.sha256(name.encode() + b"\0" + payload.payload).digest()
             return _Opened(statement, key, digest)
     return _bad(Code.SIGN_OFF_SIGNATURE, "a signature by the signer's own sign-off key", reason, name)

@@ -56,7 +56,7 @@ def decide(  # everything that a decision depends on, by name
     no = (
         _check_order(state, command, facts)
         or _check_facts(state, command, facts)
-        or _check_actor(state, command, actor)
+        or _check_actor(state, command, actor, facts.instant)
     )
     if no is not None:
         return no
@@ -109,13 +109,13 @@ def _check_facts(state: State, command: c.Command, facts: c.Facts) -> Refused | 
     return refused(RefusalKind.INVALID, Code.MALFORMED, "no envelope", f"{len(facts.envelopes)} of them", "log")
 
 
-def _check_actor(state: State, command: c.Command, actor: c.Actor) -> Refused | None:
+def _check_actor(state: State, command: c.Command, actor: c.Actor, instant: int) -> Refused | None:
     """Refuse an actor who is not active; only the founding is the system's own."""
     if isinstance(command, c.Genesis | c.CloseGenesis):
         if actor == c.SYSTEM:
             return None
         return genesis.no(c.SYSTEM.principal, actor.principal)
-    return authority.check_actor(state, actor)
+    return authority.check_actor(state, actor, instant)
 
 
 def _check_rights(turn: Turn, state: State, command: c.Command) -> Refused | None:

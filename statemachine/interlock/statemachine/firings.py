@@ -320,7 +320,7 @@ class CredentialRegister:
     """``credential.register``; ``replaces`` is the fingerprint of the key that it takes the place of, empty for none.
 
     ``proof`` is the new key's signature over ``possession.registration_bytes``, ``replaces_proof`` the old one's over
-    ``rotation_bytes``.
+    ``rotation_bytes``; ``until`` is microseconds, 0 for no end of its own.
     """
 
     trigger: ClassVar[Trigger] = Trigger.CREDENTIAL_REGISTER
@@ -330,6 +330,7 @@ class CredentialRegister:
     proof: bytes
     replaces: str = ""
     replaces_proof: bytes = b""
+    until: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,8 @@ class Change:
 class Credential:
     """A key of a principal, kept for ever: it is nobody else's once it was theirs.
 
-    ``revoked_at`` is None while it is active; what it signed from ``compromised_since`` on is nobody's word.
+    ``until`` is its own end; ``revoked_at`` is None while nobody revoked it; what it signed from
+    ``compromised_since`` on is nobody's word.
     """
 
     fingerprint: str
@@ -209,6 +210,11 @@ class Credential:
     registered_by: int = NEVER
     revoked_at: int | None = None
     compromised_since: int | None = None
+    until: int | None = None
+
+    def active_at(self, instant: int) -> bool:
+        """True while it is neither revoked nor past its end at ``instant`` (microseconds)."""
+        return self.state == "active" and (self.until is None or instant < self.until)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from interlock.service.identity.permissions import Permission
     from interlock.service.identity.sessions import Sessions
     from interlock.service.ledger.view import View
+    from interlock.statemachine.resources import Credential
 
 AUTHORIZATION: Final = "authorization"
 _SCHEME: Final = "Bearer "
@@ -43,13 +44,16 @@ def bearer_token(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
     return found[len(_SCHEME) :] or None
 
 
-def stands(view: View, principal: str, credential: str) -> bool:
-    """Say whether account and key are both active in this state."""
+def stands(view: View, principal: str, credential: str, instant: int) -> bool:
+    """Say whether account and key are both active in this state, at ``instant`` (microseconds)."""
+    key = _key_of(view, principal, credential)
+    return key is not None and key.active_at(instant)
+
+
+def _key_of(view: View, principal: str, credential: str) -> Credential | None:
+    """Return the key of an active account; None where there is none."""
     account = view.state.find(principal, Principal)
-    if account is None or account.state != ACTIVE:
-        return False
-    key = account.credential(credential)
-    return key is not None and key.state == ACTIVE
+    return account.credential(credential) if account is not None and account.state == ACTIVE else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,11 @@ class Admission:
             raise Unauthenticated
         # 3. Its account and key still stand.
         if self._standing.get(session.session_digest) is not session:
-            if not stands(view, session.principal, session.credential):
+            key = _key_of(view, session.principal, session.credential)
+            if key is None or not key.active_at(self._instant(view)):
                 raise Unauthenticated
-            self._standing[session.session_digest] = session
+            if key.until is None:  # else it is asked each time
+                self._standing[session.session_digest] = session
         return session
 
     def require(self, permission: Permission, caller: Caller) -> None:
@@ -110,7 +116,9 @@ class Admission:
         if caller is None:
             return
         view = self._view()
-        if not self._sessions.stands(caller) or not stands(view, caller.principal, caller.credential):
+        if not self._sessions.stands(caller):
+            raise Unauthenticated
+        if not stands(view, caller.principal, caller.credential, self._instant(view)):
             raise Unauthenticated
         self.require(permission, caller)
 
@@ -119,10 +127,14 @@ class Admission:
         view = self._newest()
         known = self._rights.get(principal)
         if known is None or known.until != _NEVER:
-            instant = max(self._clock.now_us(), view.state.time)
+            instant = self._instant(view)
             if known is None or not known.since <= instant < known.until:
                 known = self._rights[principal] = _rights_of(view, principal, instant)
         return known.rights
+
+    def _instant(self, view: View) -> int:
+        """Return now: the clock, or the last entry's time where that is later."""
+        return max(self._clock.now_us(), view.state.time)
 
     def _newest(self) -> View:
         """Return the newest view, having forgotten what was known of an older one."""

@@ -64,6 +64,7 @@ class SignIn:
         self._view = view
         self._server_name = server_name
         self._log = log
+        self._clock = clock
         self._limiter = RateLimiter(rate, clock)
 
     @property
@@ -84,7 +85,7 @@ class SignIn:
         is_open = self._challenges.is_open(attempt.principal, attempt.nonce)
         # 3. The key is an active login key of an active account, as the newest state has it.
         view = self._view()
-        key = _login_key(view, attempt.principal, attempt.credential)
+        key = _login_key(view, attempt.principal, attempt.credential, self._clock.now_us())
         # 4. The signature is over this log, this server and this nonce; checked for unknown keys too.
         message = signed_bytes(view.state.log.log_id, self._server_name, attempt.nonce)
         signed = _is_signed(key.public_key if key else _NOBODY, message, attempt.signature)
@@ -109,8 +110,8 @@ class SignIn:
             raise LimitExceeded("sign-in attempts for this principal")
 
 
-def _login_key(view: View, principal: str, credential: str) -> Credential | None:
-    if not stands(view, principal, credential):
+def _login_key(view: View, principal: str, credential: str, instant: int) -> Credential | None:
+    if not stands(view, principal, credential, instant):
         return None
     key = view.state.need(principal, Principal).credential(credential)
     return key if key is not None and key.use == LOGIN else None

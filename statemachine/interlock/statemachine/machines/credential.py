@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from interlock.proofs import keys
 from interlock.proofs.errors import RefusedError
-from interlock.statemachine import names, possession
+from interlock.statemachine import moments, names, possession
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Transition
 from interlock.statemachine.machines import tables
@@ -35,14 +35,14 @@ def register(moment: Moment, state: State, firing: f.CredentialRegister) -> Move
         wish = "an Ed25519 public key"
         return refused(RefusalKind.INVALID, Code.MALFORMED, wish, str(error), account.name, trigger)
     name = names.credential_name(account.name, fingerprint)
-    no = _check_new_key(state, account, firing, name)
+    no = _check_new_key(moment, state, account, firing, name)
     if no is not None:
         return no
     moves = [Transition(name, trigger, tables.ABSENT, "active")]
     held = account
     if firing.replaces:
         old = account.credential(firing.replaces)
-        if old is None or old.state != "active" or old.use != firing.use:
+        if old is None or not old.active_at(moment.instant) or old.use != firing.use:
             wish = f"an active {firing.use} key of {account.name} that it takes the place of"
             return refused(RefusalKind.UNMET, Code.CREDENTIAL_INACTIVE, wish, firing.replaces, name, trigger)
         message = possession.rotation_bytes(state.log.log_id, account.name, firing.use, fingerprint)
@@ -50,7 +50,14 @@ def register(moment: Moment, state: State, firing: f.CredentialRegister) -> Move
             return _unproven("the old key's signature over the new one", name, trigger)
         held, move = revoked(held, old, moment.instant, None)
         moves.append(move)
-    key = r.Credential(fingerprint, firing.use, firing.public_key, "active", moment.instant, state.size)
+    key = r.Credential(
+        fingerprint,
+        firing.use,
+        firing.public_key,
+        valid_from=moment.instant,
+        registered_by=state.size,
+        until=firing.until or None,
+    )
     held = replace(held, credentials=(*held.credentials, key))
     target = tables.PRINCIPAL.target(account.state, trigger)
     if target is not None:
@@ -59,7 +66,9 @@ def register(moment: Moment, state: State, firing: f.CredentialRegister) -> Move
     return Moved(state.put(held), tuple(moves))
 
 
-def _check_new_key(state: State, account: r.Principal, firing: f.CredentialRegister, name: str) -> Refused | None:
+def _check_new_key(
+    moment: Moment, state: State, account: r.Principal, firing: f.CredentialRegister, name: str
+) -> Refused | None:
     """Refuse a key for an account that takes none, one that was somebody's before, and one that is not shown."""
     trigger, fingerprint = firing.trigger.value, names.leaf_of(name)
     if account.recovery:
@@ -68,6 +77,11 @@ def _check_new_key(state: State, account: r.Principal, firing: f.CredentialRegis
     if account.state not in {"invited", "active"}:
         wish = "an account that is invited or active"
         return refused(RefusalKind.UNMET, Code.PRINCIPAL_INACTIVE, wish, account.state, name, trigger)
+    if firing.until and firing.until <= moment.instant:
+        actual = f"ended at {moments.to_text(firing.until)}"
+        return refused(
+            RefusalKind.UNMET, Code.CREDENTIAL_INACTIVE, "a key that has not ended yet", actual, name, trigger
+        )
     owner = state.key_owner.get(fingerprint)
     if firing.public_key in {state.log.log_key, state.log.decision_key}:
         owner = "the log"

@@ -15,7 +15,7 @@ from interlock.statemachine.authority import ADMIN_LASTS_US, is_admin
 from interlock.statemachine.decide import Accepted
 from interlock.statemachine.names import credential_name
 from interlock.statemachine.unmet import Code, RefusalKind, Refused
-from tests.support.world import SECOND_US, Member, World, codes, public_of, sketch
+from tests.support.world import SECOND_US, Member, World, codes, envelope, public_of, sketch
 from tests.unit.statemachine.changes.reviews import ASSIGN, MODEL, judged, stored, voids
 
 OWNER = "principals/owner-a"
@@ -459,6 +459,38 @@ def test_a_rotation_needs_the_old_key(world: World) -> None:
     assert refusal(world, replace(firing, replaces_proof=bytes(64))) == [Code.POSSESSION]
 
 
+def test_a_key_ends_by_itself(world: World) -> None:
+    """From its end on a login key commands nothing and a sign-off key signs nothing; what was signed still counts."""
+    until = world.now + 3600 * SECOND_US
+    world.enact(
+        CREATE,
+        world.registration("newcomer", "login", until=until),
+        world.registration("newcomer", until=until),
+        f.GrantGive(NEW, "owner", "*"),
+    )
+    world.fire("evaluator", f.ModelRegister(MODEL))
+    change, later = world.propose("evaluator", ASSIGN), world.propose("evaluator", ASSIGN)
+    assert isinstance(world.sign("newcomer", change), Accepted)
+    world.now = until
+
+    assert codes(world.fire("newcomer", f.HoldPlace(MODEL))) == [Code.CREDENTIAL_INACTIVE]
+    assert codes(world.sign("newcomer", later)) == [Code.CREDENTIAL_INACTIVE]
+    world.enact(world.registration("newcomer", "login", word="-2"))
+    new_login = c.Actor(NEW, keys.fingerprint(public_of(NEW, "login-2")))
+    envelopes = (envelope("newcomer", world.statement("newcomer", later)),)
+    assert codes(world.attempt(new_login, c.SignOffChange(later), envelopes=envelopes)) == [Code.SIGN_OFF_KEY]
+    assert isinstance(world.sign("reviewer-a", change), Accepted)
+    assert stored(world, change).state == "applied"
+
+
+def test_a_key_that_ended_is_not_registered(world: World) -> None:
+    """An end that has passed is refused, and an ended key signs for no successor."""
+    assert refusal(world, world.registration("owner-b", word="-2", until=1)) == [Code.CREDENTIAL_INACTIVE]
+    world.enact(world.registration("owner-b", word="-2", until=world.now + SECOND_US))
+    world.wait(SECOND_US)
+    assert refusal(world, world.registration("owner-b", word="-3", replaces="-2")) == [Code.CREDENTIAL_INACTIVE]
+
+
 def test_two_changes_that_register_one_key(world: World) -> None:
     """Of two changes that are each fine the second is refused when it is applied."""
     first = world.propose("evaluator", world.registration("owner-b", word="-2"))
@@ -471,7 +503,7 @@ def test_two_changes_that_register_one_key(world: World) -> None:
 
 
 def test_a_grant_and_an_admin_role_at_once(world: World) -> None:
-    """Two changes that are each fine and together are not: the second finds its base moved, then a conflict."""
+    """Two changes that are each fine and together are not: the second meets a conflict when it would be applied."""
     world.enact(CREATE)
     both = [
         world.propose("evaluator", f.GrantGive(NEW, "owner", "*")),

@@ -41,6 +41,8 @@ def credential_message(account: r.Principal, key: r.Credential) -> identity_pb2.
     )
     if key.revoked_at is not None:
         message.revoke_time.CopyFrom(from_microseconds(key.revoked_at))
+    if key.until is not None:
+        message.expire_time.CopyFrom(from_microseconds(key.until))
     if key.compromised_since is not None:
         message.compromised_since.CopyFrom(from_microseconds(key.compromised_since))
     return message
