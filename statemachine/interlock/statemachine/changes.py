@@ -65,15 +65,37 @@ def content_of(content: bytes) -> Content:
     return codec.decode_content(content)
 
 
-def evaluate(policy: Policy, state: State, change: r.Change, instant: int) -> Evaluation:
-    """Judge a change at the head ``state`` and ``instant`` (microseconds)."""
-    content = content_of(change.content)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a change no sign-off can mend; the fields are those of the same names in ``Evaluation``."""
+
+    expires_at: int
+    expired: bool
+    moved: tuple[str, ...]
+    blocking: tuple[Unmet, ...]
+    transitions: tuple[Transition, ...]
+    after: State | None
+
+    @property
+    def stale(self) -> bool:
+        """Whether something that the base names has moved."""
+        return bool(self.moved)
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """What the sign-offs of a change come to: who fills which slot, and what is still unmet of them."""
+
+    slots: tuple[SlotStatus, ...]
+    unmet: tuple[Unmet, ...]
+
+
+def stand(policy: Policy, state: State, change: r.Change, content: Content, instant: int) -> Standing:
+    """Judge everything about a change but its sign-offs: the dearer half, and a sign-off moves nothing of it."""
     moved = moved_since(policy, state, content)
     expires_at = change.edited_at + policy.changes_expire_after_us
     expired = instant >= expires_at
     after, transitions, faults = _rehearse(policy, state, change, content, instant)
-    ledger = signing.tally(policy, state, change, content, instant)
-    slots, missing = _slots(policy, state, content, ledger)
     blocking = (
         *_moved(moved),
         *_expiry(change, expires_at, expired=expired),
@@ -81,19 +103,34 @@ def evaluate(policy: Policy, state: State, change: r.Change, instant: int) -> Ev
         *_riding(policy, state, change, content, instant),
         *faults,
     )
-    unmet = condense((*blocking, *ledger.rejects, *missing))
+    return Standing(expires_at, expired, moved, blocking, transitions, after)
+
+
+def count(policy: Policy, state: State, content: Content, ledger: signing.Tally) -> Quorum:
+    """Judge the sign-offs of a change, sorted before by ``signing.tally``."""
+    slots, missing = _slots(policy, state, content, ledger)
+    return Quorum(slots, (*ledger.rejects, *missing))
+
+
+def evaluate(policy: Policy, state: State, change: r.Change, instant: int) -> Evaluation:
+    """Judge a change at the head ``state`` and ``instant`` (microseconds)."""
+    content = content_of(change.content)
+    standing = stand(policy, state, change, content, instant)
+    ledger = signing.tally(policy, state, change, content, instant)
+    quorum = count(policy, state, content, ledger)
+    unmet = condense((*standing.blocking, *quorum.unmet))
     return Evaluation(
         approved=change.state == "in_review" and not unmet,
-        stale=bool(moved),
-        expired=expired,
-        expires_at=expires_at,
-        moved=moved,
-        blocking=condense(blocking),
+        stale=standing.stale,
+        expired=standing.expired,
+        expires_at=standing.expires_at,
+        moved=standing.moved,
+        blocking=condense(standing.blocking),
         unmet=unmet,
-        slots=slots,
+        slots=quorum.slots,
         void=MappingProxyType(ledger.void),
-        transitions=transitions,
-        after=after,
+        transitions=standing.transitions,
+        after=standing.after,
     )
 
 

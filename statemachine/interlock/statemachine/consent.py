@@ -16,7 +16,7 @@ from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.documents import may_have_read
 from interlock.statemachine.entry import Transition
-from interlock.statemachine.lifecycle import apply_approved, find_change
+from interlock.statemachine.lifecycle import applied, find_change
 from interlock.statemachine.machines import tables
 from interlock.statemachine.machines.fire import model_concerned
 from interlock.statemachine.machines.step import Moved, no_edge
@@ -203,9 +203,17 @@ def _check_decision(
 
 
 def _with(state: State, change: r.Change, sign_off: r.SignOff) -> tuple[State, r.Change]:
-    signed = replace(change, sign_offs=(*change.sign_offs, sign_off))
-    kept = replace(state, envelopes=state.envelopes.set(sign_off.envelope_digest, state.size))
-    return kept.put(signed), signed
+    signed = _signed(change, sign_off)
+    return _used(state, sign_off).put(signed), signed
+
+
+def _signed(change: r.Change, sign_off: r.SignOff) -> r.Change:
+    return replace(change, sign_offs=(*change.sign_offs, sign_off))
+
+
+def _used(state: State, sign_off: r.SignOff) -> State:
+    """Return the state in which this envelope was used."""
+    return replace(state, envelopes=state.envelopes.set(sign_off.envelope_digest, state.size))
 
 
 def _take_back(turn: Turn, state: State, change: r.Change, sign_off: r.SignOff) -> Moved | Refused:
@@ -243,20 +251,18 @@ def _reject(turn: Turn, state: State, change: r.Change, sign_off: r.SignOff) -> 
 
 
 def _approve(turn: Turn, state: State, change: r.Change, sign_off: r.SignOff) -> Moved | Refused:
-    content = changes.content_of(change.content)
-    before = changes.evaluate(turn.policy, state, change, turn.instant)
-    ledger = signing.tally(turn.policy, state, change, content, turn.instant)
-    misfit = signing.misfits(turn.policy, state, content, sign_off, ledger)
+    """Take an approval. It moves no resource but the change, so what stands before it stands after it too."""
+    policy, content, signed = turn.policy, changes.content_of(change.content), _signed(change, sign_off)
+    standing = changes.stand(policy, state, change, content, turn.instant)
+    ledger = signing.tally(policy, state, signed, content, turn.instant)
+    misfit = signing.misfits(policy, state, content, sign_off, ledger)
     if misfit:
         return Refused(RefusalKind.NOT_ALLOWED, misfit)
-    if before.blocking:
-        return changes.refusal_of(before)
-    after, signed = _with(state, change, sign_off)
+    if standing.blocking or standing.after is None:
+        return changes.refusal_of(changes.evaluate(policy, state, change, turn.instant))
+    quorum = changes.count(policy, state, content, ledger)
     move = Transition(change.name, "change.sign", change.state, change.state)
-    approved = changes.evaluate(turn.policy, after, signed, turn.instant).approved
-    if not approved or content.apply_separately or turn.instant < content.not_before:
-        return Moved(after, (move,))
-    applied = apply_approved(turn, after, signed)
-    if isinstance(applied, Refused):
-        return applied
-    return Moved(applied.state, (move, *applied.transitions))
+    if quorum.unmet or content.apply_separately or turn.instant < content.not_before:
+        return Moved(_used(state, sign_off).put(signed), (move,))
+    moved = applied(_used(standing.after, sign_off), signed, quorum.slots, standing.transitions)
+    return Moved(moved.state, (move, *moved.transitions))

@@ -79,18 +79,21 @@ def _check_proposal(turn: Turn, state: State, change: r.Change, content: Content
             no = authority.check_right(turn.policy, state, turn.actor, turn.instant, CHANGE_PROPOSE, model)
             if no is not None:
                 return no
-    evaluation = changes.evaluate(turn.policy, state, change, turn.instant)
+    if change.state == "draft":
+        return None
+    standing = changes.stand(turn.policy, state, change, content, turn.instant)
+    blocking = changes.condense(standing.blocking)
     timeless = tuple(
         unmet
-        for unmet in evaluation.blocking
+        for unmet in blocking
         if unmet.code not in {Code.EVIDENCE_MISSING, Code.EVIDENCE_STALE, Code.EVIDENCE_EXPIRED, Code.CHANGE_EXPIRED}
     )
-    if not timeless or change.state == "draft":
+    if not timeless:
         return None
-    if evaluation.stale:
-        return Refused(RefusalKind.STALE, evaluation.blocking)
+    if standing.stale:
+        return Refused(RefusalKind.STALE, blocking)
     lacking = all(unmet.code is Code.RIGHT_MISSING for unmet in timeless)
-    return Refused(RefusalKind.NOT_ALLOWED if lacking else RefusalKind.UNMET, evaluation.blocking)
+    return Refused(RefusalKind.NOT_ALLOWED if lacking else RefusalKind.UNMET, blocking)
 
 
 def propose(turn: Turn, state: State, command: c.ProposeChange) -> Moved | Refused:
@@ -251,7 +254,7 @@ def apply(turn: Turn, state: State, command: c.ApplyApprovedChange) -> Moved | R
 
 
 def apply_approved(turn: Turn, state: State, change: r.Change) -> Moved | Refused:
-    """Fire the triggers of a change that is approved now; ``state`` may hold it with a sign-off just added."""
+    """Fire the triggers of a change that is approved now."""
     content = changes.content_of(change.content)
     evaluation = changes.evaluate(turn.policy, state, change, turn.instant)
     if not evaluation.approved or evaluation.after is None:
@@ -264,11 +267,18 @@ def apply_approved(turn: Turn, state: State, change: r.Change) -> Moved | Refuse
             "too early",
             change.name,
         )
-    applied = replace(
+    return applied(evaluation.after, change, evaluation.slots, evaluation.transitions)
+
+
+def applied(
+    after: State, change: r.Change, slots: tuple[changes.SlotStatus, ...], transitions: tuple[Transition, ...]
+) -> Moved:
+    """Record a change as applied on the state ``after`` its triggers, which took these transitions."""
+    closed = replace(
         change,
         state="applied",
-        applied_position=state.size,
-        applied_slots=tuple((s.trigger, s.resource, s.role, s.filled_by) for s in evaluation.slots),
+        applied_position=after.size,
+        applied_slots=tuple((s.trigger, s.resource, s.role, s.filled_by) for s in slots),
     )
     done = Transition(change.name, "change.apply", change.state, "applied")
-    return Moved(evaluation.after.put(applied), (*evaluation.transitions, done))
+    return Moved(after.put(closed), (*transitions, done))
