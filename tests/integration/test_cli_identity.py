@@ -119,6 +119,8 @@ def test_a_newcomer_is_brought_in(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("INTERLOCK_PASSPHRASE_FILE", str(cli.folder / "newcomer.pass"))
     assert change in cli.must(kim, "inbox").out
     cli.must(kim, "sign", change, "--yes")
+    monkeypatch.delenv("INTERLOCK_PASSPHRASE_FILE")
+    assert cli.must("auditor", "audit", "verify", "--json").json["verified"] is True
 
 
 def test_keys_are_rotated(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,6 +125,39 @@ def test_a_signed_nonce_opens_a_session(door: Door) -> None:
     assert door.admit(token) == session
 
 
+def test_an_account_taken_while_it_logs_in_gets_no_session(door: Door) -> None:
+    """What an entry takes while a session is being stored leaves none behind, so none comes back with the account."""
+    taken = replace(account(door, "evaluator"), state="suspended")
+    put = door.table.put
+
+    async def put_meanwhile(session: Caller) -> None:
+        door.write(taken)
+        await put(session)
+
+    door.table.put = put_meanwhile  # type: ignore[method-assign]  # what a slow store gives time for
+
+    with pytest.raises(Unauthenticated):
+        door.login(door.attempt("evaluator"))
+    assert door.table.rows == {}
+
+
+def test_sessions_end_with_what_is_taken(door: Door) -> None:
+    """Sessions that do not stand are over, here and where they are stored; others go on."""
+    gone, _ = door.login(door.attempt("evaluator"))
+    stays, session = door.login(door.attempt("auditor"))
+
+    async def end() -> None:
+        door.sessions.end_fallen(lambda one: one.principal != "principals/evaluator")
+        await door.sessions.settle()
+
+    asyncio.run(end())
+
+    assert set(door.table.rows) == {session.session_digest}
+    assert door.admit(stays) == session
+    with pytest.raises(Unauthenticated):
+        door.admit(gone)
+
+
 def test_a_session_lasts_fifteen_minutes(door: Door) -> None:
     """Unused for its whole time, it has ended."""
     token, session = door.login(door.attempt("evaluator"))

@@ -101,6 +101,10 @@ class SignIn:
         # 5. Only now is the nonce used up and anything written.
         self._challenges.redeem(attempt.nonce)
         token, session = await self._sessions.open(attempt.principal, attempt.credential)
+        # 6. Its account or key may have been taken meanwhile, with an entry that found no session to end yet.
+        if _login_key(self._view(), attempt.principal, attempt.credential, self._clock.now_us()) is None:
+            await self._sessions.close(session)
+            raise Unauthenticated
         self._log.info("login", principal=session.principal, credential=session.credential)
         return token, session
 
