@@ -59,8 +59,9 @@ def strict_json(payload: bytes, *, max_bytes: int = MAX_JSON_BYTES) -> JsonValue
         )
     except json.JSONDecodeError as error:
         raise JsonError(Fault.JSON_SYNTAX, str(error)) from None
-    for string in _strings(value):
-        _check_string(string)
+    if "\\" in text:  # strict UTF-8 has no surrogates: only an escape makes one
+        for string in _strings(value):
+            _check_string(string)
     return value
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import fields
+from enum import Enum, auto
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.unknown_fields import UnknownFieldSet
 
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
@@ -176,24 +177,47 @@ def encode_pack(files: Mapping[str, bytes]) -> bytes:
 
 def _read(message: Any, kind: type[Any], resolve: Resolve | None = None) -> Any:  # noqa: ANN401  # reflection, as above
     """Build a flat value from the message fields of the same names."""
-    descriptors = message.DESCRIPTOR.fields_by_name
-    values: dict[str, Any] = {}
+    values: list[Any] = []
+    for name, shape, enum in _shape(kind, type(message)):  # type: ignore[arg-type]  # types are hashable
+        match shape:
+            case _Shape.PLAIN:
+                values.append(getattr(message, name))
+            case _Shape.REPEATED:
+                values.append(tuple(getattr(message, name)))
+            case _Shape.ENUM:
+                values.append(_word_of(enum, getattr(message, name)))
+            case _Shape.CONTENT:
+                if resolve is None:
+                    msg = f"{kind.__name__} names content that nobody can look up here"
+                    raise CodecError(msg)
+                values.append(_looked_up(message.content_digest, resolve))
+    return kind(*values)
+
+
+class _Shape(Enum):
+    """How a field of a message is read into the value's."""
+
+    PLAIN = auto()
+    REPEATED = auto()
+    ENUM = auto()
+    CONTENT = auto()
+
+
+@lru_cache(maxsize=256)  # far more than there are kinds
+def _shape(kind: type[Any], message: type[Message]) -> tuple[tuple[str, _Shape, Any], ...]:
+    """Return each field of a value in its order, how it is read, and its enum where it is one."""
+    rows: list[tuple[str, _Shape, Any]] = []
     for item in fields(kind):
         if item.name == "content":
-            if resolve is None:
-                msg = f"{kind.__name__} names content that nobody can look up here"
-                raise CodecError(msg)
-            values["content"] = _looked_up(message.content_digest, resolve)
+            rows.append((item.name, _Shape.CONTENT, None))
             continue
-        content = getattr(message, item.name)
-        descriptor = descriptors[item.name]
+        descriptor = message.DESCRIPTOR.fields_by_name[item.name]
         if descriptor.is_repeated:
-            values[item.name] = tuple(content)
-        elif descriptor.type == _ENUM:
-            values[item.name] = _word_of(descriptor.enum_type, content)
+            rows.append((item.name, _Shape.REPEATED, None))
         else:
-            values[item.name] = content
-    return kind(**values)
+            is_enum = descriptor.type == _ENUM
+            rows.append((item.name, _Shape.ENUM if is_enum else _Shape.PLAIN, descriptor.enum_type))
+    return tuple(rows)
 
 
 def _looked_up(digest: bytes, resolve: Resolve) -> bytes:
@@ -255,14 +279,11 @@ def _parse(kind: type[Message], data: bytes, what: str) -> Any:  # noqa: ANN401 
 
 def _refuse_unknown(message: Message, what: str) -> None:
     """Raise CodecError when the message or any part of it carries a field that these rules don't know."""
-    if len(UnknownFieldSet(message)):
+    size = message.ByteSize()
+    message.DiscardUnknownFields()
+    if message.ByteSize() != size:
         msg = f"{what} has a field that this version does not know"
         raise CodecError(msg)
-    for descriptor, value in message.ListFields():
-        if descriptor.message_type is None:
-            continue
-        for part in value if descriptor.is_repeated else (value,):
-            _refuse_unknown(part, what)
 
 
 def parse_strict(kind: type[M], data: bytes, what: str) -> M:

@@ -6,8 +6,9 @@ or rolled back command costs nothing and a reader keeps a consistent view for as
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from immutables import Map
 
@@ -87,8 +88,7 @@ class State:
 
     def put(self, item: r.Resource) -> State:
         """This state with ``item`` written by the entry that is being made (position ``size``)."""
-        return replace(
-            self,
+        return self._with(
             items=self.items.set(item.name, item),
             positions=self.positions.set(item.name, self.size),
             writes=self.writes if item.name in self.writes else (*self.writes, item.name),
@@ -97,11 +97,15 @@ class State:
 
     def counted(self, kind: str) -> State:
         """This state with the counter of a numbered kind moved on."""
-        return replace(self, counters=self.counters.set(kind, self.counters.get(kind, 1) + 1))
+        return self._with(counters=self.counters.set(kind, self.counters.get(kind, 1) + 1))
 
     def after_entry(self, time: int) -> State:
         """This state once the entry that is being made is complete at ``time`` (microseconds)."""
-        return replace(self, size=self.size + 1, time=time, writes=())
+        return self._with(size=self.size + 1, time=time, writes=())
+
+    def _with(self, **moved: Any) -> Self:  # noqa: ANN401  # each a field of its own type
+        """This state with other values in some fields: `dataclasses.replace`, which is slow where it matters most."""
+        return type(self)(**dict(zip(_FIELDS, _values(self), strict=True)) | moved)
 
     def determination(self, model: str, threshold: str) -> r.Determination:
         """What is known of a model at a threshold; undetermined when nothing was written."""
@@ -131,6 +135,10 @@ class State:
     def grants(self, principal: str) -> tuple[r.Grant, ...]:
         """Every grant that a principal was ever given."""
         return tuple(self.need(name, r.Grant) for name in self.grants_of.get(principal, ()))
+
+
+_FIELDS: Final = tuple(item.name for item in fields(State))
+_values: Final = attrgetter(*_FIELDS)
 
 
 def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a field of State of its own type

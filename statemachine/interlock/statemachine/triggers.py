@@ -139,6 +139,11 @@ RESERVED: Mapping[str, ReservedTrigger] = MappingProxyType(
 )
 
 
+_BY_NAME: Mapping[str, Direction] = MappingProxyType(
+    {name: row.direction for name, row in RESERVED.items()} | {t.value: way for t, way in DIRECTIONS.items()}
+)
+
+
 def loosening() -> tuple[str, ...]:
     """Names of every trigger that a rule or the pack's default must cover, in table order."""
     own = tuple(t.value for t, d in DIRECTIONS.items() if d is Direction.LOOSENS)
@@ -147,8 +152,4 @@ def loosening() -> tuple[str, ...]:
 
 def direction_of(name: str) -> Direction | None:
     """Direction of the trigger called ``name``; None when there is no such trigger."""
-    try:
-        return DIRECTIONS[Trigger(name)]
-    except ValueError:
-        reserved = RESERVED.get(name)
-        return reserved.direction if reserved else None
+    return _BY_NAME.get(name)
