@@ -138,6 +138,22 @@ def test_keys_are_rotated(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli.must(str(folder / "profile.json"), "whoami", "--json").json["principal"]["name"] == "principals/owner"
 
 
+def test_one_key_is_rotated(cli: Cli) -> None:
+    """The other keys stay as they are, and a use that the profile has no key for is told."""
+    folder = cli.folder / "owner-2"
+    printed = cli.must("owner", "keys", "rotate", "--use", "signoff", "--folder", str(folder))
+    applied(cli, "keys", "register", cli.file("owner.yaml", printed.out))
+
+    rows = cli.must("owner", "keys", "list", "--principal", "owner", "--json").json["credentials"]
+    assert [(row["use"], row["state"]) for row in rows] == [
+        ("login", "active"),
+        ("signoff", "revoked"),
+        ("signoff", "active"),
+    ]
+    assert [path.name for path in folder.iterdir()] == ["signoff.key"]
+    assert cli("release-bot", "keys", "rotate", "--use", "recovery", "--folder", str(cli.folder / "x")).code == 2
+
+
 def test_a_role_is_given_until_then(cli: Cli) -> None:
     """The grant is there with its scope and its end."""
     applied(cli, "grants", "give", "auditor", "reviewer", "--scope", "m-*", "--until", "2099-01-01")

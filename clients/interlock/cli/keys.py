@@ -171,52 +171,56 @@ def rotate(
     folder: Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where to write the new keys.")],
     use: Annotated[
         list[Use] | None,
-        typer.Option("--use", help="Which of yours; repeat it for several. [default: login and signoff]"),
+        typer.Option("--use", help="Which of yours; repeat it for several. [default: all of your profile]"),
     ] = None,
 ) -> None:
     """Make new keys in place of yours, and print the change file that registers them; the old ones sign for them.
 
-    Once that change is applied the old keys are revoked, and what they signed before still counts. Then use the new
-    folder as your profile.
+    Once that change is applied the old keys are revoked, and what they signed before still counts.
     """
     from interlock.cli.registering import registration_file
-    from interlock.client.keyfile import load_key
+    from interlock.client.keyfile import load_key, read_passphrase
     from interlock.client.keymaking import create_keys
     from interlock.client.profile import find_profile, load_profile
-    from interlock.client.registering import USES, registration, write_profile
+    from interlock.client.registering import registration, write_profile
 
     like = find_profile(run.profile, run.environment)
     profile = load_profile(like)
-    uses = list(dict.fromkeys(one.value for one in use or (Use.LOGIN, Use.SIGNOFF)))
-    if any(one not in USES for one in uses):
-        raise typer.BadParameter("recovery keys are those of the founding", param_hint="--use")
-    old_files = {"login": profile.login_key_file, "signoff": profile.signoff_key_file}
+    files = {"login": profile.login_key_file, "signoff": profile.signoff_key_file}
+    own = {kind: path for kind, path in files.items() if path is not None}
+    uses = list(dict.fromkeys(one.value for one in use)) if use else list(own)
+    if not set(uses) <= own.keys():
+        raise ProfileError(f"{like} names no {', '.join(set(uses) - own.keys())} key to rotate", reason="NO_KEY")
     opened = _passphrase(run, profile)
-    old = {one: load_key(path, opened) for one in uses if (path := old_files[one]) is not None}
-    if set(old) != set(uses):
-        raise ProfileError(f"{like} names no sign-off key to rotate", reason="NO_SIGNOFF_KEY")
-    made = create_keys(folder, uses, opened(folder))
+    old = {kind: load_key(own[kind], opened) for kind in uses}
+    named = _passphrase_file(run, profile)
+    fresh = read_passphrase(named) if named is not None else asked_passphrase(run)
     triggers = [
-        registration(profile.log_id, profile.principal, key.use, load_key(key.path, opened), old[key.use])
-        for key in made
+        registration(profile.log_id, profile.principal, key.use, load_key(key.path, lambda _path: fresh), old[key.use])
+        for key in create_keys(folder, uses, fresh)
     ]
-    if len(uses) == len(USES):
+    whole = set(uses) == own.keys()
+    if whole:
         write_profile(like, folder, profile.principal)
     if run.as_json:
         run.terminal.json({"principal": profile.principal, "triggers": [to_json(row) for row in triggers]})
         return
     run.terminal.lines(registration_file(profile.principal, triggers))
     run.terminal.note("hand this to who may propose changes: interlock keys register FILE")
+    then = f"use {folder} as your profile" if whole else f"put what is in {folder} in the place of yours"
+    run.terminal.note(f"once it is applied, {then}")
+
+
+def _passphrase_file(run: Run, profile: Profile | None = None) -> Path | None:
+    return run.passphrase_file or _named_file(run) or (profile.passphrase_file if profile is not None else None)
 
 
 def _passphrase(run: Run, profile: Profile | None = None) -> Callable[[Path], bytes]:
-    """Return how to get the passphrase of keys, asked for once."""
+    """Return how to get a key's passphrase: out of the file that is named, else asked for with each key."""
     from interlock.client.keyfile import read_passphrase
 
-    named = run.passphrase_file or _named_file(run) or (profile.passphrase_file if profile is not None else None)
-    if named is not None:
-        return lambda _path: read_passphrase(named)
-    return run.ask_passphrase
+    named = _passphrase_file(run, profile)
+    return run.ask_passphrase if named is None else lambda _path: read_passphrase(named)
 
 
 def _find(client: Interlock, prefix: str) -> tuple[str, str]:
