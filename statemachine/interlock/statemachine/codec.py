@@ -289,8 +289,9 @@ def _refuse_unknown(message: Message, what: str) -> None:
 def parse_strict(kind: type[M], data: bytes, what: str) -> M:
     """Return the message that ``data`` is. Raises CodecError unless it is in its one form, without unknown fields."""
     message: M = _parse(kind, data, what)
-    _refuse_unknown(message, what)
+    message.DiscardUnknownFields()
     if message.SerializeToString(deterministic=True) != data:
+        _refuse_unknown(_parse(kind, data, what), what)  # the plainer of two things to say
         msg = f"{what} is not in its one serialized form"
         raise CodecError(msg)
     return message

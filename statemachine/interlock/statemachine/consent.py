@@ -213,7 +213,7 @@ def _signed(change: r.Change, sign_off: r.SignOff) -> r.Change:
 
 def _used(state: State, sign_off: r.SignOff) -> State:
     """Return the state in which this envelope was used."""
-    return replace(state, envelopes=state.envelopes.set(sign_off.envelope_digest, state.size))
+    return state.updated(envelopes=state.envelopes.set(sign_off.envelope_digest, state.size))
 
 
 def _take_back(turn: Turn, state: State, change: r.Change, sign_off: r.SignOff) -> Moved | Refused:

@@ -174,8 +174,14 @@ def revise(turn: Turn, state: State, command: c.Revision) -> Moved | Refused:
 
 def _check_kind(command: c.Revision, before: Content, after: Content) -> Refused | None:
     """Refuse a revision that changes more than its name says: attach adds documents, detach takes some away."""
-    kept = replace(after, revision=before.revision, base=before.base, evidence=before.evidence)
-    kept = replace(kept, policy_digest=before.policy_digest, rules_digest=before.rules_digest)
+    kept = replace(
+        after,
+        revision=before.revision,
+        base=before.base,
+        evidence=before.evidence,
+        policy_digest=before.policy_digest,
+        rules_digest=before.rules_digest,
+    )
     old, new = set(before.evidence), set(after.evidence)
     good = {
         c.AttachEvidence: kept == before and old < new,

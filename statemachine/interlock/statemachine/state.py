@@ -40,7 +40,7 @@ class State:
     positions: Map[str, int] = field(default_factory=Map)
     counters: Map[str, int] = field(default_factory=Map)
     holds_placed: Map[str, Map[int, str]] = field(default_factory=Map)
-    grants_of: Map[str, tuple[str, ...]] = field(default_factory=Map)
+    grants_of: Map[str, tuple[r.Grant, ...]] = field(default_factory=Map)
     artifact_owner: Map[str, str] = field(default_factory=Map)
     first_uploads: Map[str, int] = field(default_factory=Map)
     envelopes: Map[bytes, int] = field(default_factory=Map)
@@ -88,7 +88,7 @@ class State:
 
     def put(self, item: r.Resource) -> State:
         """This state with ``item`` written by the entry that is being made (position ``size``)."""
-        return self._with(
+        return self.updated(
             items=self.items.set(item.name, item),
             positions=self.positions.set(item.name, self.size),
             writes=self.writes if item.name in self.writes else (*self.writes, item.name),
@@ -97,15 +97,18 @@ class State:
 
     def counted(self, kind: str) -> State:
         """This state with the counter of a numbered kind moved on."""
-        return self._with(counters=self.counters.set(kind, self.counters.get(kind, 1) + 1))
+        return self.updated(counters=self.counters.set(kind, self.counters.get(kind, 1) + 1))
 
     def after_entry(self, time: int) -> State:
         """This state once the entry that is being made is complete at ``time`` (microseconds)."""
-        return self._with(size=self.size + 1, time=time, writes=())
+        return self.updated(size=self.size + 1, time=time, writes=())
 
-    def _with(self, **moved: Any) -> Self:  # noqa: ANN401  # each a field of its own type
+    def updated(self, **moved: Any) -> Self:  # noqa: ANN401  # each a field of its own type
         """This state with other values in some fields: `dataclasses.replace`, which is slow where it matters most."""
-        return type(self)(**dict(zip(_FIELDS, _values(self), strict=True)) | moved)
+        values = list(_values(self))
+        for name, value in moved.items():
+            values[_PLACES[name]] = value
+        return type(self)(*values)
 
     def determination(self, model: str, threshold: str) -> r.Determination:
         """What is known of a model at a threshold; undetermined when nothing was written."""
@@ -134,11 +137,11 @@ class State:
 
     def grants(self, principal: str) -> tuple[r.Grant, ...]:
         """Every grant that a principal was ever given."""
-        return tuple(self.need(name, r.Grant) for name in self.grants_of.get(principal, ()))
+        return self.grants_of.get(principal, ())
 
 
-_FIELDS: Final = tuple(item.name for item in fields(State))
-_values: Final = attrgetter(*_FIELDS)
+_PLACES: Final = {item.name: place for place, item in enumerate(fields(State))}
+_values: Final = attrgetter(*_PLACES)
 
 
 def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a field of State of its own type
@@ -152,10 +155,12 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
                 placed = placed.delete(number)
             return {"holds_placed": state.holds_placed.set(item.target, placed)}
         case r.Grant():
-            names = state.grants_of.get(item.principal, ())
-            if item.name in names:
-                return {}
-            return {"grants_of": state.grants_of.set(item.principal, (*names, item.name))}
+            given = state.grants_of.get(item.principal, ())
+            if any(grant.name == item.name for grant in given):
+                given = tuple(item if grant.name == item.name else grant for grant in given)
+            else:
+                given = (*given, item)
+            return {"grants_of": state.grants_of.set(item.principal, given)}
         case r.Model():
             owners = state.artifact_owner
             for artifact in item.artifacts:

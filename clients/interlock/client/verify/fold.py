@@ -32,7 +32,6 @@ KEPT: Final = 2048
 
 _CACHE_KIB: Final = 16 * 1024
 _COLD: Final = (r.Change, r.Evidence, r.Hold, r.Decision, r.Assessment, r.Deployment)
-_GONE: Final = object()
 
 
 def _is_cold(item: object) -> bool:
@@ -63,7 +62,7 @@ class Fold:
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("BEGIN")  # and no end: nobody else reads it, and nothing of it outlives this
         self._database.execute("CREATE TABLE documents (sha256 TEXT, name TEXT, size INTEGER)")
-        self._database.execute("CREATE INDEX by_sha256 ON documents (sha256)")
+        self._noted: list[tuple[str, str, int]] = []
         as_it_is: Callable[[Any], Any] = lambda value: value  # noqa: E731  # the identity
         self._tables: dict[str, _Table[Any, Any]] = {
             "items": _Table(self._database, "items", snapshot.encode, snapshot.decode, _is_cold),
@@ -89,16 +88,24 @@ class Fold:
 
     def note_document(self, sha256: str, name: str, size: int) -> None:
         """Remember a document that an entry recorded."""
-        self._database.execute("INSERT INTO documents VALUES (?, ?, ?)", (sha256, name, size))
+        self._noted.append((sha256, name, size))
+        if len(self._noted) >= SETTLE_EVERY:
+            self._put_documents()
 
     def documents(self, sha256: str) -> list[tuple[str, int]]:
         """Return name and size of each document recorded with these bytes, the first one first."""
+        self._put_documents()
+        self._database.execute("CREATE INDEX IF NOT EXISTS by_sha256 ON documents (sha256)")  # made when it is needed
         wanted = "SELECT name, size FROM documents WHERE sha256 = ? ORDER BY rowid"
         return list(self._database.execute(wanted, (sha256,)))
 
     def close(self) -> None:
         """Give the disk back."""
         self._database.close()
+
+    def _put_documents(self) -> None:
+        self._database.executemany("INSERT INTO documents VALUES (?, ?, ?)", self._noted)
+        self._noted.clear()
 
 
 class _Table(Generic[K, V]):
@@ -162,11 +169,10 @@ class Spilled(Generic[K, V]):
 
     def get(self, key: K, default: V | None = None) -> V | None:
         """Return the value of a key."""
-        found: Any = self.recent.get(key, _GONE)
-        if found is _GONE:
+        found = self.recent.get(key)
+        if found is None:  # no map holds None
             found = self._table.get(key)
-            return default if found is None else cast("V", found)
-        return cast("V", found)
+        return default if found is None else found
 
     def set(self, key: K, value: V) -> Spilled[K, V]:
         """Return the map with one value more, or another one."""
