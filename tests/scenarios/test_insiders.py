@@ -416,7 +416,7 @@ def test_a_lone_evaluator_renews_what_has_lapsed(installations: Install, tmp_pat
             subject = people.new_model()
             report = people["evaluator"].upload("evaluation_results")
             people.enact(subject.rule_out(), subject.assign(), evidence=[report.name])
-            assert verdict(people, subject) == gate_pb2.VERDICT_ALLOW
+            assert denied(people, subject) == []
         clock.move(181 * 86_400)
         with People(server) as people:
             people["evaluator"].assessments.ReportDetermination(
@@ -424,7 +424,7 @@ def test_a_lone_evaluator_renews_what_has_lapsed(installations: Install, tmp_pat
                     name=subject.determination, conclusion=trigger_pb2.CONCLUSION_RULED_OUT
                 )
             )
-            assert verdict(people, subject) == gate_pb2.VERDICT_DENY
+            assert denied(people, subject) == ["DETERMINATION_UNCONFIRMED"]
 
             report = people["evaluator"].upload("evaluation_results", b"again")
             confirm = trigger_pb2.DeterminationConfirm(determination=subject.determination)
@@ -432,13 +432,15 @@ def test_a_lone_evaluator_renews_what_has_lapsed(installations: Install, tmp_pat
             with refused("NOT_ALLOWED") as said:
                 people["evaluator"].sign(change.name, "owner", "reviewer")
             assert "NO_APPROVING_ROLE" in said.unmet
-            assert verdict(people, subject) == gate_pb2.VERDICT_DENY
+            assert denied(people, subject) == ["DETERMINATION_UNCONFIRMED"]
 
 
-def verdict(people: People, subject: Subject) -> int:
-    """Ask the gate about a model where anybody inside may use it."""
+def denied(people: People, subject: Subject) -> list[str]:
+    """Return why the gate denies a model where anybody inside may use it; empty for ALLOW."""
     request = gate_pb2.CheckReleaseRequest(model=subject.model, context="internal")
-    return int(people["release-bot"].gate.CheckRelease(request).verdict)
+    said = people["release-bot"].gate.CheckRelease(request)
+    assert (said.verdict == gate_pb2.VERDICT_ALLOW) is (not said.reasons)
+    return [reason.code for reason in said.reasons]
 
 
 def test_double_application_is_one(people: People) -> None:
