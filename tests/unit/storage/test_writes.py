@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from interlock.service.storage import Store, Text, queries
 from interlock.service.storage.engine import sqlite_url
@@ -74,3 +75,52 @@ def test_the_last_of_two_answers_counts(store: Store) -> None:
 
     with store.reading() as connection:
         assert queries.requests(connection, [answered(b"").key], 0)[answered(b"").key].reply == b"new"
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 16, 64, 65, 130])
+def test_every_answer_is_found_by_its_whole_key(store: Store, count: int) -> None:
+    """However many request ids are asked for, each gives its own answer, and another method's or person's none."""
+    wanted = [
+        StoredRequest(RequestKey("principals/p", "method", f"{at}"), b"d", b"r%d" % at, at, 1) for at in range(count)
+    ]
+    others = [RequestKey("principals/q", "method", "0"), RequestKey("principals/p", "other", "0")]
+    writes = Writes()
+    for one in wanted:
+        writes.add_request(one)
+    flush(store, writes)
+
+    with store.reading() as connection:
+        found = queries.requests(connection, [*(one.key for one in wanted), *others, wanted[0].key], 0)
+
+    assert found == {one.key: one for one in wanted}
+
+
+def test_an_answer_that_is_too_old_is_not_found(store: Store) -> None:
+    """An answer counts from ``since`` on, that very microsecond included."""
+    writes = Writes()
+    writes.add_request(answered(b"reply"))
+    flush(store, writes)
+
+    with store.reading() as connection:
+        assert not queries.requests(connection, [answered(b"").key], 2)
+        assert queries.requests(connection, [answered(b"").key], 1)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 64, 65])
+def test_request_ids_are_looked_up_and_not_searched_for(store: Store, count: int) -> None:
+    """The database finds each request id by the primary key: it never goes through the answers of the last day."""
+    asked: list[tuple[str, Any]] = []
+    keys = [RequestKey("principals/p", "method", f"{at}") for at in range(count)]
+
+    with store.reading() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *heard: asked.append((heard[2], heard[3])))
+        queries.requests(connection, keys, 1)
+        plans = [
+            str(row[3])
+            for statement, words in tuple(asked)
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", words)
+        ]
+
+    looks = [plan for plan in plans if "requests" in plan]
+    assert looks
+    assert all("(principal=? AND method=? AND request_id=?)" in plan for plan in looks)

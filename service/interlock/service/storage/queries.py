@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 
 from interlock.service.storage import schema as s
 from interlock.service.storage.rows import (
@@ -29,7 +30,16 @@ _MANY: Final = 500
 
 _ENTRY: Final = (s.ENTRIES.c.seq, s.ENTRIES.c.time, s.ENTRIES.c.actor, s.ENTRIES.c.bytes)
 
-# Made once: a proof asks for several tiles, and putting the question together took longer than its answer.
+_KEYS: Final = (1, 4, 16, 64)
+"""For how many request ids one statement asks: few sizes, so that each stays prepared."""
+
+# Made once: they are asked at every batch, or several times for one answer, and putting a question together took longer
+# than its answer.
+_LAST_ENTRY: Final = select(*_ENTRY).order_by(s.ENTRIES.c.seq.desc()).limit(1)
+_ENTRY_AT: Final = select(*_ENTRY).where(s.ENTRIES.c.seq == bindparam("wanted_seq"))
+_TEXTS: Final = select(s.TEXTS.c.digest, s.TEXTS.c.salt, s.TEXTS.c.text, s.TEXTS.c.field).where(
+    s.TEXTS.c.digest.in_(bindparam("wanted_digests", expanding=True))
+)
 _TILE: Final = select(s.TILES.c.bytes).where(
     s.TILES.c.level == bindparam("wanted_level"), s.TILES.c.tile_index == bindparam("wanted_index")
 )
@@ -55,13 +65,13 @@ def head(connection: Connection) -> int:
 
 def entry(connection: Connection, seq: int) -> StoredEntry | None:
     """Return the entry at a position."""
-    row = connection.execute(select(*_ENTRY).where(s.ENTRIES.c.seq == seq)).one_or_none()
+    row = connection.execute(_ENTRY_AT, {"wanted_seq": seq}).one_or_none()
     return None if row is None else StoredEntry(*row)
 
 
 def last_entry(connection: Connection) -> StoredEntry | None:
     """Return the entry that the log ends with."""
-    row = connection.execute(select(*_ENTRY).order_by(s.ENTRIES.c.seq.desc()).limit(1)).one_or_none()
+    row = connection.execute(_LAST_ENTRY).one_or_none()
     return None if row is None else StoredEntry(*row)
 
 
@@ -222,11 +232,10 @@ def objects(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, byt
 
 def texts(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, Text]:
     """Return the texts that are there, by digest."""
-    t = s.TEXTS.c
     return {
         row.digest: Text(row.digest, row.salt, row.text, row.field)
         for part in _parts(digests)
-        for row in connection.execute(select(t.digest, t.salt, t.text, t.field).where(t.digest.in_(part)))
+        for row in connection.execute(_TEXTS, {"wanted_digests": part})
     }
 
 
@@ -273,15 +282,41 @@ def cosignatures(connection: Connection, sizes: Iterable[int]) -> dict[int, tupl
 
 def requests(connection: Connection, keys: Sequence[RequestKey], since: int) -> dict[RequestKey, StoredRequest]:
     """Return what was answered under these keys at or after ``since`` (microseconds)."""
+    left = list(dict.fromkeys(keys))
+    found: dict[RequestKey, StoredRequest] = {}
+    while left:
+        size = next((size for size in _KEYS if size >= len(left)), _KEYS[-1])
+        part, left = left[:size], left[size:]
+        # What is missing to a full statement is asked for twice, which finds nothing more.
+        part += part[-1:] * (size - len(part))
+        words = {f"{name}_{at}": word for at, key in enumerate(part) for name, word in _words_of(key)}
+        for row in connection.execute(_requests(size), words):
+            if row.time >= since:
+                key = RequestKey(*row[:3])
+                found[key] = StoredRequest(key, *row[3:])
+    return found
+
+
+def _words_of(key: RequestKey) -> tuple[tuple[str, str], ...]:
+    return ("principal", key.principal), ("method", key.method), ("id", key.request_id)
+
+
+@cache
+def _requests(size: int) -> Select[Any]:
+    """Return the question for so many request ids.
+
+    One OR of whole keys: for a list of rows, or with the time in it, SQLite goes through every answer of the last day.
+    """
     t = s.REQUESTS.c
-    wanted = [(key.principal, key.method, key.request_id) for key in keys]
-    rows = connection.execute(
-        select(t.principal, t.method, t.request_id, t.request_digest, t.reply, t.seq, t.time).where(
-            tuple_(t.principal, t.method, t.request_id).in_(wanted), t.time >= since
+    keys = (
+        and_(
+            t.principal == bindparam(f"principal_{at}"),
+            t.method == bindparam(f"method_{at}"),
+            t.request_id == bindparam(f"id_{at}"),
         )
+        for at in range(size)
     )
-    found = (StoredRequest(RequestKey(*row[:3]), *row[3:]) for row in rows)
-    return {request.key: request for request in found}
+    return select(t.principal, t.method, t.request_id, t.request_digest, t.reply, t.seq, t.time).where(or_(*keys))
 
 
 def sessions(connection: Connection, now: int, latest: int) -> tuple[SessionRow, ...]:
