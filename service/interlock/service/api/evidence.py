@@ -80,7 +80,7 @@ class EvidenceService(evidence_pb2_grpc.EvidenceServiceServicer):
             _render,
             evidence_pb2.Evidence,
         )
-        return await self._titled(reply)
+        return await self._titled(reply, title)
 
     async def DownloadEvidence(
         self, request: evidence_pb2.DownloadEvidenceRequest, context: Context
@@ -145,8 +145,8 @@ class EvidenceService(evidence_pb2_grpc.EvidenceServiceServicer):
         if isinstance(answer, Refused):
             raise Refusal(answer)
 
-    async def _titled(self, message: evidence_pb2.Evidence) -> evidence_pb2.Evidence:
-        await self._texts.give_titles(self._reader.now()[0], [message])
+    async def _titled(self, message: evidence_pb2.Evidence, fresh: tuple[Text, ...] = ()) -> evidence_pb2.Evidence:
+        await self._texts.give_titles(self._reader.now()[0], [message], fresh)
         return message
 
 

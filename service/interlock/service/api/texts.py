@@ -45,13 +45,15 @@ class Texts:
         for message, digest in wanted:
             message.reason = found.get(digest, ("", b""))[0]
 
-    async def give_titles(self, view: View, messages: Iterable[evidence_pb2.Evidence]) -> None:
+    async def give_titles(
+        self, view: View, messages: Iterable[evidence_pb2.Evidence], fresh: Iterable[Text] = ()
+    ) -> None:
         """Put in what each document is called."""
         wanted = []
         for message in messages:
             digest: bytes = getattr(view.state.items.get(message.name), "title_digest", b"")
             wanted.append((message, digest))
-        found = await self._read(digest for _, digest in wanted)
+        found = await self._read((digest for _, digest in wanted), fresh)
         for message, digest in wanted:
             message.title = found.get(digest, ("", b""))[0]
 

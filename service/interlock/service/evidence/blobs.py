@@ -57,7 +57,11 @@ class Upload:
     async def flush(self) -> None:
         """Hand everything to the operating system; nothing can be written after."""
         with _unavailable():
-            await asyncio.to_thread(self._file.close)
+            await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """Do as ``flush``, in the caller's own thread. Raises OSError."""
+        self._file.close()
 
     async def content(self, limit: int) -> bytes | None:
         """Return everything that came, None where that is more than ``limit`` bytes."""
@@ -115,14 +119,12 @@ class Blobs:
 
     async def keep(self, upload: Upload) -> None:
         """Keep what was uploaded under its digest, durably when this returns. Raises StoreUnavailable."""
-        await upload.flush()
         target = _place(upload.sha256)
         with _unavailable():
-            await asyncio.to_thread(self._durability.sync_file, upload.path)
+            await asyncio.to_thread(self._sync_bytes, upload)
             # Where these bytes are already kept they are replaced by themselves: that mends a damaged copy.
             await obstore.rename_async(self._store, f"{INCOMING}/{upload.path.name}", target)
-            for folder in _folders(self._root, target):
-                await asyncio.to_thread(self._durability.sync_directory, folder)
+            await asyncio.to_thread(self._sync_names, target)
 
     async def read(self, sha256: str, size: int, offset: int, length: int) -> AsyncIterator[bytes]:
         """Yield ``length`` bytes from ``offset``, at most 1 MiB at a time, of a blob of ``size`` bytes.
@@ -145,6 +147,14 @@ class Blobs:
                 data = bytes(chunk)
                 for start in range(0, len(data), CHUNK_BYTES):
                     yield data[start : start + CHUNK_BYTES]
+
+    def _sync_bytes(self, upload: Upload) -> None:
+        upload.close()
+        self._durability.sync_file(upload.path)
+
+    def _sync_names(self, target: str) -> None:
+        for folder in _folders(self._root, target):
+            self._durability.sync_directory(folder)
 
 
 def open_blobs(url: str, rng: Callable[[int], bytes]) -> Blobs:
