@@ -154,6 +154,18 @@ def test_what_can_not_be_used_is_usage(cli: Cli, words: tuple[str, ...]) -> None
     assert cli("release-bot", *words).code == 2
 
 
+def test_a_decision_goes_to_no_device(cli: Cli, tmp_path: Path) -> None:
+    """Whoever names /dev/stdout must not lose the device: what is there and no file is usage, and stays."""
+    pipe = tmp_path / "stdout"
+    os.mkfifo(pipe)
+    link = tmp_path / "link"
+    link.symlink_to(pipe)
+
+    assert (check(cli, pipe).code, check(cli, link).code) == (2, 2)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert link.is_symlink()
+
+
 def test_no_answer_leaves_no_decision(cli: Cli, file: Path) -> None:
     """An earlier ALLOW does not outlive a question that nobody answered."""
     cli.server.stop()

@@ -35,9 +35,10 @@ _LOG_ID: Final = re.compile(r"[0-9a-f]{32}")
 def make_way(path: Path) -> None:
     """Remove what an earlier run left: a decision about an earlier question must not outlive a failed one.
 
-    Raises BadParameter where no file can be written later.
+    Raises BadParameter where no file can be written later, and for what is there and no file: of a device, such as
+    /dev/stdout, the name itself would go.
     """
-    if path.is_dir() or not path.absolute().parent.is_dir():
+    if (path.exists() and not path.is_file()) or not path.absolute().parent.is_dir():
         raise typer.BadParameter(f"{path} can't be a file: give its name in a folder that is there")
     path.unlink(missing_ok=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from interlock.cli.exits import ExitCode
@@ -97,7 +98,8 @@ def show_usage(terminal: Terminal, error: typer.TyperException) -> int:
         terminal.error_json({"error": error_value(errors.InvalidRequestError(message, reason="USAGE"))})
         return ExitCode.USAGE
     if context is not None and message == context.get_help():
-        print(message, file=sys.stderr)  # noqa: T201  # our own text
+        with suppress(OSError):
+            print(message, file=sys.stderr)  # noqa: T201  # our own text
         return ExitCode.USAGE
     if context is not None:
         terminal.note(context.get_usage())

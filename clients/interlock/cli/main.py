@@ -68,6 +68,7 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and exit with the code that `exits.py` says; no failure of any kind ends in 0."""
+    _stand_in_for_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # What an old terminal can't show is spelled out rather than a reason to stop.
         if hasattr(stream, "reconfigure"):
@@ -75,7 +76,34 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # gRPC's own lines about a handshake that fails say less than our error, which follows.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     words = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(run(words))
+    code = run(words)
+    sys.exit(code if _written_out() or code else ExitCode.UNAVAILABLE)
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Open the null device where we were started without a standard stream.
+
+    Otherwise the next socket or file would get its number, and errors would be printed where results are.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode))
+
+
+def _written_out() -> bool:
+    """Say whether all that was printed to stdout is out; what is left over must not fail again as Python ends."""
+    written = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            written = written and stream is not sys.stdout
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return written
 
 
 def run(words: list[str]) -> int:
@@ -91,6 +119,12 @@ def run(words: list[str]) -> int:
     except InterlockError as error:
         show_error(terminal, error)
         return exit_code_of(error)
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise  # shell completion ends by itself
+        # typer's own answer to a reader of stdout that went away; its 1 would be a no.
+        show_fault(terminal, "nobody reads the output any more")
+        return ExitCode.UNAVAILABLE
     except OSError as error:
         show_fault(terminal, f"{error.filename or 'the system'}: {error.strerror or error}")
         return ExitCode.UNAVAILABLE

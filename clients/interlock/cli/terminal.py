@@ -3,13 +3,18 @@
 Text of others reaches a screen only through `Terminal`, which spells out control and bidi characters. Colour is for
 terminals (and never with NO_COLOR), progress bars for a terminal on stderr, results for stdout, everything else for
 stderr. rich is imported with the first line that is printed.
+
+What can't be written to stdout raises OSError: a result that nobody got is a failure. What can't be written to stderr
+is left out: words on the side change no answer.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -90,12 +95,14 @@ class Terminal:
 
     def note(self, *pieces: Piece) -> None:
         """Print one line to stderr: hints, warnings, what is under way."""
-        self._err.print(_text(pieces), soft_wrap=True)
+        with suppress(OSError):
+            self._err.print(_text(pieces), soft_wrap=True)
 
     def error_json(self, value: object) -> None:
         """Print an error as JSON to stderr."""
-        self._err_file.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
-        self._err_file.flush()
+        with suppress(OSError):
+            self._err_file.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
+            self._err_file.flush()
 
     def for_asking(self) -> Terminal:
         """Return where to show what somebody is to be asked about: stderr, where stdout is kept for JSON."""
@@ -150,5 +157,11 @@ def _text(pieces: Iterable[Piece]) -> Text:
 def _console(file: TextIO) -> Console:
     from rich.console import Console
 
+    class Plain(Console):
+        """A console whose reader may go away: rich's own would end the process with 1, which is a no of the gate."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
     options: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
-    return Console(file=file, **options)
+    return Plain(file=file, **options)

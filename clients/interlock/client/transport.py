@@ -10,6 +10,7 @@ Lives here: the wire. Not here: which methods there are (`groups/`).
 from __future__ import annotations
 
 import random
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -150,7 +151,9 @@ class Transport:
         when the server has taken the request, which may be long before the first answer.
         """
         first, rest = self._with_session(
-            lambda token, _left: _started(method(request, timeout=timeout_seconds, metadata=bearer(token)), on_open),
+            lambda token, left: _started(
+                method(request, timeout=timeout_seconds, metadata=bearer(token)), on_open, left
+            ),
             self.deadline(None),
         )
         yield from first
@@ -293,13 +296,42 @@ class Taken:
         return True
 
 
-def _started(call: Any, on_open: Callable[[], None] | None) -> tuple[tuple[Any, ...], Iterator[Any]]:  # noqa: ANN401  # a grpc.Call that yields
-    """Wait for a stream's first answer, so that a refusal comes while it can still be tried again."""
-    if on_open is not None and IS_OPEN in (call.initial_metadata() or ()):
+def _started(call: Any, on_open: Callable[[], None] | None, left: float) -> tuple[tuple[Any, ...], Iterator[Any]]:  # noqa: ANN401  # a grpc.Call that yields
+    """Wait for a stream's first answer, so that a refusal comes while it can still be tried again.
+
+    With ``on_open`` the server has ``left`` seconds to take the request: a frozen one would keep a watcher that nobody
+    told waiting until the pings fail.
+    """
+    if on_open is not None and IS_OPEN in _taken(call, left):
         on_open()
     for first in call:
         return (first,), call
     return (), iter(())
+
+
+def _taken(call: Any, left: float) -> tuple[tuple[str, str], ...]:  # noqa: ANN401  # as above
+    """Return what the server says on taking a stream's request. Raises UnavailableError where it says nothing."""
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        call.cancel()
+
+    watchdog = threading.Timer(left, give_up)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        said = call.initial_metadata() or ()
+    finally:
+        watchdog.cancel()
+    if late.is_set():
+        raise not_taken()
+    return tuple(said)
+
+
+def not_taken() -> UnavailableError:
+    """Return the error of a server that did not take a stream's request in time."""
+    return UnavailableError("the server did not take the request in time", reason="UNAVAILABLE")
 
 
 def bearer(token: str) -> tuple[tuple[str, str], ...]:

@@ -23,6 +23,7 @@ from interlock.client.transport import (
     channel_credentials,
     channel_options,
     may_help,
+    not_taken,
 )
 from interlock.v1 import identity_pb2_grpc
 
@@ -126,7 +127,9 @@ class AsyncTransport:
         when the server has taken the request, which may be long before the first answer.
         """
         call, answer = await self._with_session(
-            lambda token, _left: _started(method(request, timeout=timeout_seconds, metadata=bearer(token)), on_open),
+            lambda token, left: _started(
+                method(request, timeout=timeout_seconds, metadata=bearer(token)), on_open, left
+            ),
             self.deadline(None),
         )
         try:
@@ -234,12 +237,18 @@ async def _once(attempt: Callable[[], Awaitable[Response]]) -> Response:
         raise error_from(failed) from failed
 
 
-async def _started(call: Any, on_open: Callable[[], None] | None) -> tuple[Any, Any]:  # noqa: ANN401  # a call of any stream
-    """Wait for a stream's first answer, so that a refusal comes while it can still be tried again."""
+async def _started(call: Any, on_open: Callable[[], None] | None, left: float) -> tuple[Any, Any]:  # noqa: ANN401  # a call of any stream
+    """Wait for a stream's first answer, so that a refusal comes while it can still be tried again.
+
+    With ``on_open`` the server has ``left`` seconds to take the request.
+    """
     try:
-        if on_open is not None and IS_OPEN in tuple(await call.initial_metadata() or ()):
+        if on_open is not None and IS_OPEN in tuple(await asyncio.wait_for(call.initial_metadata(), left) or ()):
             on_open()
         return call, await call.read()
+    except TimeoutError:
+        call.cancel()
+        raise not_taken() from None
     except BaseException:
         call.cancel()
         raise
