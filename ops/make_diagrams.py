@@ -117,6 +117,7 @@ def all_edges() -> str:
         "principal": "Principal: an account",
         "credential": "Credential: a key of an account",
         "grant": "Grant: a role of an account",
+        "interim_measure": "Interim measure",
     }
     found = {table.kind: table for table in (*tables.FIXED, _level_table())}
     return "\n\n".join(f"## {titles[kind]}\n\n{draw(found[kind])}" for kind in (titles | found))

@@ -196,6 +196,15 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
         draw(st.sampled_from(["*", "*", "m"])),
         draw(st.sampled_from([0, 0, 1, w.state.time + DAY_US])),
     ),
+    f.InterimMeasurePutInForce: lambda draw, w, p: f.InterimMeasurePutInForce(
+        a_model(draw),
+        tuple(draw(st.lists(st.sampled_from([*p.safeguards, *p.safeguards, "nothing"]), min_size=1, unique=True))),
+        tuple(draw(st.lists(st.sampled_from([place.id for place in p.contexts]), min_size=1, unique=True))),
+        draw(st.sampled_from([1, *(max(w.now, w.state.time) + span for span in SPANS)])),
+    ),
+    f.InterimMeasureEnd: lambda draw, w, _p: f.InterimMeasureEnd(
+        draw(st.sampled_from(names_of(w, r.InterimMeasure, "interimMeasures/99")))
+    ),
 }
 """How each trigger is drawn."""
 
@@ -205,7 +214,7 @@ ADMINISTERING = (f.PrincipalSuspend, f.PrincipalRemove, f.CredentialRevoke, f.Gr
 LOOSENING = (
     f.ModelAddArtifact, f.DeterminationConfirm, f.DeterminationRuleOut, f.LevelAssign, f.LevelRaise, f.LevelLower,
     f.SafeguardActivate, f.SafeguardReattest, f.SafeguardRestore, f.SafeguardResume, f.HoldLift,
-    f.PrincipalCreate, f.PrincipalRestore, f.CredentialRegister, f.GrantGive,
+    f.PrincipalCreate, f.PrincipalRestore, f.CredentialRegister, f.GrantGive, f.InterimMeasurePutInForce,
 )  # fmt: skip
 """The triggers that random changes are mostly made of."""
 
@@ -249,11 +258,15 @@ def _thinkable(world: World) -> Iterator[f.Firing]:
         yield from (f.ModelRecordRun(model, document) for document in documents)
         yield from (f.ModelAddArtifact(model, artifact) for artifact in ARTIFACTS)
         yield from (f.DeploymentRecord(model, place.id, ARTIFACTS[0], "cluster-a") for place in policy.contexts)
+        if policy.safeguards:
+            every = tuple(place.id for place in policy.contexts)
+            yield f.InterimMeasurePutInForce(model, tuple(policy.safeguards), every, world.now + 30 * DAY_US)
         yield from (f.AssessmentOpen(model, tuple(policy.thresholds)), f.HoldPlace(model), f.ModelRetire(model))
     for name in NEWCOMERS[:1]:
         yield from (f.PrincipalCreate(name, "human", "persons/new"), f.GrantGive(name, "owner", "*"))
         yield world.registration(name.removeprefix("principals/"))
     yield from (f.PrincipalRestore(name) for name in (*SPARE, *NEWCOMERS) if name in world.state.items)
+    yield from (f.InterimMeasureEnd(measure) for measure in names_of(world, r.InterimMeasure))
     yield from (f.DeploymentEnd(deployment) for deployment in names_of(world, r.Deployment))
     yield f.HoldPlace(EVERYTHING)
 

@@ -53,6 +53,7 @@ class Oracle:
     safeguards: dict[str, dict[str, Any]] = field(default_factory=dict)
     holds: dict[str, dict[str, str]] = field(default_factory=dict)
     deployments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     identity: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: dict[str, bytes] = field(default_factory=dict)
     evidence: dict[str, str] = field(default_factory=dict)
@@ -106,6 +107,8 @@ class Oracle:
             return f"suspended({known['remembers']})" if known["state"] == "suspended" else str(known["state"])
         if resource in self.holds:
             return self.holds[resource]["state"]
+        if resource in self.measures:
+            return str(self.measures[resource]["state"])
         if resource in self.deployments:
             return str(self.deployments[resource]["state"])
         if resource in self.identity:
@@ -127,8 +130,21 @@ class Oracle:
             self._hold(trigger, firing)
         elif machine == "deployment":
             self._deployment(trigger, firing, now)
+        elif machine == "interim_measure":
+            self._measure(trigger, firing)
         elif machine in {"principal", "credential", "grant"}:
             self._identity(machine, trigger, firing)
+
+    def _measure(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
+        if trigger == "end":
+            self.measures[firing.interim_measure]["state"] = "ended"
+            return
+        made = {"of": firing.model, "for": set(firing.safeguards), "in": set(firing.contexts)}
+        self.measures[f"interimMeasures/{len(self.measures) + 1}"] = {
+            **made,
+            "until": firing.until,
+            "state": "in_force",
+        }
 
     def _found(self, document: GenesisDocument) -> None:
         for account in document.principals:
@@ -362,7 +378,15 @@ class Oracle:
                 continue
             name = f"safeguards/{safeguard}" if spec.get("scope") == "shared" else f"{model}/safeguards/{safeguard}"
             known = self.safeguards.get(name)
-            if known is None or known["state"] != "active" or now >= known["until"]:
+            if known is not None and known["state"] == "active" and now < known["until"]:
+                continue
+            if not any(
+                (measure["of"], measure["state"]) == (model, "in_force")
+                and safeguard in measure["for"]
+                and context in measure["in"]
+                and now < measure["until"]
+                for measure in self.measures.values()
+            ):
                 found.add((6, name))
         return found
 

@@ -62,6 +62,7 @@ GROUPS: Final[Mapping[str, Listed]] = MappingProxyType(
         "hold": Listed("holds", "Holds: stop a release at once. Lifting a hold takes a change."),
         "gate": Listed("gate", "The gate: may this model go to this context, now?"),
         "deployments": Listed("deployments", "Deployments: what runs where, and which of it the gate denies by now."),
+        "measures": Listed("measures", "Interim measures: what stands in for a safeguard, where, until when."),
         "audit": Listed("audit", "The audit trail: read it, follow it, verify it here from its first byte."),
         "policy": Listed("policy", "Policies: the versions ever adopted, with their packs; and packs to write."),
         "keys": Listed("keys", "Keys: make yours here and have them registered; see everybody's, and revoke one."),

@@ -28,6 +28,11 @@ def deployment(name: str) -> str:
     return _prefixed("deployments/", name)
 
 
+def interim_measure(name: str) -> str:
+    """Return `interimMeasures/{n}`."""
+    return _prefixed("interimMeasures/", name)
+
+
 def evidence(name: str) -> str:
     """Return `evidence/{n}`."""
     return _prefixed("evidence/", name)

@@ -19,6 +19,7 @@ from interlock.client.groups import (
     Gate,
     Holds,
     Identity,
+    Measures,
     Models,
     Policies,
     Safeguards,
@@ -86,6 +87,7 @@ class Interlock:
         self.evidence = EvidenceGroup(transport, opened=self._opened)
         self.gate = Gate(transport)
         self.deployments = Deployments(transport)
+        self.measures = Measures(transport)
         self.audit = Audit(transport)
         self.policy = Policies(transport)
         self.identity = Identity(transport)

@@ -69,6 +69,34 @@ DEPLOYMENT_STATE_ENDED: DeploymentState.ValueType  # 2
 """It was ended."""
 Global___DeploymentState: _TypeAlias = DeploymentState  # noqa: Y015
 
+class _InterimMeasureState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _InterimMeasureStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InterimMeasureState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INTERIM_MEASURE_STATE_UNSPECIFIED: _InterimMeasureState.ValueType  # 0
+    """Never sent."""
+    INTERIM_MEASURE_STATE_IN_FORCE: _InterimMeasureState.ValueType  # 1
+    """It stands in."""
+    INTERIM_MEASURE_STATE_RUN_OUT: _InterimMeasureState.ValueType  # 2
+    """Its end has passed."""
+    INTERIM_MEASURE_STATE_ENDED: _InterimMeasureState.ValueType  # 3
+    """Somebody ended it."""
+
+class InterimMeasureState(_InterimMeasureState, metaclass=_InterimMeasureStateEnumTypeWrapper):
+    """How an interim measure stands, at the instant of the answer."""
+
+INTERIM_MEASURE_STATE_UNSPECIFIED: InterimMeasureState.ValueType  # 0
+"""Never sent."""
+INTERIM_MEASURE_STATE_IN_FORCE: InterimMeasureState.ValueType  # 1
+"""It stands in."""
+INTERIM_MEASURE_STATE_RUN_OUT: InterimMeasureState.ValueType  # 2
+"""Its end has passed."""
+INTERIM_MEASURE_STATE_ENDED: InterimMeasureState.ValueType  # 3
+"""Somebody ended it."""
+Global___InterimMeasureState: _TypeAlias = InterimMeasureState  # noqa: Y015
+
 @_typing.final
 class CheckReleaseRequest(_message.Message):
     """What is asked."""
@@ -824,3 +852,223 @@ class WatchDeploymentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchDeploymentsResponse: _TypeAlias = WatchDeploymentsResponse  # noqa: Y015
+
+@_typing.final
+class InterimMeasure(_message.Message):
+    """What stands in for safeguards of a model for a while. One that is only proposed is a change, not one of these yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    SAFEGUARDS_FIELD_NUMBER: _builtins.int
+    CONTEXTS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    ENDER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    INSTANT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`interimMeasures/{n}`."""
+    model: _builtins.str
+    """`models/{id}`."""
+    state: Global___InterimMeasureState.ValueType
+    """How it stands."""
+    change: _builtins.str
+    """The change that put it in force, `changes/{n}`; its title and summary say what the measure is."""
+    ender: _builtins.str
+    """Who ended it, `principals/{p}`; empty for nobody."""
+    reason: _builtins.str
+    """Why it was ended, where a reason was given and not erased."""
+    position: _builtins.int
+    """Position of the last entry that wrote it."""
+    @_builtins.property
+    def safeguards(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the safeguards that it stands in for."""
+
+    @_builtins.property
+    def contexts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the contexts in which it does."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was put in force."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """The end that it was put in force with; from that moment on it stands in no more."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When somebody ended it; unset for nobody."""
+
+    @_builtins.property
+    def instant(self) -> _timestamp_pb2.Timestamp:
+        """The instant that `state` was judged at."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        model: _builtins.str = ...,
+        safeguards: _abc.Iterable[_builtins.str] = ...,
+        contexts: _abc.Iterable[_builtins.str] = ...,
+        state: Global___InterimMeasureState.ValueType = ...,
+        start_time: _timestamp_pb2.Timestamp = ...,
+        until_time: _timestamp_pb2.Timestamp = ...,
+        change: _builtins.str = ...,
+        end_time: _timestamp_pb2.Timestamp = ...,
+        ender: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        position: _builtins.int = ...,
+        instant: _timestamp_pb2.Timestamp = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "instant", b"instant", "start_time", b"start_time", "until_time", b"until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "contexts", b"contexts", "end_time", b"end_time", "ender", b"ender", "instant", b"instant", "model", b"model", "name", b"name", "position", b"position", "reason", b"reason", "safeguards", b"safeguards", "start_time", b"start_time", "state", b"state", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InterimMeasure: _TypeAlias = InterimMeasure  # noqa: Y015
+
+@_typing.final
+class EndInterimMeasureRequest(_message.Message):
+    """Which one ends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`interimMeasures/{n}`."""
+    reason: _builtins.str
+    """Why, in words; kept beside the log and erasable."""
+    request_id: _builtins.str
+    """Id of the request for safe retries (AIP-155), a UUID; the same id answers the same reply for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndInterimMeasureRequest: _TypeAlias = EndInterimMeasureRequest  # noqa: Y015
+
+@_typing.final
+class GetInterimMeasureRequest(_message.Message):
+    """Which one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`interimMeasures/{n}`."""
+    position: _builtins.int
+    """After the entry at this position, at its time."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """At this moment, after the last entry made by then."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        position: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "position", b"position", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "name", b"name", "position", b"position", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_as_of: _TypeAlias = _typing.Literal["position", "time"]  # noqa: Y015
+    _WhichOneofArgType_as_of: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_as_of) -> _WhichOneofReturnType_as_of | None: ...
+
+Global___GetInterimMeasureRequest: _TypeAlias = GetInterimMeasureRequest  # noqa: Y015
+
+@_typing.final
+class ListInterimMeasuresRequest(_message.Message):
+    """Which ones."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    SHOW_ENDED_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many at most, up to 1,000; 0 for the default of 100."""
+    page_token: _builtins.str
+    """From the page before; empty for the first."""
+    model: _builtins.str
+    """Only those of this model; empty for all."""
+    show_ended: _builtins.bool
+    """Those that have ended or run out, too."""
+    position: _builtins.int
+    """After the entry at this position, at its time."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """At this moment, after the last entry made by then."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        model: _builtins.str = ...,
+        show_ended: _builtins.bool = ...,
+        position: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "position", b"position", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "model", b"model", "page_size", b"page_size", "page_token", b"page_token", "position", b"position", "show_ended", b"show_ended", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_as_of: _TypeAlias = _typing.Literal["position", "time"]  # noqa: Y015
+    _WhichOneofArgType_as_of: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_as_of) -> _WhichOneofReturnType_as_of | None: ...
+
+Global___ListInterimMeasuresRequest: _TypeAlias = ListInterimMeasuresRequest  # noqa: Y015
+
+@_typing.final
+class ListInterimMeasuresResponse(_message.Message):
+    """A page of interim measures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERIM_MEASURES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    @_builtins.property
+    def interim_measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___InterimMeasure]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        interim_measures: _abc.Iterable[Global___InterimMeasure] = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interim_measures", b"interim_measures", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInterimMeasuresResponse: _TypeAlias = ListInterimMeasuresResponse  # noqa: Y015

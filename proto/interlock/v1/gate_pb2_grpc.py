@@ -80,6 +80,21 @@ class GateServiceStub:
                 request_serializer=interlock_dot_v1_dot_gate__pb2.WatchDeploymentsRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_gate__pb2.WatchDeploymentsResponse.FromString,
                 _registered_method=True)
+        self.EndInterimMeasure = channel.unary_unary(
+                '/interlock.v1.GateService/EndInterimMeasure',
+                request_serializer=interlock_dot_v1_dot_gate__pb2.EndInterimMeasureRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_gate__pb2.InterimMeasure.FromString,
+                _registered_method=True)
+        self.GetInterimMeasure = channel.unary_unary(
+                '/interlock.v1.GateService/GetInterimMeasure',
+                request_serializer=interlock_dot_v1_dot_gate__pb2.GetInterimMeasureRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_gate__pb2.InterimMeasure.FromString,
+                _registered_method=True)
+        self.ListInterimMeasures = channel.unary_unary(
+                '/interlock.v1.GateService/ListInterimMeasures',
+                request_serializer=interlock_dot_v1_dot_gate__pb2.ListInterimMeasuresRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_gate__pb2.ListInterimMeasuresResponse.FromString,
+                _registered_method=True)
 
 
 class GateServiceServicer:
@@ -152,6 +167,27 @@ class GateServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EndInterimMeasure(self, request, context):
+        """Ends an interim measure at once; the next check sees it. Putting one in force is a change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInterimMeasure(self, request, context):
+        """One interim measure.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInterimMeasures(self, request, context):
+        """Interim measures, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GateServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -199,6 +235,21 @@ def add_GateServiceServicer_to_server(servicer, server):
                     servicer.WatchDeployments,
                     request_deserializer=interlock_dot_v1_dot_gate__pb2.WatchDeploymentsRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_gate__pb2.WatchDeploymentsResponse.SerializeToString,
+            ),
+            'EndInterimMeasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndInterimMeasure,
+                    request_deserializer=interlock_dot_v1_dot_gate__pb2.EndInterimMeasureRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_gate__pb2.InterimMeasure.SerializeToString,
+            ),
+            'GetInterimMeasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInterimMeasure,
+                    request_deserializer=interlock_dot_v1_dot_gate__pb2.GetInterimMeasureRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_gate__pb2.InterimMeasure.SerializeToString,
+            ),
+            'ListInterimMeasures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInterimMeasures,
+                    request_deserializer=interlock_dot_v1_dot_gate__pb2.ListInterimMeasuresRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_gate__pb2.ListInterimMeasuresResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -445,6 +496,87 @@ class GateService:
             '/interlock.v1.GateService/WatchDeployments',
             interlock_dot_v1_dot_gate__pb2.WatchDeploymentsRequest.SerializeToString,
             interlock_dot_v1_dot_gate__pb2.WatchDeploymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndInterimMeasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.GateService/EndInterimMeasure',
+            interlock_dot_v1_dot_gate__pb2.EndInterimMeasureRequest.SerializeToString,
+            interlock_dot_v1_dot_gate__pb2.InterimMeasure.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInterimMeasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.GateService/GetInterimMeasure',
+            interlock_dot_v1_dot_gate__pb2.GetInterimMeasureRequest.SerializeToString,
+            interlock_dot_v1_dot_gate__pb2.InterimMeasure.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInterimMeasures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.GateService/ListInterimMeasures',
+            interlock_dot_v1_dot_gate__pb2.ListInterimMeasuresRequest.SerializeToString,
+            interlock_dot_v1_dot_gate__pb2.ListInterimMeasuresResponse.FromString,
             options,
             channel_credentials,
             insecure,

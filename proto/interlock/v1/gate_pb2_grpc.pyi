@@ -56,6 +56,12 @@ class GateServiceStub:
     """Deployments, newest first."""
     WatchDeployments: _grpc.UnaryStreamMultiCallable[_gate_pb2.WatchDeploymentsRequest, _gate_pb2.WatchDeploymentsResponse]
     """Every live deployment that is out of compliance now, then each as it turns either way or ends."""
+    EndInterimMeasure: _grpc.UnaryUnaryMultiCallable[_gate_pb2.EndInterimMeasureRequest, _gate_pb2.InterimMeasure]
+    """Ends an interim measure at once; the next check sees it. Putting one in force is a change."""
+    GetInterimMeasure: _grpc.UnaryUnaryMultiCallable[_gate_pb2.GetInterimMeasureRequest, _gate_pb2.InterimMeasure]
+    """One interim measure."""
+    ListInterimMeasures: _grpc.UnaryUnaryMultiCallable[_gate_pb2.ListInterimMeasuresRequest, _gate_pb2.ListInterimMeasuresResponse]
+    """Interim measures, newest first."""
 
 @_typing.type_check_only
 class GateServiceAsyncStub(GateServiceStub):
@@ -85,6 +91,12 @@ class GateServiceAsyncStub(GateServiceStub):
     """Deployments, newest first."""
     WatchDeployments: _aio.UnaryStreamMultiCallable[_gate_pb2.WatchDeploymentsRequest, _gate_pb2.WatchDeploymentsResponse]  # type: ignore[assignment]
     """Every live deployment that is out of compliance now, then each as it turns either way or ends."""
+    EndInterimMeasure: _aio.UnaryUnaryMultiCallable[_gate_pb2.EndInterimMeasureRequest, _gate_pb2.InterimMeasure]  # type: ignore[assignment]
+    """Ends an interim measure at once; the next check sees it. Putting one in force is a change."""
+    GetInterimMeasure: _aio.UnaryUnaryMultiCallable[_gate_pb2.GetInterimMeasureRequest, _gate_pb2.InterimMeasure]  # type: ignore[assignment]
+    """One interim measure."""
+    ListInterimMeasures: _aio.UnaryUnaryMultiCallable[_gate_pb2.ListInterimMeasuresRequest, _gate_pb2.ListInterimMeasuresResponse]  # type: ignore[assignment]
+    """Interim measures, newest first."""
 
 class GateServiceServicer(metaclass=_abc_1.ABCMeta):
     """The gate that release tooling asks."""
@@ -165,5 +177,29 @@ class GateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gate_pb2.WatchDeploymentsResponse], _abc.AsyncIterator[_gate_pb2.WatchDeploymentsResponse]]:
         """Every live deployment that is out of compliance now, then each as it turns either way or ends."""
+
+    @_abc_1.abstractmethod
+    def EndInterimMeasure(
+        self,
+        request: _gate_pb2.EndInterimMeasureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gate_pb2.InterimMeasure, _abc.Awaitable[_gate_pb2.InterimMeasure]]:
+        """Ends an interim measure at once; the next check sees it. Putting one in force is a change."""
+
+    @_abc_1.abstractmethod
+    def GetInterimMeasure(
+        self,
+        request: _gate_pb2.GetInterimMeasureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gate_pb2.InterimMeasure, _abc.Awaitable[_gate_pb2.InterimMeasure]]:
+        """One interim measure."""
+
+    @_abc_1.abstractmethod
+    def ListInterimMeasures(
+        self,
+        request: _gate_pb2.ListInterimMeasuresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gate_pb2.ListInterimMeasuresResponse, _abc.Awaitable[_gate_pb2.ListInterimMeasuresResponse]]:
+        """Interim measures, newest first."""
 
 def add_GateServiceServicer_to_server(servicer: GateServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

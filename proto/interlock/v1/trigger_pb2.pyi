@@ -89,6 +89,8 @@ class Trigger(_message.Message):
     PRINCIPAL_RESTORE_FIELD_NUMBER: _builtins.int
     CREDENTIAL_REGISTER_FIELD_NUMBER: _builtins.int
     GRANT_GIVE_FIELD_NUMBER: _builtins.int
+    INTERIM_MEASURE_PUT_IN_FORCE_FIELD_NUMBER: _builtins.int
+    INTERIM_MEASURE_END_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def model_register(self) -> Global___ModelRegister:
         """A new model, perhaps with its first artifacts."""
@@ -233,6 +235,14 @@ class Trigger(_message.Message):
     def grant_give(self) -> Global___GrantGive:
         """A role of an account."""
 
+    @_builtins.property
+    def interim_measure_put_in_force(self) -> Global___InterimMeasurePutInForce:
+        """An interim measure stands in for safeguards."""
+
+    @_builtins.property
+    def interim_measure_end(self) -> Global___InterimMeasureEnd:
+        """It stands in no more."""
+
     def __init__(
         self,
         *,
@@ -272,12 +282,14 @@ class Trigger(_message.Message):
         principal_restore: Global___PrincipalRestore = ...,
         credential_register: Global___CredentialRegister = ...,
         grant_give: Global___GrantGive = ...,
+        interim_measure_put_in_force: Global___InterimMeasurePutInForce = ...,
+        interim_measure_end: Global___InterimMeasureEnd = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give", "interim_measure_put_in_force", "interim_measure_end"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1256,3 +1268,67 @@ class GrantGive(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GrantGive: _TypeAlias = GrantGive  # noqa: Y015
+
+@_typing.final
+class InterimMeasurePutInForce(_message.Message):
+    """interim_measure.put_in_force (↑). It is in force from the entry that applies the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    SAFEGUARDS_FIELD_NUMBER: _builtins.int
+    CONTEXTS_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model whose safeguards it stands in for, `models/{id}`."""
+    until: _builtins.int
+    """Its end, in Unix microseconds UTC; from that instant on it stands in no more."""
+    @_builtins.property
+    def safeguards(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the safeguards that it stands in for, from the policy."""
+
+    @_builtins.property
+    def contexts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the contexts in which it does, from the policy."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        safeguards: _abc.Iterable[_builtins.str] = ...,
+        contexts: _abc.Iterable[_builtins.str] = ...,
+        until: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contexts", b"contexts", "model", b"model", "safeguards", b"safeguards", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InterimMeasurePutInForce: _TypeAlias = InterimMeasurePutInForce  # noqa: Y015
+
+@_typing.final
+class InterimMeasureEnd(_message.Message):
+    """interim_measure.end (↓)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERIM_MEASURE_FIELD_NUMBER: _builtins.int
+    REASON_DIGEST_FIELD_NUMBER: _builtins.int
+    interim_measure: _builtins.str
+    """Resource name, `interimMeasures/{n}`."""
+    reason_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of the reason; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        interim_measure: _builtins.str = ...,
+        reason_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interim_measure", b"interim_measure", "reason_digest", b"reason_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InterimMeasureEnd: _TypeAlias = InterimMeasureEnd  # noqa: Y015

@@ -132,6 +132,9 @@ def in_words(resource: r.Resource) -> str:
         case r.Deployment():
             allowed = "ALLOW" if resource.allowed else "DENY"
             return f"{resource.state} in {resource.context} at {resource.location}, recorded under {allowed}"
+        case r.InterimMeasure():
+            stands = f"for {', '.join(resource.safeguards)} in {', '.join(resource.contexts)}"
+            return f"{resource.state} {stands}{_until(', until', resource.until)}"
         case r.Log():
             return "closed" if resource.closed else "open"
         case _:

@@ -29,6 +29,7 @@ def _models_of(state: State, name: str) -> set[str]:
             | r.Assessment(model=subject)
             | r.Decision(model=subject)
             | r.Deployment(model=subject)
+            | r.InterimMeasure(model=subject)
         ):
             found = {names.model_of(subject)}
         case r.Change(content=content):

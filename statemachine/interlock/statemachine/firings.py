@@ -344,6 +344,26 @@ class GrantGive:
     until: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class InterimMeasurePutInForce:
+    """``interim_measure.put_in_force``; ``safeguards`` and ``contexts`` by id, ``until`` in microseconds."""
+
+    trigger: ClassVar[Trigger] = Trigger.INTERIM_MEASURE_PUT_IN_FORCE
+    model: str
+    safeguards: tuple[str, ...]
+    contexts: tuple[str, ...]
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class InterimMeasureEnd:
+    """``interim_measure.end``."""
+
+    trigger: ClassVar[Trigger] = Trigger.INTERIM_MEASURE_END
+    interim_measure: str
+    reason_digest: bytes = b""
+
+
 Firing = (
     ModelRegister
     | ModelRetire
@@ -381,5 +401,7 @@ Firing = (
     | PrincipalRestore
     | CredentialRegister
     | GrantGive
+    | InterimMeasurePutInForce
+    | InterimMeasureEnd
 )
 """Any trigger with its arguments."""

@@ -75,6 +75,9 @@ _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "replaces": SHA256,
         "role": ID,
         "scope": SCOPE,
+        "safeguards": ID,
+        "contexts": ID,
+        "interim_measure": _form(f"interimMeasures/{_NUMBER}"),
     }
 )
 """The form of each argument of a trigger, or of each item where it is a list."""
@@ -88,7 +91,13 @@ _MAY_BE_EMPTY: Final = frozenset(
         ("credential.register", "replaces"),
     }
 )
-_AT_LEAST_ONE: Final = frozenset({("assessment.open", "thresholds")})
+_AT_LEAST_ONE: Final = frozenset(
+    {
+        ("assessment.open", "thresholds"),
+        ("interim_measure.put_in_force", "safeguards"),
+        ("interim_measure.put_in_force", "contexts"),
+    }
+)
 
 
 _OF_DIGESTS: Final = frozenset({0, _DIGEST_BYTES})

@@ -28,6 +28,7 @@ Kind: TypeAlias = Literal[
     "level",
     "safeguard",
     "attestation",
+    "measure",
 ]
 
 
@@ -143,21 +144,33 @@ def _levels(policy: Policy, state: State, model: str, place: Context) -> Iterato
 
 
 def _safeguards(policy: Policy, state: State, model: str, place: Context, instant: int) -> Iterator[Leaf]:
-    """Rule 6: that it is active, and where it is or was, that its attestation lasts. Recommendations never block."""
+    """Rule 6: that it is active, and where it is or was, that its attestation lasts; or that a measure stands in.
+
+    Recommendations never block.
+    """
     for spec, name in listed_safeguards(policy, state, model, place.id):
         known = state.safeguard(name)
         blocking = spec.track == "commitment"
         wish = f"{spec.id} active and attested ({spec.standard} {spec.level})"
+        measures = state.measures_for(model, place.id, spec.id)
+        last = max(measures, key=lambda item: item.until) if measures else None  # each began when it was put in force
+        stands_in = last if last is not None and last.holds_at(instant) else None
+        until = known.attested_until if known.stage in {"active", "degraded"} else None
+        attested = until is not None and instant < until
+        if stands_in is not None and not (known.stage == "active" and attested):
+            yield Leaf(6, "measure", wish, stands_in.name, None, stands_in.until, blocking)
+            continue
+        gone = f"; {last.name} stood in until {moments.to_text(last.until)}" if last is not None else ""
         unmet = None
         if known.stage != "active":
             since = f" since {moments.to_text(known.since)} by {known.since_actor}" if known.since_actor else ""
-            unmet = Unmet(Code.SAFEGUARD_NOT_ACTIVE, wish, f"{known.state}{since}", name, rule=6)
+            unmet = Unmet(Code.SAFEGUARD_NOT_ACTIVE, wish, f"{known.state}{since}{gone}", name, rule=6)
         yield Leaf(6, "safeguard", wish, name, unmet, None, blocking)
-        if known.stage in {"active", "degraded"}:
-            until = known.attested_until
-            if until is None or instant >= until:
-                actual = f"attestation ended at {moments.to_text(until or 0)}"
-                unmet = Unmet(Code.ATTESTATION_ENDED, wish, actual, name, rule=6)
-                yield Leaf(6, "attestation", wish, name, unmet, None, blocking)
-            else:
-                yield Leaf(6, "attestation", wish, name, None, until, blocking)
+        if attested:
+            ends = until if stands_in is None else max(until or 0, stands_in.until)
+            yield Leaf(6, "attestation", wish, name, None, ends, blocking)
+        elif known.stage in {"active", "degraded"}:
+            unmet = Unmet(
+                Code.ATTESTATION_ENDED, wish, f"attestation ended at {moments.to_text(until or 0)}{gone}", name, rule=6
+            )
+            yield Leaf(6, "attestation", wish, name, unmet, None, blocking)

@@ -317,6 +317,30 @@ class PolicyVersion:
     adopted_by: int = field(default=NEVER)
 
 
+@dataclass(frozen=True, slots=True)
+class InterimMeasure:
+    """``interimMeasures/{n}``: stands in for safeguards of a model in some contexts, until an instant (microseconds).
+
+    ``safeguards`` and ``contexts`` are ids of the policy. ``ended``: somebody ended it; that it ran out is derived.
+    """
+
+    name: str
+    model: str
+    safeguards: tuple[str, ...]
+    contexts: tuple[str, ...]
+    until: int
+    state: str = "in_force"
+    in_force_from: int = 0
+    in_force_by: int = NEVER
+    ended_at: int | None = None
+    ender: str = ""
+    reason_digest: bytes = b""
+
+    def holds_at(self, instant: int) -> bool:
+        """True while it is in force and has not run out at ``instant`` (microseconds)."""
+        return self.state == "in_force" and instant < self.until
+
+
 Resource = (
     Model
     | Determination
@@ -332,4 +356,5 @@ Resource = (
     | PolicyVersion
     | Decision
     | Deployment
+    | InterimMeasure
 )

@@ -22,7 +22,7 @@ ALLOW_RULE = (
     "3 no hold is placed on it or on everything",
     "4 every threshold that the context needs is determined, confirmed and not lapsed",
     "5 for every standard that applies in the context: assigned level >= required level",
-    "6 every commitment safeguard that the assigned levels list for the context is active and attested",
+    "6 every commitment safeguard that the assigned levels list for the context is active and attested or stood in for",
     "7 no blocking incident, finding or overdue obligation",
     "8 no fact that rules 2-7 read comes from a tainted change",
 )

@@ -31,7 +31,7 @@ class State:
     each kind that numbers itself densely; ``writes`` what the entry that is being made has written so far. The other
     maps are indexes over ``items``; ``holds_placed`` has each target's placed holds by number, which grows as they are
     placed; ``live`` has names of deployments by model, then by (context, artifact); ``applied`` holds for each
-    position at which a change was applied that change.
+    position at which a change was applied that change; ``measures`` each model's interim measures that nobody ended.
     """
 
     size: int = 0
@@ -48,6 +48,7 @@ class State:
     accounts_of: Map[str, frozenset[str]] = field(default_factory=Map)
     live: Map[str, Map[tuple[str, str], Map[str, None]]] = field(default_factory=Map)
     applied: Map[int, str] = field(default_factory=Map)
+    measures: Map[str, tuple[str, ...]] = field(default_factory=Map)
     policy: r.PolicyVersion | None = None
     writes: tuple[str, ...] = ()
 
@@ -135,6 +136,13 @@ class State:
         person = account.person if account is not None else ""
         return self.accounts_of.get(person, frozenset()) | {principal}
 
+    def measures_for(self, model: str, context: str, safeguard: str) -> tuple[r.InterimMeasure, ...]:
+        """A model's interim measures for a safeguard (by id) in a context that nobody ended, run out or not."""
+        if model not in self.measures:
+            return ()
+        known = (self.need(name, r.InterimMeasure) for name in self.measures[model])
+        return tuple(item for item in known if context in item.contexts and safeguard in item.safeguards)
+
     def grants(self, principal: str) -> tuple[r.Grant, ...]:
         """Every grant that a principal was ever given."""
         return self.grants_of.get(principal, ())
@@ -183,10 +191,21 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
             if item.applied_position == r.NEVER:
                 return {}
             return {"applied": state.applied.set(item.applied_position, item.name)}
+        case r.InterimMeasure():
+            return {"measures": _measures(state.measures, item)}
         case r.PolicyVersion():
             return {"policy": item} if item.state == "adopted" else {}
         case _:
             return {}
+
+
+def _measures(measures: Map[str, tuple[str, ...]], item: r.InterimMeasure) -> Map[str, tuple[str, ...]]:
+    """The index of measures that nobody ended with one of them as it is now, each model's by number."""
+    others = tuple(name for name in measures.get(item.model, ()) if name != item.name)
+    names = tuple(sorted((*others, item.name), key=number_of)) if item.state == "in_force" else others
+    if names:
+        return measures.set(item.model, names)
+    return measures.delete(item.model) if item.model in measures else measures
 
 
 def _live(

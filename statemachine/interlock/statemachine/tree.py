@@ -29,7 +29,7 @@ RULES: Final = {
     3: "no hold is placed on it or on everything",
     4: "every threshold that the context needs is determined, confirmed and not lapsed",
     5: "for every standard that applies in the context: assigned level at or above the required one",
-    6: "every safeguard that the assigned levels list for the context is active and attested",
+    6: "every safeguard that the assigned levels list for the context is active and attested, or stood in for",
     7: "nothing of blocking severity is open, no blocking obligation overdue",
     8: "no fact that rules 2 to 7 read comes from a tainted change",
 }
@@ -172,7 +172,12 @@ def _facts(policy: Policy, state: State, leaf: Leaf) -> _Facts:
         case "attestation":
             known = state.safeguard(name)
             until = "no end" if known.attested_until is None else moments.to_text(known.attested_until)
-            return _Facts(f"attested until {until}", (known.attested_by,), known.evidence, (name,))
+            longer = "" if leaf.until in {None, known.attested_until} else ", and an interim measure stands in after"
+            return _Facts(f"attested until {until}{longer}", (known.attested_by,), known.evidence, (name,))
+        case "measure":
+            measure = state.need(name, r.InterimMeasure)
+            stands = f"{name} stands in until {moments.to_text(measure.until)}"
+            return _Facts(stands, (measure.in_force_by, state.position(name)), about=(measure.model,))
         case _:
             assert_never(leaf.kind)
 

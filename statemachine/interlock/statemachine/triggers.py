@@ -54,6 +54,8 @@ class Trigger(StrEnum):
     HOLD_LIFT = "hold.lift"
     DEPLOYMENT_RECORD = "deployment.record"
     DEPLOYMENT_END = "deployment.end"
+    INTERIM_MEASURE_PUT_IN_FORCE = "interim_measure.put_in_force"
+    INTERIM_MEASURE_END = "interim_measure.end"
     PRINCIPAL_SUSPEND = "principal.suspend"
     PRINCIPAL_REMOVE = "principal.remove"
     CREDENTIAL_REVOKE = "credential.revoke"
@@ -96,6 +98,8 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.HOLD_LIFT: _LOOSENS,
         Trigger.DEPLOYMENT_RECORD: _NEUTRAL,
         Trigger.DEPLOYMENT_END: _NEUTRAL,
+        Trigger.INTERIM_MEASURE_PUT_IN_FORCE: _LOOSENS,
+        Trigger.INTERIM_MEASURE_END: _TIGHTENS,
         Trigger.PRINCIPAL_SUSPEND: _TIGHTENS,
         Trigger.PRINCIPAL_REMOVE: _TIGHTENS,
         Trigger.CREDENTIAL_REVOKE: _TIGHTENS,
@@ -126,7 +130,6 @@ RESERVED: Mapping[str, ReservedTrigger] = MappingProxyType(
         for name, direction in {
             "policy.adopt": _LOOSENS,
             "rules.adopt": _LOOSENS,
-            "interim_measure.put_in_force": _LOOSENS,
             "obligation.fulfil": _NEUTRAL,
             "obligation.waive": _LOOSENS,
             "incident.close": _LOOSENS,

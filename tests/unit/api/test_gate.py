@@ -36,7 +36,7 @@ NOBODY: Any = None
 def service_of(ledger: Running) -> gate.GateService:
     """Return the service over a running ledger."""
     decisions = Decisions(Writer(ledger.committer, bytes), key_of("log", "decision"))
-    return gate.GateService(ledger.committer, ledger.clock, decisions, NOBODY, NOBODY, NOBODY)
+    return gate.GateService(ledger.committer, ledger.clock, decisions, NOBODY, NOBODY, NOBODY, NOBODY)
 
 
 def with_ledger(folder: Path, story: Callable[[Running, gate.GateService], Awaitable[None]]) -> None:
@@ -159,7 +159,7 @@ def test_an_answer_ends_by_time_alone(tmp_path: Path) -> None:
     world.enact(rule_out, f.LevelAssign("models/m/levels/deployment", "basic"), evidence=[report])
     clock = HandClock(world.now)
     head: Any = Head(view_of(world))
-    service = gate.GateService(head, clock, NOBODY, NOBODY, NOBODY, NOBODY)
+    service = gate.GateService(head, clock, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY)
 
     async def ask() -> gate_pb2.CheckReleaseResponse:
         return await check(service)

@@ -52,6 +52,8 @@ _ALL: Final[tuple[f.Firing, ...]] = (
     f.PrincipalRestore(_PRINCIPAL),
     f.CredentialRegister(_PRINCIPAL, "login", bytes(32), bytes(64), _SHA256, bytes(64), 1),
     f.GrantGive(_PRINCIPAL, "owner", "m-*", 1),
+    f.InterimMeasurePutInForce(_MODEL, ("input-filter", "classifier"), ("api",), 1),
+    f.InterimMeasureEnd("interimMeasures/1", _REASON),
 )
 
 EXAMPLES: Final[dict[type[f.Firing], f.Firing]] = {type(firing): firing for firing in _ALL}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ASSIGN = f.LevelAssign("models/m/levels/deployment", "basic")
 TIGHTENING = {
     "model.retire", "model.record_run", "determination.report", "safeguard.degrade", "safeguard.suspend",
-    "safeguard.retire", "hold.place",
+    "safeguard.retire", "hold.place", "interim_measure.end",
 }  # fmt: skip
 IDENTITY = {"principal.suspend", "principal.remove", "credential.revoke", "grant.end"}
 ASSESSMENT = {"assessment.open", "assessment.conclude", "assessment.abandon"}

@@ -21,6 +21,7 @@ from interlock.client.aio.groups import (
     AsyncGate,
     AsyncHolds,
     AsyncIdentity,
+    AsyncMeasures,
     AsyncModels,
     AsyncPolicies,
     AsyncSafeguards,
@@ -96,6 +97,7 @@ class AsyncInterlock:
         self.evidence = AsyncEvidenceGroup(transport, opened=self._opened)
         self.gate = AsyncGate(transport)
         self.deployments = AsyncDeployments(transport)
+        self.measures = AsyncMeasures(transport)
         self.audit = AsyncAudit(transport)
         self.policy = AsyncPolicies(transport)
         self.identity = AsyncIdentity(transport)

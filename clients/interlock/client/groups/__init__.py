@@ -8,6 +8,7 @@ from interlock.client.groups.evidence import EvidenceGroup
 from interlock.client.groups.gate import Gate
 from interlock.client.groups.holds import Holds
 from interlock.client.groups.identity import Identity
+from interlock.client.groups.measures import Measures
 from interlock.client.groups.models import Models
 from interlock.client.groups.policy import Policies
 from interlock.client.groups.safeguards import Safeguards
@@ -21,6 +22,7 @@ __all__ = [
     "Gate",
     "Holds",
     "Identity",
+    "Measures",
     "Models",
     "Policies",
     "Safeguards",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from interlock.service.api.decisions import Decisions
     from interlock.service.api.deployments import Deployments
+    from interlock.service.api.measures import Measures
     from interlock.service.api.questions import Questions
     from interlock.service.api.release_watch import ReleaseWatches
     from interlock.service.clock import Clock
@@ -43,6 +44,7 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
         deployments: Deployments,
         questions: Questions,
         watches: ReleaseWatches,
+        measures: Measures,
     ) -> None:
         self._committer = committer
         self._clock = clock
@@ -50,6 +52,7 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
         self._deployments = deployments
         self._questions = questions
         self._watches = watches
+        self._measures = measures
         self._view: View | None = None
         self._kept: dict[Question, Judged] = {}
         self._instant = gate_pb2.CheckReleaseResponse()
@@ -114,6 +117,24 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
     ) -> AsyncIterator[gate_pb2.WatchDeploymentsResponse]:
         """Yield what is out of compliance now, then each deployment as it turns or ends."""
         return self._deployments.watch(request)
+
+    async def EndInterimMeasure(
+        self, request: gate_pb2.EndInterimMeasureRequest, context: Context
+    ) -> gate_pb2.InterimMeasure:
+        """End an interim measure at once."""
+        return await self._measures.end(request)
+
+    async def GetInterimMeasure(
+        self, request: gate_pb2.GetInterimMeasureRequest, context: Context
+    ) -> gate_pb2.InterimMeasure:
+        """Return one interim measure, now or as of a time or position."""
+        return await self._measures.get(request)
+
+    async def ListInterimMeasures(
+        self, request: gate_pb2.ListInterimMeasuresRequest, context: Context
+    ) -> gate_pb2.ListInterimMeasuresResponse:
+        """Return interim measures, newest first."""
+        return await self._measures.list(request)
 
     def _verdict(self, view: View, question: Question, instant: int) -> Judged:
         if view is not self._view or len(self._kept) >= MAX_KEPT:

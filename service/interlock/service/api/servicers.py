@@ -15,6 +15,7 @@ from interlock.service.api.evidence import EvidenceService
 from interlock.service.api.export import Exporter
 from interlock.service.api.gate import GateService
 from interlock.service.api.hold import HoldService
+from interlock.service.api.measures import Measures
 from interlock.service.api.model import ModelService
 from interlock.service.api.model_watch import ModelWatches
 from interlock.service.api.policy import PolicyService
@@ -71,7 +72,8 @@ def register(  # each by name at its one call
     deployments = Deployments(reader, writer, DeploymentWatches(streams))
     questions = Questions(committer, clock, reader)
     watches = ReleaseWatches(streams)
-    gate = GateService(committer, clock, Decisions(writer, decision_key), deployments, questions, watches)
+    measures = Measures(reader, writer, texts)
+    gate = GateService(committer, clock, Decisions(writer, decision_key), deployments, questions, watches, measures)
     model = ModelService(reader, writer, texts, ModelWatches(streams, store, texts))
     change = ChangeService(reader, writer, texts, committer, store)
     prover = Prover(committer, store)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from interlock.service.ledger.view import View
     from interlock.service.storage import Store, StoredEntry, Text
-    from interlock.v1 import assessment_pb2, change_pb2, evidence_pb2, hold_pb2, safeguard_pb2
+    from interlock.v1 import assessment_pb2, change_pb2, evidence_pb2, gate_pb2, hold_pb2, safeguard_pb2
 
-    Reasoned = safeguard_pb2.Safeguard | hold_pb2.Hold | assessment_pb2.Assessment
+    Reasoned = safeguard_pb2.Safeguard | hold_pb2.Hold | assessment_pb2.Assessment | gate_pb2.InterimMeasure
     _Words = dict[bytes, tuple[str, bytes]]
 
 

@@ -120,6 +120,9 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 "GetDeployment": _GATE,
                 "ListDeployments": _GATE,
                 "WatchDeployments": _GATE,
+                "EndInterimMeasure": _fires(Trigger.INTERIM_MEASURE_END),
+                "GetInterimMeasure": _READ,
+                "ListInterimMeasures": _READ,
             },
             "HoldService": {
                 "PlaceHold": _fires(Trigger.HOLD_PLACE),

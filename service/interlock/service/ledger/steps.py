@@ -72,6 +72,8 @@ def _model_touched(state: State, name: str) -> str:
             return names.model_of(name) or EVERYTHING  # a shared safeguard is no one model's
         case r.Hold(target=target):
             return target
+        case r.InterimMeasure(model=model):
+            return model
         case r.PolicyVersion():
             return EVERYTHING
         case (

@@ -15,6 +15,7 @@ from interlock.statemachine.machines import (
     determination,
     grant,
     hold,
+    interim_measure,
     level,
     model,
     principal,
@@ -78,6 +79,10 @@ def fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  # 
             return credential.register(moment, state, firing)
         case f.GrantGive():
             return grant.give(moment, state, firing)
+        case f.InterimMeasurePutInForce():
+            return interim_measure.put_in_force(moment, state, firing)
+        case f.InterimMeasureEnd():
+            return interim_measure.end(moment, state, firing)
         case _:
             return safeguard.fire(moment, state, firing)
 
@@ -94,6 +99,7 @@ def subject_of(firing: f.Firing) -> str:
             | f.ModelRecordRun()
             | f.AssessmentOpen()
             | f.DeploymentRecord()
+            | f.InterimMeasurePutInForce()
         ):
             return firing.model
         case f.AssessmentConclude() | f.AssessmentAbandon():
@@ -106,6 +112,8 @@ def subject_of(firing: f.Firing) -> str:
             return firing.hold
         case f.DeploymentEnd():
             return firing.deployment
+        case f.InterimMeasureEnd():
+            return firing.interim_measure
         case (
             f.PrincipalSuspend()
             | f.PrincipalRemove()
@@ -149,6 +157,9 @@ def model_concerned(state: State, firing: f.Firing) -> str | None:
         case f.DeploymentEnd():
             deployed = state.find(subject, r.Deployment)
             subject = deployed.model if deployed is not None else subject
+        case f.InterimMeasureEnd():
+            measure = state.find(subject, r.InterimMeasure)
+            subject = measure.model if measure is not None else subject
         case _:
             pass
     return None if subject == EVERYTHING else names.model_of(subject)

@@ -175,6 +175,11 @@ def _grant_edges() -> Iterable[Edge]:
     yield "active", "grant.end", "ended"
 
 
+def _interim_measure_edges() -> Iterable[Edge]:
+    yield ABSENT, "interim_measure.put_in_force", "in_force"
+    yield "in_force", "interim_measure.end", "ended"
+
+
 def _change_edges() -> Iterable[Edge]:
     yield ABSENT, "change.propose", "in_review"
     yield ABSENT, "change.propose[draft]", "draft"
@@ -216,6 +221,7 @@ SETTLED: Mapping[str, frozenset[tuple[str, str]]] = MappingProxyType(
         ),
         "credential": frozenset({("revoked", "credential.revoke")}),
         "grant": frozenset({("ended", "grant.end")}),
+        "interim_measure": frozenset({("ended", "interim_measure.end")}),
     }
 )
 """A tightening trigger that finds its state already there is acknowledged with no transition."""
@@ -230,8 +236,10 @@ CHANGE: Final = compile_table("change", _change_edges())
 PRINCIPAL: Final = compile_table("principal", _principal_edges())
 CREDENTIAL: Final = compile_table("credential", _credential_edges())
 GRANT: Final = compile_table("grant", _grant_edges())
+INTERIM_MEASURE: Final = compile_table("interim_measure", _interim_measure_edges())
 FIXED: Final = (
     MODEL, DETERMINATION, ASSESSMENT, SAFEGUARD, HOLD, DEPLOYMENT, CHANGE, PRINCIPAL, CREDENTIAL, GRANT,
+    INTERIM_MEASURE,
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from interlock.client.aio.groups.evidence import AsyncEvidenceGroup
 from interlock.client.aio.groups.gate import AsyncGate
 from interlock.client.aio.groups.holds import AsyncHolds
 from interlock.client.aio.groups.identity import AsyncIdentity
+from interlock.client.aio.groups.measures import AsyncMeasures
 from interlock.client.aio.groups.models import AsyncModels
 from interlock.client.aio.groups.policy import AsyncPolicies
 from interlock.client.aio.groups.safeguards import AsyncSafeguards
@@ -24,6 +25,7 @@ __all__ = [
     "AsyncGate",
     "AsyncHolds",
     "AsyncIdentity",
+    "AsyncMeasures",
     "AsyncModels",
     "AsyncPolicies",
     "AsyncSafeguards",

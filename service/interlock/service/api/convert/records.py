@@ -103,6 +103,30 @@ def deployment_message(view: View, deployment: r.Deployment, gate: Compliance) -
     return message
 
 
+def measure_message(view: View, measure: r.InterimMeasure, instant: int) -> gate_pb2.InterimMeasure:
+    """Return an interim measure as it stands at ``instant`` (microseconds); its reason is a text, so left out."""
+    state = gate_pb2.INTERIM_MEASURE_STATE_ENDED
+    if measure.state == "in_force":
+        runs = measure.holds_at(instant)
+        state = gate_pb2.INTERIM_MEASURE_STATE_IN_FORCE if runs else gate_pb2.INTERIM_MEASURE_STATE_RUN_OUT
+    message = gate_pb2.InterimMeasure(
+        name=measure.name,
+        model=measure.model,
+        safeguards=measure.safeguards,
+        contexts=measure.contexts,
+        state=state,
+        start_time=from_microseconds(measure.in_force_from),
+        until_time=from_microseconds(measure.until),
+        change=view.state.applied.get(measure.in_force_by, ""),
+        ender=measure.ender,
+        position=view.state.position(measure.name),
+        instant=from_microseconds(instant),
+    )
+    if measure.ended_at is not None:
+        message.end_time.CopyFrom(from_microseconds(measure.ended_at))
+    return message
+
+
 def policy_message(view: View, version: r.PolicyVersion, title: str) -> policy_pb2.Policy:
     """Return a policy version without its pack."""
     return policy_pb2.Policy(
