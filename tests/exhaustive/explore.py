@@ -142,7 +142,8 @@ def ends_of(state: State) -> tuple[int, ...]:
     """Return the instants at which time alone changes something of the model."""
     lapse = state.determination(MODEL, "misuse").lapses_at
     attested = state.safeguard(FILTER).attested_until
-    return tuple(end for end in (lapse, attested) if end is not None)
+    measures = (measure.until for measure in state.all_of(r.InterimMeasure) if measure.state == "in_force")
+    return tuple(end for end in (lapse, attested, *measures) if end is not None)
 
 
 def with_fresh_report(state: State, now: int) -> State:

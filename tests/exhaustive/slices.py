@@ -1,4 +1,4 @@
-"""What is explored: the ``minimal`` pack's product, and what grows beside it (compute, later weights, assessments).
+"""What is explored: the product of the ``minimal`` pack, and beside it what grows (compute, weights), measures.
 
 States count as one when their keys are equal. A key keeps all that a verdict or an edge can depend on:
 
@@ -166,3 +166,44 @@ def _growth_key(node: Node) -> Hashable:
         any(found.state == "open" for found in state.all_of(r.Assessment)),
         bool(state.live),
     )
+
+
+# Standing in: an interim measure beside the safeguard that it stands in for -------------------------------------------
+
+
+def standing_in() -> Slice:
+    """Return what a measure does for a model that lacks its filter, one measure at a time in force."""
+    start = _start(SKETCH.read_bytes())
+    questions = (("internal", ""), ("api", FIRST))
+    return Slice(World.found().policy, start, _standing_in_steps, _standing_in_key, questions)
+
+
+def _standing_in_steps(node: Node) -> Iterator[f.Firing]:
+    yield f.ModelRegister(MODEL, (FIRST,))
+    yield f.DeterminationRuleOut(MISUSE)
+    yield f.LevelAssign(LEVEL, "guarded")
+    yield from _safeguard_steps()
+    measures = _measures(node.state)
+    yield from (f.InterimMeasureEnd(measure.name) for measure in measures)
+    if not measures:
+        yield f.InterimMeasurePutInForce(MODEL, ("input-filter",), ("api",), node.now + 180 * DAY_US)
+
+
+def _standing_in_key(node: Node) -> Hashable:
+    state, now = node.state, node.now
+    filter_ = state.safeguard(FILTER)
+    ends = ends_of(state)
+    return (
+        state.find(MODEL, r.Model) is not None,
+        presented_state(state.determination(MODEL, "misuse"), now),
+        state.level(MODEL, "deployment").state,
+        filter_.state,
+        filter_.attested_until is not None and now < filter_.attested_until,
+        "verified" in filter_.state and _is_fresh(state, filter_, now),
+        tuple(measure.holds_at(now) for measure in _measures(state)),
+        tuple(index for index in sorted(range(len(ends)), key=ends.__getitem__) if ends[index] > now),
+    )
+
+
+def _measures(state: State) -> tuple[r.InterimMeasure, ...]:
+    return tuple(measure for measure in state.all_of(r.InterimMeasure) if measure.state == "in_force")

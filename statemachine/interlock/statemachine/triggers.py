@@ -54,8 +54,6 @@ class Trigger(StrEnum):
     HOLD_LIFT = "hold.lift"
     DEPLOYMENT_RECORD = "deployment.record"
     DEPLOYMENT_END = "deployment.end"
-    INTERIM_MEASURE_PUT_IN_FORCE = "interim_measure.put_in_force"
-    INTERIM_MEASURE_END = "interim_measure.end"
     PRINCIPAL_SUSPEND = "principal.suspend"
     PRINCIPAL_REMOVE = "principal.remove"
     CREDENTIAL_REVOKE = "credential.revoke"
@@ -64,6 +62,8 @@ class Trigger(StrEnum):
     PRINCIPAL_RESTORE = "principal.restore"
     CREDENTIAL_REGISTER = "credential.register"
     GRANT_GIVE = "grant.give"
+    INTERIM_MEASURE_PUT_IN_FORCE = "interim_measure.put_in_force"
+    INTERIM_MEASURE_END = "interim_measure.end"
 
 
 _LOOSENS, _TIGHTENS, _NEUTRAL = Direction.LOOSENS, Direction.TIGHTENS, Direction.NEUTRAL
@@ -98,8 +98,6 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.HOLD_LIFT: _LOOSENS,
         Trigger.DEPLOYMENT_RECORD: _NEUTRAL,
         Trigger.DEPLOYMENT_END: _NEUTRAL,
-        Trigger.INTERIM_MEASURE_PUT_IN_FORCE: _LOOSENS,
-        Trigger.INTERIM_MEASURE_END: _TIGHTENS,
         Trigger.PRINCIPAL_SUSPEND: _TIGHTENS,
         Trigger.PRINCIPAL_REMOVE: _TIGHTENS,
         Trigger.CREDENTIAL_REVOKE: _TIGHTENS,
@@ -108,6 +106,8 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.PRINCIPAL_RESTORE: _LOOSENS,
         Trigger.CREDENTIAL_REGISTER: _LOOSENS,
         Trigger.GRANT_GIVE: _LOOSENS,
+        Trigger.INTERIM_MEASURE_PUT_IN_FORCE: _LOOSENS,
+        Trigger.INTERIM_MEASURE_END: _TIGHTENS,
     }
 )
 

@@ -110,7 +110,7 @@ def test_every_command_of_the_design_is_there() -> None:
         hold place | hold list | hold show | hold lift | gate check | gate verify | gate explain | gate batch
         gate watch | models watch
         deployments record | deployments end | deployments list | deployments show
-        deployments watch
+        deployments watch | measures list | measures show | measures propose | measures end
         keys create | keys list | keys revoke | keys prove | keys register | keys rotate
         grants list | grants give | grants end
         principals add | principals restore | principals suspend | principals remove

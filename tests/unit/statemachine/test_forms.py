@@ -43,7 +43,11 @@ def test_examples_are_well_formed(kind: type[f.Firing]) -> None:
 @pytest.mark.parametrize(("kind", "name", "hint"), ARGUMENTS, ids=lambda value: getattr(value, "__name__", value))
 def test_odd_arguments(kind: type[f.Firing], name: str, hint: str) -> None:
     """Nothing that is odd in any argument of any trigger passes."""
-    ids = {"log", "models"} if name in {"to", "thresholds", "context", "role", "scope"} else set()
+    ids = (
+        {"log", "models"}
+        if name in {"to", "thresholds", "context", "role", "scope", "safeguards", "contexts"}
+        else set()
+    )
     ids |= {"principals/owner-a"} if name == "principal" else set()
     texts = [text for text in ODD if text not in ids]
     if name == "location":  # names no resource, so it may look like the name of one
