@@ -47,7 +47,7 @@ BARS: Final = (Bar("ratio", 0.3),)
 def run(settings: Settings) -> Row:
     """Measure."""
     data = _install(settings.scratch / "commit")
-    with ServerProcess(data) as server, People(server) as people:
+    with ServerProcess(data, own_session=True) as server, People(server) as people:
         for number in range(CLIENTS):
             people["evaluator"].models.CreateModel(model_pb2.CreateModelRequest(model_id=f"m{number}"))
         requests = [

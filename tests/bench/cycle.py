@@ -55,7 +55,7 @@ def run(settings: Settings) -> Row:
     peer: dict[int, list[Numbers]] = {clients: [] for clients in CLIENTS}
     stuck = 0
     data = install(settings.scratch / "cycle", str(HERE / "packs" / "three-slots"))
-    with ServerProcess(data) as server:
+    with ServerProcess(data, own_session=True) as server:
         numbers = itertools.count(1)
         for number in range(settings.rounds):
             with _mlflow(python, settings.scratch / f"mlflow-{number}") as address:  # 16 clients leave it stuck: anew

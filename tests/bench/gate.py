@@ -26,7 +26,7 @@ BARS: Final = (Bar("ratio", 0.8), Bar("ratio_p99", 1.3, at_most=True), Bar("rati
 def run(settings: Settings) -> Row:
     """Measure."""
     data = install(settings.scratch / "gate")
-    with ServerProcess(data) as server, People(server) as people:
+    with ServerProcess(data, own_session=True) as server, People(server) as people:
         subjects = _models(people)
         metadata = people["release-bot"].metadata
         requests = [

@@ -28,6 +28,8 @@ def running(
     """Run a program while entered; its standard output is piped, its standard error goes to ``log``.
 
     It gets a process group of its own, which ends with it: MLflow leaves consumers behind that would be measured later.
+    And a session of its own, as our server gets one too: Linux shares the processors out among sessions first
+    (``sched_autogroup_enabled``), so a server in the load generator's session would have to share with that one.
     """
     with (
         log.open("wb") as errors,

@@ -171,8 +171,11 @@ class ServerProcess(RunningServer):
         arguments: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
         may_fail: bool = False,
+        own_session: bool = False,
     ) -> None:
+        """``own_session``: as a service is run, not as a part of what started it; an interrupt does not reach it."""
         super().__init__(data)
+        self._own_session = own_session
         self._arguments = arguments
         self._environment = dict(environment or {})
         self._may_fail = may_fail
@@ -196,6 +199,7 @@ class ServerProcess(RunningServer):
                 stderr=log,
                 text=True,
                 env={**os.environ, **self._environment},
+                start_new_session=self._own_session,
             )
         watchdog = threading.Timer(START_SECONDS, self._process.kill)
         watchdog.start()
