@@ -205,6 +205,10 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
     f.InterimMeasureEnd: lambda draw, w, _p: f.InterimMeasureEnd(
         draw(st.sampled_from(names_of(w, r.InterimMeasure, "interimMeasures/99")))
     ),
+    f.ObligationFulfil: lambda draw, w, p: f.ObligationFulfil(
+        draw(st.sampled_from([*(f"obligations/{name}/periods/{n}" for name in p.obligations for n in (1, 2)), "x"])),
+        some_evidence(draw, w),
+    ),
 }
 """How each trigger is drawn."""
 

@@ -63,6 +63,7 @@ GROUPS: Final[Mapping[str, Listed]] = MappingProxyType(
         "gate": Listed("gate", "The gate: may this model go to this context, now?"),
         "deployments": Listed("deployments", "Deployments: what runs where, and which of it the gate denies by now."),
         "measures": Listed("measures", "Interim measures: what stands in for a safeguard, where, until when."),
+        "obligations": Listed("obligations", "Obligations: what the policy obliges to, and what falls due."),
         "audit": Listed("audit", "The audit trail: read it, follow it, verify it here from its first byte."),
         "policy": Listed("policy", "Policies: the versions ever adopted, with their packs; and packs to write."),
         "keys": Listed("keys", "Keys: make yours here and have them registered; see everybody's, and revoke one."),

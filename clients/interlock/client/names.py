@@ -33,6 +33,14 @@ def interim_measure(name: str) -> str:
     return _prefixed("interimMeasures/", name)
 
 
+def obligation(name: str) -> str:
+    """Return `obligations/{id}/periods/{n}` for itself or `{id}/{n}`."""
+    if name.startswith("obligations/"):
+        return name
+    of, _, number = name.rpartition("/")
+    return f"obligations/{of}/periods/{number}"
+
+
 def evidence(name: str) -> str:
     """Return `evidence/{n}`."""
     return _prefixed("evidence/", name)

@@ -21,6 +21,7 @@ from interlock.client.groups import (
     Identity,
     Measures,
     Models,
+    Obligations,
     Policies,
     Safeguards,
 )
@@ -88,6 +89,7 @@ class Interlock:
         self.gate = Gate(transport)
         self.deployments = Deployments(transport)
         self.measures = Measures(transport)
+        self.obligations = Obligations(transport)
         self.audit = Audit(transport)
         self.policy = Policies(transport)
         self.identity = Identity(transport)

@@ -132,6 +132,10 @@ def in_words(resource: r.Resource) -> str:
         case r.Deployment():
             allowed = "ALLOW" if resource.allowed else "DENY"
             return f"{resource.state} in {resource.context} at {resource.location}, recorded under {allowed}"
+        case r.Obligation():
+            return f"{len(resource.grids)} grids" if len(resource.grids) > 1 else "one grid"
+        case r.Period():
+            return resource.state
         case r.InterimMeasure():
             stands = f"for {', '.join(resource.safeguards)} in {', '.join(resource.contexts)}"
             return f"{resource.state} {stands}{_until(', until', resource.until)}"

@@ -364,6 +364,15 @@ class InterimMeasureEnd:
     reason_digest: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class ObligationFulfil:
+    """``obligation.fulfil``."""
+
+    trigger: ClassVar[Trigger] = Trigger.OBLIGATION_FULFIL
+    period: str
+    evidence: tuple[str, ...]
+
+
 Firing = (
     ModelRegister
     | ModelRetire
@@ -403,5 +412,6 @@ Firing = (
     | GrantGive
     | InterimMeasurePutInForce
     | InterimMeasureEnd
+    | ObligationFulfil
 )
 """Any trigger with its arguments."""

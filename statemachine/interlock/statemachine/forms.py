@@ -77,6 +77,7 @@ _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "scope": SCOPE,
         "safeguards": ID,
         "contexts": ID,
+        "period": _form(f"obligations/{_ID}/periods/[1-9][0-9]{{0,17}}"),
         "interim_measure": _form(f"interimMeasures/{_NUMBER}"),
     }
 )
@@ -96,6 +97,7 @@ _AT_LEAST_ONE: Final = frozenset(
         ("assessment.open", "thresholds"),
         ("interim_measure.put_in_force", "safeguards"),
         ("interim_measure.put_in_force", "contexts"),
+        ("obligation.fulfil", "evidence"),
     }
 )
 

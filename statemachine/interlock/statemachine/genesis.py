@@ -17,6 +17,7 @@ from interlock.statemachine import resources as r
 from interlock.statemachine.commands import SYSTEM
 from interlock.statemachine.entry import PolicyRef, Transition
 from interlock.statemachine.machines import tables
+from interlock.statemachine.machines.obligation import begin_grids
 from interlock.statemachine.machines.step import Moved
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
 
@@ -62,7 +63,7 @@ def found(turn: Turn, state: State, command: c.Genesis) -> Moved | Refused:
     after = state.put(log)
     moves = [Transition("log", "genesis.open", tables.ABSENT, "open")]
     version = r.PolicyVersion(policy.name, policy.version, policy.digest, adopted_at=turn.instant, adopted_by=0)
-    after = after.put(version)
+    after = begin_grids(turn.policy, after.put(version), turn.instant)
     moves.append(Transition(version.name, "policy.adopt", tables.ABSENT, "adopted"))
     for row in document.principals:
         credentials = tuple(

@@ -39,6 +39,11 @@ def owner_of(credential: str) -> str:
     return credential.partition("/credentials/")[0]
 
 
+def obligation_of(period: str) -> str:
+    """Return ``obligations/{id}`` of one of its periods."""
+    return period.split("/periods/", maxsplit=1)[0]
+
+
 def number_of(name: str) -> int:
     """Return the number of a resource that numbers itself, such as 3 for ``holds/3``."""
     return int(leaf_of(name))

@@ -341,6 +341,42 @@ class InterimMeasure:
         return self.state == "in_force" and instant < self.until
 
 
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """``obligations/{id}``: the grid of its periods, from the adoption that first named it; nothing moves it.
+
+    Each of ``grids`` is the number of its first period, when that began, and how long each lasts (microseconds). A
+    later policy that says another length adds one, after the period that runs then.
+    """
+
+    name: str
+    grids: tuple[tuple[int, int, int], ...]
+
+    def running(self, instant: int) -> int:
+        """Number of the period that runs at ``instant`` (microseconds); 0 before the first."""
+        for first, since, every in reversed(self.grids):
+            if since <= instant:
+                return first + (instant - since) // every
+        return 0
+
+    def span(self, number: int) -> tuple[int, int]:
+        """When a period begins, and when it is due: its end (microseconds)."""
+        first, since, every = next(grid for grid in reversed(self.grids) if grid[0] <= number)
+        start = since + (number - first) * every
+        return start, start + every
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """``obligations/{id}/periods/{n}``; one that no entry wrote is due. That it is overdue is derived at an instant."""
+
+    name: str
+    state: str = "due"
+    evidence: tuple[str, ...] = ()
+    fulfilled_at: int | None = None
+    fulfiller: str = ""
+
+
 Resource = (
     Model
     | Determination
@@ -357,4 +393,6 @@ Resource = (
     | Decision
     | Deployment
     | InterimMeasure
+    | Obligation
+    | Period
 )

@@ -69,7 +69,14 @@ _TIGHTENING: Final = frozenset(t.value for t, d in DIRECTIONS.items() if d is Di
 APPROVING: Final = (
     READ_SET
     | (_TIGHTENING - IDENTITY)
-    | {Trigger.LEVEL_CONFIRM.value, CHANGE_SIGN, CHANGE_APPLY, EVIDENCE_GRANT_ACCESS, EVIDENCE_UPLOAD}
+    | {
+        Trigger.LEVEL_CONFIRM.value,
+        Trigger.OBLIGATION_FULFIL.value,
+        CHANGE_SIGN,
+        CHANGE_APPLY,
+        EVIDENCE_GRANT_ACCESS,
+        EVIDENCE_UPLOAD,
+    }
 )
 """What every approving role may do besides signing: all tightening but of identity, for anyone may stop a release."""
 
@@ -81,6 +88,7 @@ BUILT_IN_ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
             Trigger.MODEL_REGISTER.value,
             Trigger.SAFEGUARD_START.value,
             Trigger.SAFEGUARD_VERIFY.value,
+            Trigger.OBLIGATION_FULFIL.value,
             CHANGE_PROPOSE,
             CHANGE_APPLY,
             EVIDENCE_UPLOAD,

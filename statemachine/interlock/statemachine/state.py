@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from immutables import Map
 
 from interlock.statemachine import resources as r
-from interlock.statemachine.names import number_of
+from interlock.statemachine.names import number_of, obligation_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=r.Resource)
 EVERYTHING = "-"
 _NO_HOLDS: Map[int, str] = Map()
+_NO_DOCUMENTS: Map[str, str] = Map()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class State:
     each kind that numbers itself densely; ``writes`` what the entry that is being made has written so far. The other
     maps are indexes over ``items``; ``holds_placed`` has each target's placed holds by number, which grows as they are
     placed; ``live`` has names of deployments by model, then by (context, artifact); ``applied`` holds for each
-    position at which a change was applied that change; ``measures`` each model's interim measures that nobody ended.
+    position at which a change was applied that change; ``measures`` each model's interim measures that nobody ended;
+    ``fulfilments`` for each obligation the period that each document fulfils.
     """
 
     size: int = 0
@@ -49,6 +51,7 @@ class State:
     live: Map[str, Map[tuple[str, str], Map[str, None]]] = field(default_factory=Map)
     applied: Map[int, str] = field(default_factory=Map)
     measures: Map[str, tuple[str, ...]] = field(default_factory=Map)
+    fulfilments: Map[str, Map[str, str]] = field(default_factory=Map)
     policy: r.PolicyVersion | None = None
     writes: tuple[str, ...] = ()
 
@@ -143,6 +146,10 @@ class State:
         known = (self.need(name, r.InterimMeasure) for name in self.measures[model])
         return tuple(item for item in known if context in item.contexts and safeguard in item.safeguards)
 
+    def fulfilled_by(self, obligation: str) -> Map[str, str]:
+        """The documents that fulfil periods of an obligation, each with the period."""
+        return self.fulfilments.get(obligation, _NO_DOCUMENTS)
+
     def grants(self, principal: str) -> tuple[r.Grant, ...]:
         """Every grant that a principal was ever given."""
         return self.grants_of.get(principal, ())
@@ -193,6 +200,10 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
             return {"applied": state.applied.set(item.applied_position, item.name)}
         case r.InterimMeasure():
             return {"measures": _measures(state.measures, item)}
+        case r.Period():
+            of = obligation_of(item.name)
+            used: Map[str, str] = state.fulfilments.get(of, Map())
+            return {"fulfilments": state.fulfilments.set(of, used.update(dict.fromkeys(item.evidence, item.name)))}
         case r.PolicyVersion():
             return {"policy": item} if item.state == "adopted" else {}
         case _:

@@ -64,6 +64,7 @@ class Trigger(StrEnum):
     GRANT_GIVE = "grant.give"
     INTERIM_MEASURE_PUT_IN_FORCE = "interim_measure.put_in_force"
     INTERIM_MEASURE_END = "interim_measure.end"
+    OBLIGATION_FULFIL = "obligation.fulfil"
 
 
 _LOOSENS, _TIGHTENS, _NEUTRAL = Direction.LOOSENS, Direction.TIGHTENS, Direction.NEUTRAL
@@ -108,6 +109,7 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.GRANT_GIVE: _LOOSENS,
         Trigger.INTERIM_MEASURE_PUT_IN_FORCE: _LOOSENS,
         Trigger.INTERIM_MEASURE_END: _TIGHTENS,
+        Trigger.OBLIGATION_FULFIL: _NEUTRAL,
     }
 )
 
@@ -130,7 +132,6 @@ RESERVED: Mapping[str, ReservedTrigger] = MappingProxyType(
         for name, direction in {
             "policy.adopt": _LOOSENS,
             "rules.adopt": _LOOSENS,
-            "obligation.fulfil": _NEUTRAL,
             "obligation.waive": _LOOSENS,
             "incident.close": _LOOSENS,
             "finding.dismiss": _LOOSENS,

@@ -54,6 +54,7 @@ _ALL: Final[tuple[f.Firing, ...]] = (
     f.GrantGive(_PRINCIPAL, "owner", "m-*", 1),
     f.InterimMeasurePutInForce(_MODEL, ("input-filter", "classifier"), ("api",), 1),
     f.InterimMeasureEnd("interimMeasures/1", _REASON),
+    f.ObligationFulfil("obligations/quarterly-report/periods/1", _EVIDENCE),
 )
 
 EXAMPLES: Final[dict[type[f.Firing], f.Firing]] = {type(firing): firing for firing in _ALL}

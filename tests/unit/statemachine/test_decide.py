@@ -32,9 +32,9 @@ TIGHTENING = {
 IDENTITY = {"principal.suspend", "principal.remove", "credential.revoke", "grant.end"}
 ASSESSMENT = {"assessment.open", "assessment.conclude", "assessment.abandon"}
 MAY = {
-    "owner": TIGHTENING | {"level.confirm"},
-    "reviewer": TIGHTENING | {"level.confirm"},
-    "requester": {"model.register", "safeguard.start", "safeguard.verify"} | ASSESSMENT,
+    "owner": TIGHTENING | {"level.confirm", "obligation.fulfil"},
+    "reviewer": TIGHTENING | {"level.confirm", "obligation.fulfil"},
+    "requester": {"obligation.fulfil", "model.register", "safeguard.start", "safeguard.verify"} | ASSESSMENT,
     "admin": {"hold.place", "safeguard.replan", "hold.everything"} | IDENTITY,
     "monitor": {"safeguard.degrade", "safeguard.suspend"},
     "release-tool": {"deployment.record", "deployment.end"},

@@ -66,7 +66,7 @@ ARROWS = {
     "deployment.record": "=", "deployment.end": "=",
     "principal.suspend": "↓", "principal.remove": "↓", "credential.revoke": "↓", "grant.end": "↓",
     "principal.create": "↑", "principal.restore": "↑", "credential.register": "↑", "grant.give": "↑",
-    "interim_measure.put_in_force": "↑", "interim_measure.end": "↓",
+    "interim_measure.put_in_force": "↑", "interim_measure.end": "↓", "obligation.fulfil": "=",
 }  # fmt: skip
 MEANING = {"↑": Direction.LOOSENS, "↓": Direction.TIGHTENS, "=": Direction.NEUTRAL}
 

@@ -23,6 +23,7 @@ from interlock.client.aio.groups import (
     AsyncIdentity,
     AsyncMeasures,
     AsyncModels,
+    AsyncObligations,
     AsyncPolicies,
     AsyncSafeguards,
 )
@@ -98,6 +99,7 @@ class AsyncInterlock:
         self.gate = AsyncGate(transport)
         self.deployments = AsyncDeployments(transport)
         self.measures = AsyncMeasures(transport)
+        self.obligations = AsyncObligations(transport)
         self.audit = AsyncAudit(transport)
         self.policy = AsyncPolicies(transport)
         self.identity = AsyncIdentity(transport)

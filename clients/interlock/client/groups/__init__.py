@@ -10,6 +10,7 @@ from interlock.client.groups.holds import Holds
 from interlock.client.groups.identity import Identity
 from interlock.client.groups.measures import Measures
 from interlock.client.groups.models import Models
+from interlock.client.groups.obligations import Obligations
 from interlock.client.groups.policy import Policies
 from interlock.client.groups.safeguards import Safeguards
 
@@ -24,6 +25,7 @@ __all__ = [
     "Identity",
     "Measures",
     "Models",
+    "Obligations",
     "Policies",
     "Safeguards",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interlock.service.api.accountability import AccountabilityService
 from interlock.service.api.assessment import AssessmentService
 from interlock.service.api.audit import AuditService
 from interlock.service.api.calls import Writer
@@ -27,6 +28,7 @@ from interlock.service.api.texts import Texts
 from interlock.service.ledger.cosigning import Cosigning
 from interlock.service.ledger.proving import Prover
 from interlock.v1 import (
+    accountability_pb2_grpc,
     assessment_pb2_grpc,
     audit_pb2_grpc,
     change_pb2_grpc,
@@ -80,6 +82,7 @@ def register(  # each by name at its one call
     exporter = Exporter(committer, store, reader, writer, blobs)
     cosigning = Cosigning(committer, store, prover, log_verifier, witnesses, clock)
     audit = AuditService(reader, committer, store, exporter, prover, cosigning)
+    accountability_pb2_grpc.add_AccountabilityServiceServicer_to_server(AccountabilityService(reader, writer), server)
     assessment_pb2_grpc.add_AssessmentServiceServicer_to_server(AssessmentService(reader, writer, texts), server)
     audit_pb2_grpc.add_AuditServiceServicer_to_server(audit, server)
     change_pb2_grpc.add_ChangeServiceServicer_to_server(change, server)

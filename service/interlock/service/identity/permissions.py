@@ -62,6 +62,11 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
     {
         f"interlock.v1.{service}/{method}": permission
         for service, methods in {
+            "AccountabilityService": {
+                "ListObligations": _READ,
+                "GetObligation": _READ,
+                "FulfilObligation": _fires(Trigger.OBLIGATION_FULFIL),
+            },
             "AssessmentService": {
                 "OpenAssessment": _fires(Trigger.ASSESSMENT_OPEN),
                 "ConcludeAssessment": _fires(Trigger.ASSESSMENT_CONCLUDE),

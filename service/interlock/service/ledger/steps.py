@@ -85,6 +85,8 @@ def _model_touched(state: State, name: str) -> str:
             | r.Log()
             | r.Decision()
             | r.Deployment()
+            | r.Obligation()
+            | r.Period()
         ):
             return ""
         case _:

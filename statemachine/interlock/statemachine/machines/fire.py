@@ -18,6 +18,7 @@ from interlock.statemachine.machines import (
     interim_measure,
     level,
     model,
+    obligation,
     principal,
     safeguard,
 )
@@ -83,6 +84,8 @@ def fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  # 
             return interim_measure.put_in_force(moment, state, firing)
         case f.InterimMeasureEnd():
             return interim_measure.end(moment, state, firing)
+        case f.ObligationFulfil():
+            return obligation.fulfil(moment, state, firing)
         case _:
             return safeguard.fire(moment, state, firing)
 
@@ -114,6 +117,8 @@ def subject_of(firing: f.Firing) -> str:
             return firing.deployment
         case f.InterimMeasureEnd():
             return firing.interim_measure
+        case f.ObligationFulfil():
+            return firing.period
         case (
             f.PrincipalSuspend()
             | f.PrincipalRemove()
@@ -204,6 +209,8 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
             }
         case f.DeterminationReport():
             found |= {firing.assessment} - {""}
+        case f.ObligationFulfil():
+            found.add(names.obligation_of(firing.period))
         case f.DeploymentRecord():
             found |= {firing.decision} - {""}
         case f.PrincipalRemove():

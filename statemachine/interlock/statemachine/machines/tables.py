@@ -180,6 +180,10 @@ def _interim_measure_edges() -> Iterable[Edge]:
     yield "in_force", "interim_measure.end", "ended"
 
 
+def _obligation_edges() -> Iterable[Edge]:
+    yield "due", "obligation.fulfil", "fulfilled"
+
+
 def _change_edges() -> Iterable[Edge]:
     yield ABSENT, "change.propose", "in_review"
     yield ABSENT, "change.propose[draft]", "draft"
@@ -237,9 +241,10 @@ PRINCIPAL: Final = compile_table("principal", _principal_edges())
 CREDENTIAL: Final = compile_table("credential", _credential_edges())
 GRANT: Final = compile_table("grant", _grant_edges())
 INTERIM_MEASURE: Final = compile_table("interim_measure", _interim_measure_edges())
+OBLIGATION: Final = compile_table("obligation", _obligation_edges())
 FIXED: Final = (
     MODEL, DETERMINATION, ASSESSMENT, SAFEGUARD, HOLD, DEPLOYMENT, CHANGE, PRINCIPAL, CREDENTIAL, GRANT,
-    INTERIM_MEASURE,
+    INTERIM_MEASURE, OBLIGATION,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from interlock.client.aio.groups.holds import AsyncHolds
 from interlock.client.aio.groups.identity import AsyncIdentity
 from interlock.client.aio.groups.measures import AsyncMeasures
 from interlock.client.aio.groups.models import AsyncModels
+from interlock.client.aio.groups.obligations import AsyncObligations
 from interlock.client.aio.groups.policy import AsyncPolicies
 from interlock.client.aio.groups.safeguards import AsyncSafeguards
 
@@ -27,6 +28,7 @@ __all__ = [
     "AsyncIdentity",
     "AsyncMeasures",
     "AsyncModels",
+    "AsyncObligations",
     "AsyncPolicies",
     "AsyncSafeguards",
 ]

@@ -1,0 +1,99 @@
+"""`interlock obligations`: what the policy obliges to, period by period, and what falls due."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from interlock.cli.arguments import AsOfOption, moment_or_position
+from interlock.cli.run import Run, command, group
+from interlock.cli.views.common import left, to_json, when
+
+if TYPE_CHECKING:
+    from interlock.cli.terminal import Piece
+    from interlock.v1.accountability_pb2 import Obligation
+
+app = group("Obligations: what the policy obliges to, and what falls due.")
+
+PeriodArgument = Annotated[
+    str, typer.Argument(metavar="PERIOD", help="`quarterly-report/1` or `obligations/quarterly-report/periods/1`.")
+]
+_DIGITS: Final = 5
+
+
+@command(app, "list", example="interlock obligations list --due 30d")
+def list_(
+    run: Run,
+    due: Annotated[
+        str, typer.Option("--due", metavar="DAYS", help="Only what falls due within this time, such as 30d.")
+    ] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Those that are fulfilled, too.")] = False,
+    as_of: AsOfOption = None,
+) -> None:
+    """List the periods that have begun and are due, the overdue ones among them."""
+    within, at = _days(due), moment_or_position(as_of)
+    with run.client() as client:
+        rows = list(client.obligations.list(due_within=within, show_fulfilled=everything, as_of=at))
+    if run.as_json:
+        run.terminal.json({"obligations": [to_json(row) for row in rows]})
+        return
+    run.terminal.rows([obligation_row(row) for row in rows], empty="nothing is due")
+
+
+@command(app, "show", example="interlock obligations show quarterly-report/1")
+def show(run: Run, period: PeriodArgument, as_of: AsOfOption = None) -> None:
+    """Show one period of an obligation."""
+    with run.client() as client:
+        found = client.obligations.get(period, as_of=moment_or_position(as_of))
+    _show(run, found)
+
+
+@command(app, "fulfil", example="interlock obligations fulfil quarterly-report/1 --evidence 7")
+def fulfil(
+    run: Run,
+    period: PeriodArgument,
+    evidence: Annotated[
+        list[str], typer.Option("--evidence", "-e", metavar="EVIDENCE", help="A document; may be repeated.")
+    ],
+) -> None:
+    """Fulfil a period by documents that were made in it or later, and fulfil no other one."""
+    with run.client() as client:
+        done = client.obligations.fulfil(period, evidence)
+    _show(run, done)
+
+
+def obligation_row(period: Obligation) -> list[Piece]:
+    """Return one line of a listing."""
+    from interlock.v1 import accountability_pb2
+
+    owed = period.state == accountability_pb2.OBLIGATION_STATE_DUE
+    state: Piece = ("overdue", "bold red") if period.overdue else ("due" if owed else ("fulfilled", "green"))
+    return [
+        (period.name.removeprefix("obligations/").replace("/periods/", "/"), "bold"),
+        state,
+        f"by {when(period.due_time)}",
+        left(period.due_time, period.instant) if owed and not period.overdue else "",
+        ", ".join(period.evidence) or period.evidence_kind,
+        (period.title, "dim"),
+    ]
+
+
+def _show(run: Run, period: Obligation) -> None:
+    if run.as_json:
+        run.terminal.json(to_json(period))
+        return
+    run.terminal.rows([obligation_row(period)])
+    if period.source:
+        run.terminal.line((f"source: {period.source}", "dim"), indent=2)
+
+
+def _days(text: str) -> timedelta | None:
+    """Read a number of days, `30d`. Raises BadParameter."""
+    if not text:
+        return None
+    number = text.removesuffix("d")
+    if not (number.isascii() and number.isdigit()) or len(number) > _DIGITS or number == text:
+        raise typer.BadParameter(f"{text!r} is no number of days; write one such as 30d")
+    return timedelta(days=min(int(number), 36_500))

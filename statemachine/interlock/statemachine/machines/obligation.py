@@ -1,0 +1,87 @@
+"""The obligation machine: a period of a fixed grid is due, and fulfilled by documents. That it is overdue is derived.
+
+What lives here: where grids begin, and fulfilling. A blocking obligation does not load yet (decision 0007), so
+fulfilling turns no verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from interlock.statemachine import moments, names
+from interlock.statemachine import resources as r
+from interlock.statemachine.entry import Transition
+from interlock.statemachine.machines import tables
+from interlock.statemachine.machines.step import Moment, Moved, no_edge, not_found
+from interlock.statemachine.requirements import evidence_unmet, unknown_evidence
+from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from interlock.statemachine import firings as f
+    from interlock.statemachine.policy.model import Obligation, Policy
+    from interlock.statemachine.state import State
+
+
+def begin_grids(policy: Policy, state: State, instant: int) -> State:
+    """Return the state after a policy was adopted: each obligation in force that no policy named before begins now.
+
+    One that asks for another length goes on by that after the period that runs. Nothing moves what was.
+    """
+    for spec in policy.obligations.values():
+        if not spec.in_force:
+            continue
+        name = f"obligations/{spec.id}"
+        known = state.find(name, r.Obligation)
+        if known is None:
+            state = state.put(r.Obligation(name, ((1, instant, spec.every_us),)))
+        elif known.grids[-1][2] != spec.every_us:
+            running = known.running(instant)
+            following = (running + 1, known.span(running)[1], spec.every_us)
+            kept = tuple(grid for grid in known.grids if grid[0] <= running)
+            state = state.put(replace(known, grids=(*kept, following)))
+    return state
+
+
+def period_of(state: State, name: str) -> r.Period:
+    """Return a period; due when nothing was written."""
+    return state.find(name, r.Period) or r.Period(name)
+
+
+def fulfil(moment: Moment, state: State, firing: f.ObligationFulfil) -> Moved | Refused:
+    """Fulfil a period that has begun, overdue or not, by documents of the kind that the policy asks for."""
+    spec = moment.policy.obligations.get(names.leaf_of(names.obligation_of(firing.period)))
+    grid = state.find(names.obligation_of(firing.period), r.Obligation)
+    if spec is None or not spec.in_force or grid is None:
+        return not_found(firing.period, "a period of an obligation of the policy in force")
+    number, trigger = names.number_of(firing.period), firing.trigger.value
+    if number > grid.running(moment.instant):
+        return not_found(firing.period, f"a period that has begun: up to {grid.running(moment.instant)}")
+    known = period_of(state, firing.period)
+    target = tables.OBLIGATION.target(known.state, trigger)
+    if target is None:
+        return no_edge(tables.OBLIGATION, trigger, known.name, known.state)
+    missing = unknown_evidence(state, firing.evidence, trigger)
+    if missing:
+        return Refused(RefusalKind.NOT_FOUND, missing)
+    unmet = tuple(_unmet(moment, state, spec, firing, grid.span(number)[0]))
+    if unmet:
+        return Refused(RefusalKind.UNMET, unmet)
+    done = replace(known, state=target, evidence=firing.evidence, fulfilled_at=moment.instant, fulfiller=moment.actor)
+    return Moved(state.put(done), (Transition(known.name, trigger, known.state, target),))
+
+
+def _unmet(moment: Moment, state: State, spec: Obligation, firing: f.ObligationFulfil, start: int) -> Iterator[Unmet]:
+    """Yield what the documents lack: the kind and freshness asked for, made in the period, used for no other one."""
+    trigger, need = firing.trigger.value, spec.fulfilled_by
+    yield from evidence_unmet(state, (need,), firing.evidence, moment.instant, firing.period, trigger)
+    used = state.fulfilled_by(names.obligation_of(firing.period))
+    for name in firing.evidence:
+        document = state.need(name, r.Evidence)
+        if document.kind == need.kind and document.fresh_from < start:
+            wish = f"{need.kind} made at or after {moments.to_text(start)}, when the period began"
+            yield Unmet(Code.EVIDENCE_STALE, wish, moments.to_text(document.fresh_from), name, trigger)
+        if name in used:
+            yield Unmet(Code.EVIDENCE_USED, "a document that fulfils no other period", used[name], name, trigger)
