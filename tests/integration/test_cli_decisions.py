@@ -147,11 +147,23 @@ def test_a_denial_is_written_and_never_verifies(cli: Cli, file: Path) -> None:
         ("gate", "check", "m", "-c", "internal", "-a", SHA256, "--decision", "."),
         ("gate", "check", "m", "-c", "internal", "-a", SHA256, "--decision", "no/such/folder"),
         ("gate", "check", "m", "-c", "internal", "--wait", "soon"),
+        ("gate", "check", "m", "-c", "internal", "--wait", ""),
+        ("gate", "check", "m", "-c", "internal", "-a", ""),
+        ("gate", "watch", "m", "-c", "internal", "-a", "", "--until-allow"),
+        ("gate", "explain", "m", "-c", "internal", "-a", ""),
     ],
 )
 def test_what_can_not_be_used_is_usage(cli: Cli, words: tuple[str, ...]) -> None:
     """A file that is not there or a word that means nothing: exit 2."""
     assert cli("release-bot", *words).code == 2
+
+
+@pytest.mark.parametrize("option", ["--model", "--policy", "--key", "--log-id"])
+def test_a_variable_that_nobody_set_widens_no_question(cli: Cli, file: Path, option: str) -> None:
+    """The decision holds; an empty value for what pins it down is usage, and does not stand for any."""
+    assert check(cli, file).code == verify(cli, file).code == 0
+
+    assert verify(cli, file, option, "").code == 2
 
 
 def test_a_decision_goes_to_no_device(cli: Cli, tmp_path: Path) -> None:

@@ -131,6 +131,17 @@ _COMMON: Final[tuple[tuple[str, Any, Any], ...]] = (
 )
 
 
+_NEVER_EMPTY: Final = frozenset({"artifact", "context", "key", "log_id", "model", "policy", "wait"})
+"""What narrows a question: given as the value of a variable that nobody set, it must not widen it."""
+
+
+def _refuse_empty(context: typer.Context, arguments: Mapping[str, object]) -> None:
+    for name in sorted(_NEVER_EMPTY & arguments.keys()):
+        source = context.get_parameter_source(name)
+        if arguments[name] == "" and source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"--{name.replace('_', '-')} is empty: leave it out where it does not matter")
+
+
 def group(summary: str) -> typer.Typer:
     """Return an empty group of commands."""
     return typer.Typer(cls=Group, help=summary, no_args_is_help=True, rich_markup_mode=None)
@@ -150,6 +161,7 @@ def command(app: typer.Typer, name: str, *, example: str) -> Callable[[Body], Bo
             passphrase_file: Path | None,
             **arguments: object,
         ) -> int | None:
+            _refuse_empty(command_context, arguments)
             before = command_context.obj if isinstance(command_context.obj, Common) else Common()
             return body(Common(as_json, profile, timeout, passphrase_file).after(before), **arguments)
 

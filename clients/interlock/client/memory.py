@@ -54,7 +54,7 @@ class Memory:
     def load(self) -> Seen:
         """Return what was seen, by this process or another one. Raises RollbackError for a file that can't be read."""
         try:
-            text = self._file.read_text(encoding="utf-8")
+            text = self._file.read_bytes()
         except FileNotFoundError:
             return self._seen
         except OSError as error:
@@ -64,7 +64,7 @@ class Memory:
             if kept["log_id"] != self._log_id:
                 return self._seen
             stored = Seen(int(kept["position"]), int(kept["size"]), str(kept["root"]), str(kept.get("note", "")))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise RollbackError(
                 f"{self._file} is damaged; what this profile has seen of the log is lost. Remove it to start anew",
                 reason="MEMORY",

@@ -210,6 +210,9 @@ class Pipeline:
                 await self._refuse(method, context, caller, data, opened.ended)
             except aio.AbortError:
                 raise
+            except aio.InternalError as error:
+                # Nothing could be written to a caller who went away; the task is cancelled for that a moment later.
+                raise asyncio.CancelledError from error
             except Exception as error:  # noqa: BLE001  # the outermost handler
                 await self._fail(method, context, error)
             else:

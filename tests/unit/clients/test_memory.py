@@ -97,10 +97,20 @@ def test_the_memory_of_another_log_does_not_count(tmp_path: Path) -> None:
     assert Memory(tmp_path, LOG).load() == Seen()
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", f'{{"log_id": "{LOG.hex()}", "position": "x"}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        "[]",
+        "\xff",
+        f'{{"log_id": "{LOG.hex()}", "position": "x"}}',
+        f'{{"log_id": "{LOG.hex()}", "position": 1e999, "size": 0, "root": ""}}',
+    ],
+)
 def test_a_damaged_memory_is_not_taken_for_an_empty_one(tmp_path: Path, content: str) -> None:
     """Whoever can empty the file must not thereby make a rollback pass."""
-    (tmp_path / "seen.json").write_text(content)
+    (tmp_path / "seen.json").write_bytes(content.encode("latin-1"))
 
     with pytest.raises(RollbackError) as caught:
         Memory(tmp_path, LOG).load()
