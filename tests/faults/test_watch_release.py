@@ -170,6 +170,20 @@ def test_a_clock_behind_the_log_denies_and_allows_again_after(data: Path) -> Non
         assert (behind.verdict, after.verdict) == (DENY, ALLOW)
 
 
+def test_conditions_that_come_and_go_are_told_however_fast(data: Path) -> None:
+    """What turns between two looks of the server is told too: no watcher is left with a verdict that is over."""
+    clock = HandClock(time.time_ns() // 1000)
+    with serving(data, clock=clock) as (_, people):
+        subject = release(people)
+        watcher = Watcher(people["release-bot"], subject.model)
+        verdicts = [watcher.next().verdict]
+        for move in [-30, 30] * 10:
+            clock.move(move)
+            verdicts.append(watcher.next().verdict)
+
+    assert verdicts == [ALLOW, *[DENY, ALLOW] * 10]
+
+
 # Going on -----------------------------------------------------------------------------------------------------------
 
 

@@ -38,12 +38,15 @@ _IDENTITY: Final = ("principals/", "grants/", "policies/")
 
 
 class _Waiter:
-    """One who waits: woken by a step that concerns them, or at ``due`` (microseconds)."""
+    """One who waits: woken by a step that concerns them, at ``due`` (microseconds), or by a change of ``served``."""
 
-    __slots__ = ("concerns", "due", "position", "woken")
+    __slots__ = ("concerns", "due", "position", "served", "woken")
 
-    def __init__(self, position: int, due: int | None, concerns: Callable[[Step], bool]) -> None:
+    def __init__(
+        self, position: int, due: int | None, concerns: Callable[[Step], bool], served: tuple[str, ...]
+    ) -> None:
         self.position = position
+        self.served = served
         self.due = due
         self.concerns = concerns
         self.woken = asyncio.Event()
@@ -117,9 +120,9 @@ class Streams:
         """
         if self._stopped:
             raise ShuttingDown
-        waiter = _Waiter(after, due, concerns)
+        waiter = _Waiter(after, due, concerns, _codes(served))
         self._pass(waiter, self._committer.steps_since(after)[1:])
-        if self._committer.view.position != waiter.position or _codes(served) != _codes(self.not_served()):
+        if self._committer.view.position != waiter.position or waiter.served != _codes(self.not_served()):
             return waiter.position
         if due is not None and due <= self._clock.now_us():
             return waiter.position
@@ -138,14 +141,14 @@ class Streams:
 
     async def run(self) -> None:
         """Look at clock, ledger and sessions until cancelled."""
-        served = _codes(self.not_served())
         try:
             while True:
                 await self._sleep()
-                now, before = self._clock.now_us(), served
-                served = _codes(self.not_served())
+                now, served = self._clock.now_us(), _codes(self.not_served())
                 for waiter in self._waiters:
-                    if served != before or (waiter.due is not None and waiter.due <= now):
+                    # Against what each was told, not against the last look: what came and went between two looks may
+                    # have been told to one and not to another.
+                    if served != waiter.served or (waiter.due is not None and waiter.due <= now):
                         waiter.woken.set()
                 self._review()
         finally:
