@@ -86,6 +86,10 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "GetDeployment": ASK_THE_GATE,
         "ListDeployments": ASK_THE_GATE,
         "WatchDeployments": ASK_THE_GATE,
+        # Ending one only tightens: whoever approves may. Looking at them is for whoever may look.
+        "EndInterimMeasure": APPROVERS,
+        "GetInterimMeasure": READ,
+        "ListInterimMeasures": READ,
     },
     "HoldService": {"PlaceHold": APPROVERS | {"admin"}, "GetHold": READ, "ListHolds": READ},
     "IdentityService": {
