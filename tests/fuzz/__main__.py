@@ -23,6 +23,8 @@ from tests.support.peers import PeerUnavailableError, python_of
 ROOT: Final = Path(__file__).parents[2]
 CORPUS: Final = Path(__file__).parent / "corpus"
 LIMITS: Final = ("-timeout=20", "-rss_limit_mb=1024", "-max_len=65536", "-verbosity=0", "-print_final_stats=1")
+LONGEST_KEPT: Final = 4096  # bytes
+MOST_KEPT: Final = 16  # the shortest; a corpus is a beginning, and a repository no place for thousands of files
 TOLD: Final = ("stat::number_of_executed_units:", "stat::peak_rss_mb:", "stat::average_exec_per_sec:")
 
 
@@ -46,7 +48,9 @@ def fuzz(name: str, seconds: int, atheris: Path, *, keep: bool) -> bool:
         if ended.returncode:
             sys.stdout.write(ended.stdout[-2000:] + ended.stderr[-4000:] + "\n")
         elif keep:
-            _run(atheris, name, "-merge=1", "-max_len=4096", *LIMITS, str(kept), str(fresh))
+            _run(atheris, name, "-merge=1", *LIMITS, f"-max_len={LONGEST_KEPT}", str(kept), str(fresh))
+            for path in sorted(kept.iterdir(), key=lambda path: path.stat().st_size)[MOST_KEPT:]:
+                path.unlink()
     return not ended.returncode
 
 

@@ -17,7 +17,8 @@ with ATHERIS.instrument_imports(include=["interlock", "ruamel.yaml", "tests.fuzz
 def main() -> None:
     """Fuzz until an option or a finding ends it."""
     name, *options = sys.argv[1:]
-    ATHERIS.Setup([sys.argv[0], *options], TARGETS[name].try_on)
+    # A merge runs its first argument as a command of the shell, with the options behind it.
+    ATHERIS.Setup([f"{sys.executable} -m tests.fuzz.one {name}", *options], TARGETS[name].try_on)
     ATHERIS.Fuzz()
 
 
