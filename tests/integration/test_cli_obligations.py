@@ -62,10 +62,12 @@ def test_overdue_at_the_instant_and_after_a_restart(cli: Cli, server: ServerThre
     clock.move(90 * DAY + 3_600)
     with ServerThread(server.data, clock=clock):
         later, soon = listed(cli), listed(cli, "--due", "30d")
+        told = cli.must("auditor", "status").out
 
     assert at_first == []
     assert later == [(FIRST, True), ("obligations/quarterly-report/periods/2", False)]
     assert soon == [(FIRST, True)]
+    assert "overdue: quarterly-report/1" in told
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,8 @@ ALONE: Final[Mapping[str, Listed]] = MappingProxyType(
         ),
         "withdraw-sign-off": Listed("signing", "Take your own sign-off back, signed as well."),
         "status": Listed(
-            "status", "Show on one screen: server, log, policy, models and the gate, holds, what waits for you."
+            "status",
+            "Show on one screen: server, log, policy, models and the gate, holds, what waits for you, what falls due.",
         ),
     }
 )

@@ -64,6 +64,11 @@ def fulfil(
     _show(run, done)
 
 
+def short_period(period: Obligation) -> str:
+    """Return `quarterly-report/1`."""
+    return period.name.removeprefix("obligations/").replace("/periods/", "/")
+
+
 def obligation_row(period: Obligation) -> list[Piece]:
     """Return one line of a listing."""
     from interlock.v1 import accountability_pb2
@@ -71,7 +76,7 @@ def obligation_row(period: Obligation) -> list[Piece]:
     owed = period.state == accountability_pb2.OBLIGATION_STATE_DUE
     state: Piece = ("overdue", "bold red") if period.overdue else ("due" if owed else ("fulfilled", "green"))
     return [
-        (period.name.removeprefix("obligations/").replace("/periods/", "/"), "bold"),
+        (short_period(period), "bold"),
         state,
         f"by {when(period.due_time)}",
         left(period.due_time, period.instant) if owed and not period.overdue else "",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from interlock.cli.obligations import short_period
 from interlock.cli.run import Run, command
-from interlock.cli.views.common import to_json
+from interlock.cli.views.common import to_json, when
 from interlock.cli.views.model import show_models
 from interlock.client import names
 from interlock.client.errors import NotAllowedError
@@ -15,9 +17,13 @@ if TYPE_CHECKING:
 
     import typer
 
+    from interlock.cli.terminal import Piece
     from interlock.client.sdk import Interlock
+    from interlock.v1.accountability_pb2 import Obligation
 
 Answer = TypeVar("Answer")
+_SOON: Final = timedelta(days=30)
+"""How far ahead obligations are shown."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(run: Run) -> None:
-    """Show on one screen: server, log, policy, models and the gate, holds, what waits for you."""
+    """Show on one screen: server, log, policy, models and the gate, holds, what waits for you, what falls due."""
     with run.client() as client:
         if run.as_json:
             run.terminal.json(_as_json(client))
@@ -41,6 +47,7 @@ def _show(run: Run, client: Interlock) -> None:
     policy = _allowed(client.policy.get)
     holds = _allowed(lambda: list(client.holds.list(placed_only=True)))
     waiting = _allowed(lambda: list(client.changes.list(waiting_for_me=True)))
+    due = _allowed(lambda: list(client.obligations.list(due_within=_SOON)))
     models = _allowed(lambda: list(client.models.list()))
     unseen = ("not yours to see", "dim")
     terminal.rows(
@@ -58,6 +65,7 @@ def _show(run: Run, client: Interlock) -> None:
                 "waiting",
                 ", ".join(row.name for row in waiting) or "nothing for you" if waiting is not None else unseen,
             ],
+            ["due", _due(due) if due is not None else unseen],
         ]
     )
     if models:
@@ -73,6 +81,7 @@ def _as_json(client: Interlock) -> dict[str, object]:
     models = _allowed(lambda: list(client.models.list()))
     holds = _allowed(lambda: list(client.holds.list(placed_only=True)))
     waiting = _allowed(lambda: list(client.changes.list(waiting_for_me=True)))
+    due = _allowed(lambda: list(client.obligations.list(due_within=_SOON)))
     return {
         "address": client.profile.address,
         "me": to_json(client.identity.whoami()),
@@ -81,7 +90,16 @@ def _as_json(client: Interlock) -> dict[str, object]:
         "models": [to_json(row) for row in models] if models is not None else None,
         "holds": [to_json(row) for row in holds] if holds is not None else None,
         "waiting_for_me": [names.change(row.name) for row in waiting] if waiting is not None else None,
+        "due": [to_json(row) for row in due] if due is not None else None,
     }
+
+
+def _due(periods: list[Obligation]) -> Piece:
+    """Return what is overdue, then what falls due soon."""
+    late = [short_period(row) for row in periods if row.overdue]
+    soon = [f"{short_period(row)} by {when(row.due_time)}" for row in periods if not row.overdue]
+    words = ", ".join([*([f"overdue: {', '.join(late)}"] if late else []), *soon])
+    return (words, "bold red" if late else "") if words else f"nothing within {_SOON.days} days"
 
 
 def _allowed(ask: Callable[[], Answer]) -> Answer | None:
