@@ -37,6 +37,12 @@ READ = PEOPLE
 ASK_THE_GATE = PEOPLE | SERVICES
 
 EXPECTED: dict[str, dict[str, set[str]]] = {
+    "AccountabilityService": {
+        # The identity design names approving roles alone; the built-in role `requester` was given it as well.
+        "FulfilObligation": APPROVERS | {"requester"},
+        "GetObligation": READ,
+        "ListObligations": READ,
+    },
     "AssessmentService": {
         "OpenAssessment": ASSESSORS,
         "ConcludeAssessment": ASSESSORS,
