@@ -23,6 +23,7 @@ from interlock.statemachine.policy.loader import load_pack
 from interlock.statemachine.replay import Replay
 from interlock.statemachine.unmet import Code
 from interlock.v1 import (
+    accountability_pb2,
     assessment_pb2,
     audit_pb2,
     change_pb2,
@@ -274,6 +275,16 @@ CALLS: Final[dict[str, tuple[str, str, Callable[[Any], object]]]] = {
     ),
     "deployment_end": ("gate", "EndDeployment", lambda t: gate_pb2.EndDeploymentRequest(name=t.deployment)),
     "hold_place": ("holds", "PlaceHold", lambda t: hold_pb2.PlaceHoldRequest(target=t.target, reason="To be safe.")),
+    "interim_measure_end": (
+        "gate",
+        "EndInterimMeasure",
+        lambda t: gate_pb2.EndInterimMeasureRequest(name=t.interim_measure, reason="It lets things through."),
+    ),
+    "obligation_fulfil": (
+        "accountability",
+        "FulfilObligation",
+        lambda t: accountability_pb2.FulfilObligationRequest(name=t.period, evidence=t.evidence),
+    ),
     "principal_suspend": (
         "identity",
         "SuspendPrincipal",

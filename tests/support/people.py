@@ -22,6 +22,7 @@ import pytest
 from interlock.proofs import dsse, note
 from interlock.statemachine import codec, signoff
 from interlock.v1 import (
+    accountability_pb2_grpc,
     assessment_pb2_grpc,
     audit_pb2,
     audit_pb2_grpc,
@@ -115,6 +116,7 @@ class Person:
         self.holds = _Bound(hold_pb2_grpc.HoldServiceStub(channel), self.metadata)
         self.assessments = _Bound(assessment_pb2_grpc.AssessmentServiceStub(channel), self.metadata)
         self.evidence = _Bound(evidence_pb2_grpc.EvidenceServiceStub(channel), self.metadata)
+        self.accountability = _Bound(accountability_pb2_grpc.AccountabilityServiceStub(channel), self.metadata)
         self.gate = _Bound(gate_pb2_grpc.GateServiceStub(channel), self.metadata)
         self.audit = _Bound(audit_pb2_grpc.AuditServiceStub(channel), self.metadata)
         self.policies = _Bound(policy_pb2_grpc.PolicyServiceStub(channel), self.metadata)
