@@ -5,6 +5,7 @@ What is asked is a model that the gate allowed a moment ago, so a gate that answ
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
@@ -102,16 +103,23 @@ def unlink(server: ServerThread) -> None:
     database(server).unlink()
 
 
+def replace(server: ServerThread) -> None:
+    """Put a copy in the place of the database's file, with the same entries to the byte."""
+    copy = database(server).with_name("copy")
+    shutil.copy(database(server), copy)
+    copy.replace(database(server))
+
+
 def cut(server: ServerThread) -> None:
     """Remove the last entry."""
     meddle(server, "DELETE FROM entries WHERE seq = (SELECT MAX(seq) FROM entries)")
 
 
-@pytest.mark.parametrize("harm", [append, cut, overwrite, unlink])
+@pytest.mark.parametrize("harm", [append, cut, overwrite, replace, unlink])
 def test_a_store_that_is_not_as_it_was_left_denies(
     harm: Callable[[ServerThread], None], people: People, cli: Cli
 ) -> None:
-    """An entry too many or too few, a damaged file or none: LEDGER from every question, exit 1, and nothing signed."""
+    """An entry too many or too few, a damaged file, another or none: LEDGER every time, exit 1, nothing signed."""
     harm(cli.server)
 
     until(people, gate_pb2.VERDICT_DENY)

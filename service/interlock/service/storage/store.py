@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -38,6 +39,10 @@ UNREADABLE: Final = (SQLAlchemyError, UnicodeDecodeError)
 """What a damaged file raises; the driver does not get over an error message that quotes damaged bytes."""
 
 
+class DatabaseReplacedError(SQLAlchemyError):
+    """Another file stands where the database was opened: what is written to the old one, nobody would find again."""
+
+
 class Store:
     """An open database at the schema of this version."""
 
@@ -45,6 +50,7 @@ class Store:
         self._writer = writer
         self._reader = reader
         self._stranger = stranger_engine(writer.url)
+        self._file = _identity(writer.url)
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="store-read")
 
     @classmethod
@@ -82,7 +88,12 @@ class Store:
 
     @contextmanager
     def afresh(self) -> Iterator[Connection]:
-        """Open the database anew for a block that reads it. Raises what that raises, also where the file is gone."""
+        """Open the database anew for a block that reads it.
+
+        Raises what that raises, also where the file is gone, and DatabaseReplacedError where it is another one.
+        """
+        if _identity(self._writer.url) != self._file:
+            raise DatabaseReplacedError("the database's file was taken away or replaced by another one")
         with self._stranger.begin() as connection:
             yield connection
 
@@ -131,3 +142,14 @@ class Store:
                 return question(connection)
         except SQLAlchemyError as error:
             raise StoreUnavailable(repr(error)) from error
+
+
+def _identity(url: URL) -> tuple[int, int] | None:
+    """Return device and inode of the database's file; None where it is none, or is gone."""
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return None
+    try:
+        found = Path(url.database).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
