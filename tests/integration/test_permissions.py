@@ -38,8 +38,7 @@ ASK_THE_GATE = PEOPLE | SERVICES
 
 EXPECTED: dict[str, dict[str, set[str]]] = {
     "AccountabilityService": {
-        # The identity design names approving roles alone; the built-in role `requester` was given it as well.
-        "FulfilObligation": APPROVERS | {"requester"},
+        "FulfilObligation": APPROVERS,
         "GetObligation": READ,
         "ListObligations": READ,
     },

@@ -88,7 +88,6 @@ BUILT_IN_ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
             Trigger.MODEL_REGISTER.value,
             Trigger.SAFEGUARD_START.value,
             Trigger.SAFEGUARD_VERIFY.value,
-            Trigger.OBLIGATION_FULFIL.value,
             CHANGE_PROPOSE,
             CHANGE_APPLY,
             EVIDENCE_UPLOAD,

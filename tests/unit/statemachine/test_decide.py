@@ -34,7 +34,7 @@ ASSESSMENT = {"assessment.open", "assessment.conclude", "assessment.abandon"}
 MAY = {
     "owner": TIGHTENING | {"level.confirm", "obligation.fulfil"},
     "reviewer": TIGHTENING | {"level.confirm", "obligation.fulfil"},
-    "requester": {"obligation.fulfil", "model.register", "safeguard.start", "safeguard.verify"} | ASSESSMENT,
+    "requester": {"model.register", "safeguard.start", "safeguard.verify"} | ASSESSMENT,
     "admin": {"hold.place", "safeguard.replan", "hold.everything"} | IDENTITY,
     "monitor": {"safeguard.degrade", "safeguard.suspend"},
     "release-tool": {"deployment.record", "deployment.end"},
