@@ -1,0 +1,140 @@
+"""Triggers with their arguments, as frozen values; field names are those of the messages of ``proto``.
+
+What lives here: what a command or a change can fire. Directions are in ``triggers.py``, edges in ``machines/``.
+"""
+
+from __future__ import annotations
+
+from interlock.statemachine.firings.duty import (
+    ObligationFulfil,
+)
+from interlock.statemachine.firings.identity import (
+    CredentialRegister,
+    CredentialRevoke,
+    GrantEnd,
+    GrantGive,
+    PrincipalCreate,
+    PrincipalRemove,
+    PrincipalRestore,
+    PrincipalSuspend,
+)
+from interlock.statemachine.firings.model import (
+    AssessmentAbandon,
+    AssessmentConclude,
+    AssessmentOpen,
+    DeterminationConfirm,
+    DeterminationReport,
+    DeterminationRuleOut,
+    LevelAssign,
+    LevelConfirm,
+    LevelLower,
+    LevelRaise,
+    ModelAddArtifact,
+    ModelRecordRun,
+    ModelRegister,
+    ModelRetire,
+)
+from interlock.statemachine.firings.release import (
+    DeploymentEnd,
+    DeploymentRecord,
+    HoldLift,
+    HoldPlace,
+    InterimMeasureEnd,
+    InterimMeasurePutInForce,
+    SafeguardActivate,
+    SafeguardDegrade,
+    SafeguardReattest,
+    SafeguardReplan,
+    SafeguardRestore,
+    SafeguardResume,
+    SafeguardRetire,
+    SafeguardStart,
+    SafeguardSuspend,
+    SafeguardVerify,
+)
+
+__all__ = [
+    "AssessmentAbandon",
+    "AssessmentConclude",
+    "AssessmentOpen",
+    "CredentialRegister",
+    "CredentialRevoke",
+    "DeploymentEnd",
+    "DeploymentRecord",
+    "DeterminationConfirm",
+    "DeterminationReport",
+    "DeterminationRuleOut",
+    "Firing",
+    "GrantEnd",
+    "GrantGive",
+    "HoldLift",
+    "HoldPlace",
+    "InterimMeasureEnd",
+    "InterimMeasurePutInForce",
+    "LevelAssign",
+    "LevelConfirm",
+    "LevelLower",
+    "LevelRaise",
+    "ModelAddArtifact",
+    "ModelRecordRun",
+    "ModelRegister",
+    "ModelRetire",
+    "ObligationFulfil",
+    "PrincipalCreate",
+    "PrincipalRemove",
+    "PrincipalRestore",
+    "PrincipalSuspend",
+    "SafeguardActivate",
+    "SafeguardDegrade",
+    "SafeguardReattest",
+    "SafeguardReplan",
+    "SafeguardRestore",
+    "SafeguardResume",
+    "SafeguardRetire",
+    "SafeguardStart",
+    "SafeguardSuspend",
+    "SafeguardVerify",
+]
+
+Firing = (
+    ModelRegister
+    | ModelRetire
+    | ModelAddArtifact
+    | ModelRecordRun
+    | DeterminationReport
+    | DeterminationConfirm
+    | DeterminationRuleOut
+    | AssessmentOpen
+    | AssessmentConclude
+    | AssessmentAbandon
+    | LevelAssign
+    | LevelRaise
+    | LevelConfirm
+    | LevelLower
+    | SafeguardStart
+    | SafeguardVerify
+    | SafeguardActivate
+    | SafeguardReattest
+    | SafeguardDegrade
+    | SafeguardRestore
+    | SafeguardSuspend
+    | SafeguardResume
+    | SafeguardRetire
+    | SafeguardReplan
+    | HoldPlace
+    | HoldLift
+    | DeploymentRecord
+    | DeploymentEnd
+    | PrincipalSuspend
+    | PrincipalRemove
+    | CredentialRevoke
+    | GrantEnd
+    | PrincipalCreate
+    | PrincipalRestore
+    | CredentialRegister
+    | GrantGive
+    | InterimMeasurePutInForce
+    | InterimMeasureEnd
+    | ObligationFulfil
+)
+"""Any trigger with its arguments."""
