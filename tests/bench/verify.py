@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
-from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -92,28 +92,40 @@ def _check(data: bytes, key: Ed25519PublicKey) -> None:
 
 
 def _bundle(folder: Path, size: int) -> Path:
-    """Return a bundle of a log of at least ``size`` entries, made where it is missing."""
+    """Return a bundle of a log of at least ``size`` entries, made where it is missing, by one pass over the log."""
     path = folder / f"{size}.ilbundle"
-    if not path.exists():
-        with path.open("wb") as file:
-            for part in written(size):
-                file.write(part)
+    if path.exists():
+        return path
+    part = path.with_suffix(".part")
+    with tempfile.TemporaryFile(dir=folder) as rows, part.open("wb") as file:
+        head = _put_rows(rows, size)
+        for data in written(rows, head):
+            file.write(data)
+    part.rename(path)
     return path
 
 
-def written(size: int) -> Iterator[bytes]:
-    """Yield the bytes of a bundle; of the log nothing is kept but its state. Two passes: the head stands in front."""
-    [(tree, _)] = deque(_cycles(size), maxlen=1)
-    head = note.Checkpoint(NAME, tree.size, tree.root())
+def written(rows: BinaryIO, head: note.Checkpoint) -> Iterator[bytes]:
+    """Yield the bytes of a bundle. The head stands in front, so the entries, which it covers, wait in a file."""
     writer = bundle.BundleWriter()
     yield writer.begin()
     header = bundle_pb2.BundleHeader(kind=bundle_pb2.BUNDLE_KIND_FULL, origin=NAME, size=head.size)
     yield writer.segment(bundle.Kind.HEADER, header.SerializeToString(deterministic=True))
     text = note.sign_checkpoint(head, NAME, key_of("log", "log"))
     yield writer.segment(bundle.Kind.HEAD, bundle_pb2.BundleCheckpoint(note=text).SerializeToString(deterministic=True))
-    for _, row in _cycles(size):
-        yield writer.segment(bundle.Kind.ENTRY, row.SerializeToString(deterministic=True))
+    rows.seek(0)
+    while length := rows.read(bundle.LENGTH_BYTES):
+        yield writer.segment(bundle.Kind.ENTRY, rows.read(int.from_bytes(length)))
     yield writer.end()
+
+
+def _put_rows(rows: BinaryIO, size: int) -> note.Checkpoint:
+    """Write the entries' segments, each after its length, and return the head over them."""
+    tree = merkle.Frontier()
+    for after, row in _cycles(size):
+        tree, data = after, row.SerializeToString(deterministic=True)
+        rows.write(len(data).to_bytes(bundle.LENGTH_BYTES) + data)
+    return note.Checkpoint(NAME, tree.size, tree.root())
 
 
 def _cycles(size: int) -> Iterator[tuple[merkle.Frontier, bundle_pb2.BundleEntry]]:

@@ -7,6 +7,7 @@ own tests.
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -401,6 +402,39 @@ def test_a_rewritten_and_signed_history_is_found_by_who_kept_a_checkpoint(
 
     assert [finding.code for finding in report.findings] == ["LOG_FORKED"]
     assert restarted(tmp_path / "other") == "ok"
+
+
+def test_a_history_rewritten_below_what_was_verified_is_found_without_reading_it(
+    data: Path, tmp_path: Path, told: tuple[ServerThread, People, Subject]
+) -> None:
+    """Found by the next `audit verify`, which goes on from the last one: what follows does not lead to the new head.
+
+    Nothing below is read again. The server can't show that one head extends the other; both, of one size and signed by
+    one key, are kept as the proof. `seen.json` is not there: what was verified is enough.
+    """
+    server, people, subject = told
+    server.stop()
+    del people
+    copy_of(data, tmp_path / "other")
+    with ServerThread(data) as true, People(true) as everybody, auditor_of(true) as client:
+        everybody["owner"].holds.PlaceHold(hold_pb2.PlaceHoldRequest(target=subject.model))
+        assert client.verify().verified
+        kept = true.home / "auditor" / "verified"
+    with ServerThread(tmp_path / "other") as false:
+        with People(false) as everybody:
+            for number in range(3):
+                everybody["evaluator"].models.CreateModel(model_pb2.CreateModelRequest(model_id=f"other-{number}"))
+            everybody["auditor"].checkpoint()
+        shutil.copytree(kept, false.home / "auditor" / "verified", dirs_exist_ok=True)
+        with auditor_of(false) as client:
+            report = client.verify()
+
+    codes = {finding.code for finding in report.findings}
+    assert report.before.entries
+    assert {"ROOT_MISMATCH", "LOG_FORKED"} <= codes
+    (proof,) = (false.home / "auditor").glob("fork-*.json")
+    sizes = {note.split("\n")[1] for note in json.loads(proof.read_bytes())["notes"]}
+    assert sizes == {str(report.before.entries)}
 
 
 def test_an_entry_that_the_rules_refuse_is_found_though_its_tree_is_right(

@@ -54,6 +54,25 @@ def test_a_verification_in_json_has_every_step(cli: Cli) -> None:
     assert [row["name"] for row in report["steps"]] == list(STEPS)
 
 
+def test_a_verification_goes_on_from_the_last_one(cli: Cli) -> None:
+    """Both parts are counted; `--full` judges everything again, and a bundle always is."""
+    cli.must("auditor", "audit", "verify")
+    cli.must("owner", "hold", "place", "m", "--reason", "Until we know")
+
+    told = cli.must("auditor", "audit", "verify").out.splitlines()
+    report = cli.must("auditor", "audit", "verify", "--json").json
+    full = cli.must("auditor", "audit", "verify", "--full", "--json").json
+    bundled = cli("auditor", "audit", "verify", "some.ilbundle", "--full")
+
+    before = report["entries"] - 1
+    assert next(line for line in told if line.startswith("judged before:")).split()[2:4] == [str(before), "entries,"]
+    assert next(line for line in told if line.startswith("judged now:")).split()[2:4] == ["1", "entries,"]
+    assert (report["before"]["entries"], report["now"]["entries"]) == (before + 1, 0)
+    assert (full["before"]["entries"], full["now"]["entries"]) == (0, before + 1)
+    assert {**report, "before": 0, "now": 0} == {**full, "before": 0, "now": 0}
+    assert bundled.code == 2
+
+
 def test_a_head_that_this_log_never_had_is_a_finding(cli: Cli) -> None:
     """What this profile saw before must be in the log: exit 1, and the last line does not say verified."""
     cli.must("auditor", "audit", "checkpoint")

@@ -6,7 +6,7 @@ Nothing here imports grpc unless a server is asked: a bundle is verified with ne
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -17,6 +17,7 @@ from interlock.cli.run import Run  # noqa: TC001  # typer evaluates it
 
 if TYPE_CHECKING:
     from interlock.client.verify import Trust, VerifyReport
+    from interlock.client.verify.report import Counts
     from interlock.proofs.note import Checkpoint
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -42,19 +43,25 @@ def verify(
         bool, typer.Option("--accept-asserted", help="Take the server's word where nobody signed.")
     ] = False,
     live: Annotated[bool, typer.Option("--live", help="The server's log, as without BUNDLE.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="From the first entry, also what was verified here before.")
+    ] = False,
 ) -> int:
     """Verify a whole log here: hashes, signatures, and every entry decided again. Exit 1 with findings.
 
     A BUNDLE is verified with no server and no network, against --key; without it the key and the founding that the
-    profile pins. Nothing else of the server or of the file is believed.
+    profile pins. Nothing else of the server or of the file is believed. A server's log is gone on from where the last
+    verification without findings ended, which is kept beside the profile.
     """
     if bundle is not None and live:
         raise typer.BadParameter("give a BUNDLE or --live, not both")
-    report = _verify_live(run, key, genesis, since_checkpoint, accept=accept_asserted) if bundle is None else None
-    if bundle is not None:
+    if bundle is not None and full:
+        raise typer.BadParameter("a BUNDLE is always judged in full: --full is for a server's log")
+    if bundle is None:
+        report = _verify_live(run, key, genesis, since_checkpoint, accept=accept_asserted, full=full)
+    else:
         trust = trust_of(run, key, genesis, since_checkpoint, accept=accept_asserted)
         report = _verify_file(run, bundle, trust)
-    assert report is not None  # noqa: S101  # one of the two
     tell(run, report)
     return ExitCode.DONE if report.verified else ExitCode.NO
 
@@ -111,12 +118,14 @@ def _write(out: Path, text: str) -> None:
         raise typer.BadParameter(f"{out} can't be written: {error.strerror}") from error
 
 
-def _verify_live(run: Run, key: str, genesis: str, since: Path | None, *, accept: bool) -> VerifyReport:
+def _verify_live(  # each is an option
+    run: Run, key: str, genesis: str, since: Path | None, *, accept: bool, full: bool
+) -> VerifyReport:
     with run.client() as client, run.terminal.progress("verifying") as progress:
         trust = replace(client.trust(), accept_asserted=accept)
         if key:
             trust = replace(trust, log_key=_key_of(key))
-        return client.verify(progress, _also(trust, genesis, since))
+        return client.verify(progress, _also(trust, genesis, since), full=full)
 
 
 def _verify_file(run: Run, bundle: Path, trust: Trust) -> VerifyReport:
@@ -204,10 +213,22 @@ def _show_report(run: Run, report: VerifyReport) -> None:
     for step in report.steps:
         mark = ("ok", "green") if step.passed else ("FAILED", "bold red")
         terminal.line(f"{step.number}. {step.name:<11} ", mark, f"  {step.detail}" if step.detail else "")
+    if report.before.entries:
+        terminal.line(f"judged before: {_in_words(report.before)}")
+        terminal.line(f"judged now:    {_in_words(report.now)}")
+    if report.anew:
+        terminal.line(f"judged from the first entry on: {report.anew}")
+    if report.not_kept:
+        terminal.line(f"not kept for the next time: {report.not_kept}")
     for finding in report.findings:
         where = f"entry {finding.position}" if finding.position >= 0 else "the log"
         terminal.line((f"{where}: ", "bold red"), (finding.code, "bold"), f" ({finding.step}): {finding.detail}")
     terminal.line((report.last_line, "bold green" if report.verified else "bold red"))
+
+
+def _in_words(counts: Counts) -> str:
+    steps = f"{counts.signed} loosening steps signed, {counts.asserted} asserted"
+    return f"{counts.entries} entries, {counts.sign_offs} statements, {steps}"
 
 
 def _report_json(report: VerifyReport) -> dict[str, object]:
@@ -222,6 +243,10 @@ def _report_json(report: VerifyReport) -> dict[str, object]:
         "sign_offs": report.sign_offs,
         "signed": report.signed,
         "asserted": report.asserted,
+        "before": asdict(report.before),
+        "now": asdict(report.now),
+        "anew": report.anew,
+        "not_kept": report.not_kept,
         "steps": [
             {"number": row.number, "name": row.name, "passed": row.passed, "detail": row.detail} for row in report.steps
         ],

@@ -14,6 +14,7 @@ from interlock.proofs.errors import ProofError
 from interlock.proofs.errors import RefusedError as ProofRefused
 
 if TYPE_CHECKING:
+    from interlock.client.verify import Finding
     from interlock.v1.audit_pb2 import ConsistencyProof, InclusionProof
 
 
@@ -86,3 +87,11 @@ def check_consistency(reply: ConsistencyProof, log_key: str) -> ProvenExtension:
         what = f"that {second.size} entries extend {first.size} is not proven: {refused}"
         raise UnprovenError(what, reason=refused.fault) from refused
     return ProvenExtension(first, second, hashes)
+
+
+def fork_finding(why: str, kept: str) -> Finding:
+    """Return the finding that two signed heads are not of one log; ``kept`` is the file that has both."""
+    from interlock.client.verify.report import LOG, Finding  # noqa: PLC0415  # replay brings all of the rules
+
+    where = f"; both are kept in {kept}" if kept else ""
+    return Finding("history", LOG, "LOG_FORKED", f"the head is not one of the log that was verified here: {why}{where}")

@@ -156,22 +156,29 @@ class Interlock:
         """Sign the withdrawal of one's own sign-off and send it. Raises RefusedError where there is none."""
         return self._desk.withdraw(change, request_id)
 
-    def verify(self, progress: Callable[[int, int], None] | None = None, trust: Trust | None = None) -> VerifyReport:
-        """Verify the whole log here, from its first byte; ``progress`` takes (entries done, entries in all).
+    def verify(
+        self,
+        progress: Callable[[int, int], None] | None = None,
+        trust: Trust | None = None,
+        *,
+        full: bool = False,
+    ) -> VerifyReport:
+        """Verify the whole log here; ``progress`` takes (entries done, entries in all).
 
-        ``trust`` is by default what the profile pins and has seen. A verified head is
-        remembered. Bad data gives findings; only a failing connection raises.
+        What this profile verified before, with no findings, is not read again: that the log goes on from there is part
+        of what is verified. ``full`` begins at the first byte. ``trust`` is by default what the profile pins and has
+        seen. A verified head is remembered. Bad data gives findings; only a failing connection raises.
         """
-        from interlock.client.verify import verify_log  # noqa: PLC0415  # replay brings all of the rules; few need it
+        from interlock.client.verify.live import LiveVerification  # noqa: PLC0415  # replay brings all of the rules
 
         text = self.audit.newest_note()
-        report = verify_log(self.audit.tail(), text, trust or self.trust(), progress)
+        with LiveVerification(self.profile.folder, text, trust or self.trust(), full=full) as verification:
+            report = verification.judge(self.audit.tail(verification.start - 1), progress)
         if report.verified:
             self.audit.remember(text)
-        elif any(finding.code == "LOG_FORKED" for finding in report.findings):
-            memory = self._transport.memory
-            memory.fork(memory.load().note, text, "two heads of the log disagree")
-        return report
+            return report
+        parted = self.audit.parted(verification.note, text, report)
+        return report if parted is None else report.also(parted)
 
     def export(
         self, path: Path, *, with_evidence: bool = False, progress: Callable[[int, int], None] | None = None

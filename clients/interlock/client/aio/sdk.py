@@ -167,22 +167,32 @@ class AsyncInterlock:
         return await self._desk.withdraw(change, request_id)
 
     async def verify(
-        self, progress: Callable[[int, int], None] | None = None, trust: Trust | None = None
+        self,
+        progress: Callable[[int, int], None] | None = None,
+        trust: Trust | None = None,
+        *,
+        full: bool = False,
     ) -> VerifyReport:
-        """Verify the whole log here, from its first byte; ``progress`` takes (entries done, entries in all).
+        """Verify the whole log here; ``progress`` takes (entries done, entries in all).
 
         The work is done in a thread, which calls ``progress``; one that is cancelled ends with the next entries.
-        ``trust`` is by default what the profile pins and has seen. A verified head is
-        remembered. Bad data gives findings; only a failing connection raises.
+        What this profile verified before, with no findings, is not read again: that the log goes on from there is part
+        of what is verified. ``full`` begins at the first byte. ``trust`` is by default what the profile pins and has
+        seen. A verified head is remembered. Bad data gives findings; only a failing connection raises.
         """
-        from interlock.client.verify import verify_log  # noqa: PLC0415  # replay brings all of the rules; few need it
+        from interlock.client.verify.live import LiveVerification  # noqa: PLC0415  # replay brings all of the rules
 
         text = await self.audit.newest_note()
-        async with aclosing(_Bridge(self.audit.tail())) as records:
-            report = await asyncio.to_thread(verify_log, records, text, trust or self.trust(), progress)
+        known, folder = trust or self.trust(), self.profile.folder
+        verification = await asyncio.to_thread(LiveVerification, folder, text, known, full=full)
+        with verification:
+            async with aclosing(_Bridge(self.audit.tail(verification.start - 1))) as records:
+                report = await asyncio.to_thread(verification.judge, records, progress)
         if report.verified:
             self.audit.remember(text)
-        return report
+            return report
+        parted = await self.audit.parted(verification.note, text, report)
+        return report if parted is None else report.also(parted)
 
     async def export(
         self, path: Path, *, with_evidence: bool = False, progress: Callable[[int, int], None] | None = None

@@ -6,6 +6,17 @@
 
 from interlock.client.verify.bundle import verify_bundle
 from interlock.client.verify.procedure import verify_log
-from interlock.client.verify.report import BUNDLE_STEPS, LOG, STEPS, Finding, Step, Trust, VerifyReport
+from interlock.client.verify.report import BUNDLE_STEPS, LOG, STEPS, Counts, Finding, Step, Trust, VerifyReport
 
-__all__ = ["BUNDLE_STEPS", "LOG", "STEPS", "Finding", "Step", "Trust", "VerifyReport", "verify_bundle", "verify_log"]
+__all__ = [
+    "BUNDLE_STEPS",
+    "LOG",
+    "STEPS",
+    "Counts",
+    "Finding",
+    "Step",
+    "Trust",
+    "VerifyReport",
+    "verify_bundle",
+    "verify_log",
+]

@@ -39,12 +39,16 @@ class Text(Protocol):
 
 @dataclass(slots=True)
 class Objects:
-    """The objects that come with the entry being judged, and which of them it asked for."""
+    """The objects that come with the entry being judged, and which of them it asked for.
+
+    ``packs`` are all that ever came, by their digests: whoever goes on from here needs the policy again.
+    """
 
     found: dict[bytes, bytes] = field(default_factory=dict)
     asked: set[bytes] = field(default_factory=set)
     used: int = 0
     given: int = 0
+    packs: dict[bytes, bytes] = field(default_factory=dict)
 
     def load(self, objects: Sequence[bytes]) -> None:
         """Take the objects of the next entry. A pack is named by the digest of its files, not of what carries them."""
@@ -54,9 +58,10 @@ class Objects:
         for item in objects:
             self.found[hashlib.sha256(item).digest()] = item
             try:
-                self.found[pack_digest(codec.decode_pack(item))] = item
+                pack = pack_digest(codec.decode_pack(item))
             except (codec.CodecError, PackError):
                 continue
+            self.found[pack] = self.packs[pack] = item
 
     def resolve(self, digest: bytes) -> bytes:
         """Return an object by its digest. Raises LookupError."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
@@ -19,7 +20,8 @@ from interlock.statemachine import snapshot
 from interlock.statemachine.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
 K = TypeVar("K", str, bytes, int)
 V = TypeVar("V")
@@ -57,7 +59,8 @@ class Fold:
 
     def __init__(self, *, in_memory: bool = False) -> None:
         self._in_memory = in_memory
-        self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, gone when it is closed
+        # A temporary file, gone when it is closed. One thread at a time uses it, not always the one that made it.
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("BEGIN")  # and no end: nobody else reads it, and nothing of it outlives this
@@ -83,6 +86,40 @@ class Fold:
         """Return the same state with what piled up put on disk. Earlier states must not be used any more."""
         if self._in_memory or state.size % SETTLE_EVERY:
             return state
+        return self._settled(state)
+
+    def keep(self, state: State, path: Path) -> tuple[State, list[r.Resource]]:
+        """Write to a new file what is on disk, all of it; return the state, and the resources that stay in memory.
+
+        The state's other maps are the caller's to keep: they are all in memory. `resume` takes both back.
+        """
+        self._put_documents()
+        settled = self._settled(state)
+        self._database.execute("COMMIT")
+        with closing(sqlite3.connect(path, isolation_level=None)) as target:
+            self._database.backup(target)
+        self._database.execute("BEGIN")
+        return settled, list(cast("Spilled[str, r.Resource]", settled.items).recent.values())
+
+    def resume(self, path: Path, warm: Iterable[r.Resource], others: Mapping[str, Any]) -> State:
+        """Return the state of a fold that was kept: its file, its resources in memory, its other fields by name.
+
+        Raises sqlite3.Error for a file that is no such thing.
+        """
+        self._database.execute("COMMIT")
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as source:
+            source.backup(self._database)
+        self._database.execute("BEGIN")
+        maps: dict[str, Any] = {name: Spilled(table, Map()) for name, table in self._tables.items()}
+        maps["items"] = Spilled(self._tables["items"], Map({item.name: item for item in warm}))
+        return _SpilledState(**{**others, **maps})
+
+    @property
+    def on_disk(self) -> frozenset[str]:
+        """The fields of a state that are on disk."""
+        return frozenset(self._tables)
+
+    def _settled(self, state: State) -> State:
         maps: dict[str, Any] = {name: getattr(state, name).settled() for name in self._tables}
         return replace(state, **maps)
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 from interlock.client.verify.consent import Consent
 from interlock.client.verify.digests import Documents, Objects, Texts
 from interlock.client.verify.fold import Fold
-from interlock.client.verify.report import LOG, STEPS, Finding, Step, VerifyReport
+from interlock.client.verify.report import LOG, STEPS, Counts, Finding, Step, VerifyReport
 from interlock.client.verify.roots import Roots
 from interlock.proofs import merkle, note
 from interlock.proofs.errors import RefusedError
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from interlock.client.verify.digests import Text
     from interlock.client.verify.report import Progress, Trust
-    from interlock.statemachine.decide import Accepted
     from interlock.statemachine.entry import Entry
     from interlock.statemachine.policy.model import Policy
+    from interlock.statemachine.resources import Log
     from interlock.statemachine.state import State
 
     Visit = Callable[[Entry, State, Policy | None], None]
@@ -69,14 +69,7 @@ def verify_log(
     """
     with Procedure(trust) as procedure:
         procedure.open_head(checkpoint_note)
-        for record in records:
-            if procedure.frontier.size == procedure.size:
-                break
-            procedure.take(record.entry, record.objects)
-            if progress is not None:
-                progress(procedure.frontier.size, procedure.size)
-        procedure.close()
-        return procedure.report(STEPS)
+        return procedure.judge(records, progress)
 
 
 @dataclass(slots=True)
@@ -91,6 +84,7 @@ class Procedure:
     checkpoints: int = 0
     genesis: bytes = b""
     sign_offs: int = 0
+    before: Counts = field(default_factory=Counts)
     objects: Objects = field(default_factory=Objects)
     texts: Texts = field(default_factory=Texts)
     consent: Consent = field(default_factory=Consent)
@@ -112,6 +106,9 @@ class Procedure:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
         """Give the temporary files back."""
         self.roots.close()
         self.fold.close()
@@ -120,6 +117,20 @@ class Procedure:
     def size(self) -> int:
         """How many entries the checkpoint covers; 0 where there is none to believe."""
         return self.head.size if self.head is not None else 0
+
+    @property
+    def counts(self) -> Counts:
+        """How much was judged, by this verification and by those that it goes on from."""
+        return Counts(
+            entries=self.frontier.size,
+            sign_offs=self.sign_offs,
+            signed=self.consent.signed,
+            asserted=self.consent.asserted,
+            objects=self.objects.used,
+            texts_given=self.texts.given,
+            texts_withheld=self.texts.withheld,
+            documents=self.documents.recorded,
+        )
 
     def find(self, step: str, position: int, code: str, detail: str) -> None:
         """Note a finding."""
@@ -137,6 +148,28 @@ class Procedure:
             detail = f"{self.head.size} entries, but {self.trust.least_size} were seen before"
             self.find("checkpoint", LOG, "LOG_ROLLED_BACK", detail)
 
+    def go_on(self, before: Counts, frontier: merkle.Frontier, state: State, policy: Policy) -> None:
+        """Stand where a verification without findings ended; fold and roots are there already. After `open_head`."""
+        self.before, self.frontier = before, frontier
+        self.replay.state, self.replay.policy = state, policy
+        self.sign_offs = before.sign_offs
+        self.consent.signed, self.consent.asserted = before.signed, before.asserted
+        self.objects.used = before.objects
+        self.texts.given, self.texts.withheld = before.texts_given, before.texts_withheld
+        self.documents.recorded = before.documents
+        self._check_genesis(state.log)  # the pins may be others than they were
+
+    def judge(self, records: Iterable[Record], progress: Progress | None) -> VerifyReport:
+        """Take the entries of a stream, up to the head, and close."""
+        for record in records:
+            if self.frontier.size >= self.size:
+                break
+            self.take(record.entry, record.objects)
+            if progress is not None:
+                progress(self.frontier.size, self.size)
+        self.close()
+        return self.report(STEPS)
+
     def take(self, data: bytes, objects: Sequence[bytes], texts: Sequence[Text] = ()) -> None:
         """Steps 2 to 8 for one entry, in the order of the log."""
         position = self.frontier.size
@@ -151,7 +184,7 @@ class Procedure:
             self.find("replay", position, found.code, found.detail)
             return
         if position == 0:
-            self._check_genesis(accepted)
+            self._check_genesis(accepted.state.log)
         self._check_heads(accepted.entry)
         self.consent.take(accepted)
         if not self.objects.settle():
@@ -221,6 +254,8 @@ class Procedure:
                 for number, name in enumerate(steps, start=1)
             ),
             findings=tuple(self.findings),
+            before=self.before,
+            now=self.counts.less(self.before),
         )
 
     def _find_digest(self, position: int, code: str, detail: str) -> None:
@@ -231,9 +266,9 @@ class Procedure:
             "history", LOG, "LOG_FORKED", f"the head of {size} entries that was signed before is none of this log"
         )
 
-    def _check_genesis(self, accepted: Accepted) -> None:
+    def _check_genesis(self, log: Log) -> None:
         """Step 2."""
-        log, trust = accepted.state.log, self.trust
+        trust = self.trust
         self.genesis = log.genesis_digest
         if trust.genesis_digest not in {b"", log.genesis_digest}:
             detail = f"its digest is {log.genesis_digest.hex()}, pinned is {trust.genesis_digest.hex()}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Final, TypeAlias
 
 from interlock.proofs import note
@@ -63,11 +63,31 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How much was judged: entries, statements signed, loosening steps, and what entries name by digest."""
+
+    entries: int = 0
+    sign_offs: int = 0
+    signed: int = 0
+    asserted: int = 0
+    objects: int = 0
+    texts_given: int = 0
+    texts_withheld: int = 0
+    documents: int = 0
+
+    def less(self, before: Counts) -> Counts:
+        """Return what came after ``before``."""
+        return Counts(*(getattr(self, item.name) - getattr(before, item.name) for item in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
 class VerifyReport:
     """The outcome. ``root`` is the recomputed one over ``entries``; only without findings is the log verified.
 
     ``signed`` and ``asserted`` count the loosening transitions: those whose sign-offs were verified against keys of a
-    countersigned founding, and those that rest on the server's word.
+    countersigned founding, and those that rest on the server's word. ``before`` is what an earlier verification of this
+    log judged here, ``now`` what this one did; ``anew`` says why one that was kept was of no use,
+    ``not_kept`` why this one could not be kept for the next.
     """
 
     entries: int
@@ -81,6 +101,15 @@ class VerifyReport:
     asserted: int
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...]
+    before: Counts = Counts()
+    now: Counts = Counts()
+    anew: str = ""
+    not_kept: str = ""
+
+    def also(self, finding: Finding) -> VerifyReport:
+        """Return the report with one finding more."""
+        steps = (replace(row, passed=False, detail="") if row.name == finding.step else row for row in self.steps)
+        return replace(self, findings=(*self.findings, finding), steps=tuple(steps))
 
     @property
     def verified(self) -> bool:

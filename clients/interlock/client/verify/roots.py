@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from typing import TYPE_CHECKING, BinaryIO
 
 from interlock.proofs import merkle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _WAITING = 1024
 
@@ -31,6 +36,18 @@ class Roots:
             return self._waiting[at] if at < len(self._waiting) else b""
         self._file.seek(size * merkle.HASH_BYTES)
         return self._file.read(merkle.HASH_BYTES)
+
+    def copy_to(self, file: BinaryIO) -> None:
+        """Write all of them to a file, from size 0 on."""
+        self._flush()
+        self._file.seek(0)
+        shutil.copyfileobj(self._file, file)
+
+    def put_all(self, chunks: Iterator[bytes]) -> None:
+        """Take all that `copy_to` wrote, in place of what is here."""
+        self._file.seek(0)
+        self._size = sum(map(self._file.write, chunks)) // merkle.HASH_BYTES
+        self._waiting.clear()
 
     def close(self) -> None:
         """Give the disk back."""

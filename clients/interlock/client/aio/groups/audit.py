@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING
 
 from interlock.client import names
 from interlock.client.aio.groups.base import AsyncGroup
-from interlock.client.errors import RollbackError, UnavailableError, UnprovenError
+from interlock.client.errors import ForkError, InterlockError, RollbackError, UnavailableError, UnprovenError
 from interlock.client.groups.audit import PastState
 from interlock.client.groups.base import AsOf, put_as_of, put_time
-from interlock.client.proving import SignedCheckpoint, check_consistency, check_inclusion, open_signed
+from interlock.client.proving import (
+    SignedCheckpoint,
+    check_consistency,
+    check_inclusion,
+    fork_finding,
+    open_signed,
+)
 from interlock.proofs import merkle
 from interlock.proofs.errors import ProofError
 from interlock.v1 import audit_pb2, audit_pb2_grpc
@@ -22,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import datetime
 
-    from interlock.client.errors import InterlockError
     from interlock.client.memory import Seen
     from interlock.client.proving import ProvenEntry, ProvenExtension
+    from interlock.client.verify import Finding, VerifyReport
     from interlock.v1.audit_pb2 import EntryRecord, ExportBundleChunk
 
 
@@ -201,6 +207,25 @@ class AsyncAudit(AsyncGroup):
         head = open_signed(text, self._log_key)
         self._transport.memory.check_checkpoint(head.size, head.root, head.note)
         return head
+
+    async def parted(self, verified: str, text: str, report: VerifyReport) -> Finding | None:
+        """Keep two signed heads of which the report shows that they are not of one log, as proof of the fork.
+
+        ``verified`` is the head up to which an earlier verification was gone on from, empty for none: where what came
+        after it does not give the root of ``text``, the server is asked to show that one extends the other.
+        """
+        memory, codes = self._transport.memory, {finding.code for finding in report.findings}
+        if "LOG_FORKED" in codes:
+            memory.fork(memory.load().note, text, "two heads of the log disagree")
+            return None
+        if not verified or "ROOT_MISMATCH" not in codes:
+            return None
+        try:
+            await self.prove_extension(open_signed(verified, self._log_key), open_signed(text, self._log_key))
+        except InterlockError as error:
+            kept = error.kept if isinstance(error, ForkError) else memory.fork(verified, text, "not shown").kept
+            return fork_finding(str(error), kept)
+        return None  # one extends the other: what was sent is not what was signed
 
     async def _join(self, before: Seen, head: SignedCheckpoint, asked_size: int) -> None:
         """Take the head of a proof: a newer one extends what was seen, an older one is extended by it."""
