@@ -6,18 +6,46 @@ frozen, and every later version must verify it.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from types import NoneType
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
+from interlock.statemachine import resources as r
+from interlock.statemachine import snapshot
 from tests.support.bundles import VKEY
 from tests.support.stories import whole_bundle, whole_trust
 
+FORMS: Final = "unreleased.forms"
 FOLDER: Final = Path(__file__).parent
 NAME: Final = "unreleased"
 
 
+def some(hint: Any) -> Any:  # noqa: ANN401  # any type that a field of a resource has
+    """Return a value of a field's type, the same each time."""
+    plain = {str: "word", int: 7, bool: True, bytes: b"\x01\xff"}
+    if hint in plain:
+        return plain[hint]
+    arguments = [argument for argument in get_args(hint) if argument not in {Ellipsis, NoneType}]
+    if get_origin(hint) is tuple:
+        return tuple(some(argument) for argument in arguments)
+    return some(arguments[0]) if arguments else a_resource(hint)
+
+
+def a_resource(kind: Any) -> Any:  # noqa: ANN401  # a resource, or a part of one
+    """Return a resource with something in every field."""
+    hints = get_type_hints(kind)
+    return kind(**{item.name: some(hints[item.name]) for item in fields(kind)})
+
+
+def forms() -> str:
+    """Return one resource of each kind in its canonical form, a line each: state digests are over these bytes."""
+    return "".join(snapshot.encode(a_resource(kind)).decode("ascii") + "\n" for kind in get_args(r.Resource))
+
+
 def main() -> None:
-    """Write bundle, key and the digest of the founding."""
+    """Write bundle, key, the digest of the founding, and the canonical forms."""
+    (FOLDER / FORMS).write_text(forms(), "ascii")
     (FOLDER / f"{NAME}.ilbundle").write_bytes(whole_bundle().data)
     (FOLDER / f"{NAME}.pub").write_text(f"{VKEY}\n", "ascii")
     (FOLDER / f"{NAME}.genesis").write_text(f"{whole_trust().genesis_digest.hex()}\n", "ascii")

@@ -150,6 +150,12 @@ class Decisions(RuleBasedStateMachine):
         shared: c.Command = c.GrantEvidenceAccess(name, f"principals/{self.person(data.draw)}")
         self.world.attempt(who, opened if kind is c.OpenEvidence else shared)
 
+    @rule()
+    def state_a_digest(self) -> None:
+        """The log states its digest; from here on a fold that was begun at it goes along."""
+        self.world.check_begun()
+        self.world.state_digest()
+
     @rule(data=DATA, model=st.sampled_from(MODELS), artifact=st.sampled_from(ARTIFACTS), lie=st.integers(0, 3))
     def record_a_decision(self, data: st.DataObject, model: str, artifact: str, lie: int) -> None:
         """The release tool has a decision recorded: the oracle's and no other."""
@@ -282,6 +288,7 @@ class Decisions(RuleBasedStateMachine):
         """Replay everything from bytes."""
         if hasattr(self, "world"):
             self.world.check_replay()
+            self.world.check_begun()
 
 
 class MinimalDecisions(Decisions):

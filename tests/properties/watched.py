@@ -6,7 +6,8 @@ every model, context and artifact · 4 walking the clock forward loosens nothing
 valid_until · 5 an applied change was signed over these very bytes and base, and its slots can be filled by people ·
 6 every deployment was recorded with the oracle's verdict, and exactly those that it denies are out of compliance ·
 7 the requirement tree is met where the verdict is ALLOW, and its unmet leaves and ends are the verdict's · 8 what a
-preview of a change says the verdicts would be is what they are once it is applied
+preview of a change says the verdicts would be is what they are once it is applied · 9 a fold that was begun at a
+state digest, out of canonical forms alone, gives the same entries and the same refusals, and ends in the same state
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from interlock.statemachine import codec
+from interlock.statemachine import codec, digest, snapshot
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of, evaluate
@@ -50,6 +51,8 @@ class WatchedWorld(World):
 
     oracle: Oracle = field(default_factory=lambda: Oracle({}))
     watch_verdicts: bool = True
+    begun: State | None = None
+    """The fold that was begun at the last state digest."""
 
     def watch(self, pack_yaml: bytes) -> None:
         """Begin to watch a founded world."""
@@ -62,6 +65,7 @@ class WatchedWorld(World):
     ) -> Accepted | Refused:
         """Do a command and check all that must hold after it."""
         before, entries = self.state, len(self.entries)
+        self._decide_as_begun(who, command, envelopes, instant)
         decided = World.attempt(self, who, command, envelopes=envelopes, instant=instant)
         if not self.oracle.pack:
             return decided
@@ -78,6 +82,36 @@ class WatchedWorld(World):
             if self.watch_verdicts:
                 self.check_verdicts()
         return decided
+
+    def state_digest(self) -> None:
+        """Have the digest of the fold stated, and begin a fold at it."""
+        self.begun = None
+        rows = [(name, at, snapshot.encode(self.state.items[name])) for name, at in self.state.positions.items()]
+        begun = [(name, at, snapshot.decode(data)) for name, at, data in rows]
+        size, time = self.state.size, self.state.time
+        stated = self.attempt(c.SYSTEM, digest.digest_of(self.state))
+        assert not isinstance(stated, Refused)
+        self.begun = snapshot.rebuild(begun, size=size, time=time).after_entry(stated.entry.time)
+
+    def _decide_as_begun(
+        self, who: str | c.Actor, command: c.Command, envelopes: tuple[bytes, ...], instant: int | None
+    ) -> None:
+        """Decide in the fold that was begun at a digest too: the same entry comes of it, or the same refusal."""
+        if self.begun is None:
+            return
+        other = World(self.policy, self.cast, self.begun, self.now)
+        decided = other.decide(who, command, envelopes=envelopes, instant=instant)
+        whole = self.decide(who, command, envelopes=envelopes, instant=instant)
+        if isinstance(whole, Refused):
+            assert decided == whole
+            return
+        assert not isinstance(decided, Refused)
+        assert decided.entry == whole.entry
+        self.begun = decided.state
+
+    def check_begun(self) -> None:
+        """Compare the two folds whole, every index of them."""
+        assert self.begun is None or self.begun == self.state
 
     def questions(self) -> Iterator[tuple[str, str, str]]:
         """Yield every (model, context, artifact) worth asking about, unknown ones too."""

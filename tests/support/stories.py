@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, get_args
 
 from interlock.statemachine import commands as c
-from interlock.statemachine import drafting, rules, verdicts
+from interlock.statemachine import digest, drafting, rules, verdicts
 from interlock.statemachine import entry as e
 from interlock.statemachine import firings as f
 from interlock.statemachine.changes import content_of
@@ -87,6 +87,7 @@ def every_command() -> World:
     sign(world, "owner-a", rule_out)
     sign(world, "reviewer-a", rule_out)
     _decide(world)
+    world.must(c.SYSTEM, digest.digest_of(world.state))
     return world
 
 

@@ -22,6 +22,7 @@ from interlock.service.keyfiles import KeyFileError, is_encrypted, load_signing_
 from interlock.service.ledger.checkpoints import CheckpointSigner
 from interlock.service.ledger.committer import Committer
 from interlock.service.ledger.cosigning import load_witnesses
+from interlock.service.ledger.digests import Digests
 from interlock.service.ledger.highwater import HighWaterMark
 from interlock.service.ledger.policies import Policies
 from interlock.service.ledger.startup import EmptyLogError, LogUnreadableError, open_log
@@ -59,6 +60,7 @@ class Runtime:
     metrics: Metrics
     store: Store
     committer: Committer
+    digests: Digests
     blobs: Blobs
     sessions: Sessions
     sign_in: SignIn
@@ -151,8 +153,11 @@ async def _open(
     decision_key = _load_decision_key(config, passphrase, opened.head.view.state.log.decision_key)
     committer = Committer(store, opened, clock=clock, policies=policies, mark=mark, signer=signer, log=log)
     committer.start()
+    digests = Digests(committer, store, log, config.state_digest_entries)
     metrics.registry.register(Deployed(lambda: committer.view, committer.instant))
     stack.push_async_callback(committer.close)
+    digests.start()
+    stack.push_async_callback(digests.close)
     forward = ForwardClock(clock, lambda: committer.view.state.time)
     with store.reading() as connection:
         saved = load_sessions(connection, forward.now_us())
@@ -169,6 +174,7 @@ async def _open(
         metrics=metrics,
         store=store,
         committer=committer,
+        digests=digests,
         blobs=open_blobs(config.evidence, rng),
         sessions=sessions,
         sign_in=SignIn(

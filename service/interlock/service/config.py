@@ -86,6 +86,11 @@ class Config:
         "A stream whose reader does not take a message for so long is ended; it can be gone on with.", default=30.0
     )
     deadline_seconds: float = _key("Deadline of a unary call whose caller sets none.", default=60.0)
+    state_digest_entries: int = _key(
+        "The server states a digest of the log's whole state in the log after so many entries, or as many as there are "
+        "resources where those are more. 0: only where an export needs one.",
+        default=1000,
+    )
     drain_seconds: float = _key("On SIGTERM, how long running calls may take to finish.", default=10.0)
 
     @property
@@ -214,6 +219,7 @@ def _check(config: Config) -> None:
         ("upload_idle_seconds", lambda: config.upload_idle_seconds > 0, "positive"),
         ("stream_write_seconds", lambda: config.stream_write_seconds > 0, "positive"),
         ("deadline_seconds", lambda: config.deadline_seconds > 0, "positive"),
+        ("state_digest_entries", lambda: config.state_digest_entries >= 0, "not negative"),
         ("drain_seconds", lambda: config.drain_seconds >= 0, "not negative"),
     )
     for key, holds, wanted in checks:

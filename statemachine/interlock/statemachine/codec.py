@@ -60,6 +60,7 @@ _COMMAND_ARMS: Mapping[type, str] = {
     c.OpenEvidence: "open_evidence",
     c.AttemptRefused: "attempt_refused",
     c.RecordDecision: "record_decision",
+    c.StateDigest: "state_digest",
 }
 _COMMANDS: Mapping[str, type] = {arm: kind for kind, arm in _COMMAND_ARMS.items()}
 _ENUM = 14  # FieldDescriptor.TYPE_ENUM
@@ -331,6 +332,11 @@ def content_digests(data: bytes) -> tuple[bytes, ...]:
     command = getattr(message.command, arm) if arm else None
     digest = getattr(command, "content_digest", b"")
     return (digest,) if digest else ()
+
+
+def is_state_digest(data: bytes) -> bool:
+    """Say whether an entry states the digest of the fold. Raises CodecError for bytes that are no entry."""
+    return bool(_parse(ledger_pb2.LedgerEntry, data, "the entry").command.HasField("state_digest"))
 
 
 def decode_content(data: bytes) -> e.Content:

@@ -7,7 +7,7 @@ fires is in ``firings.py``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from interlock.statemachine.firings import Firing
@@ -163,6 +163,14 @@ class RecordDecision:
     statement_digest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class StateDigest:
+    """The digest of the fold before this entry: its root, and how many resources it is over (``digest.py``)."""
+
+    root: bytes
+    resources: int
+
+
 Command = (
     Genesis
     | CloseGenesis
@@ -182,7 +190,11 @@ Command = (
     | OpenEvidence
     | AttemptRefused
     | RecordDecision
+    | StateDigest
 )
+
+UNCOMMANDED: Final = (Genesis, CloseGenesis, StateDigest)
+"""The commands that nobody gave: the log's own, by ``SYSTEM``. A closed list; after the founding none loosens."""
 
 
 @dataclass(frozen=True, slots=True)

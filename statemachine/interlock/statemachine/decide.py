@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from interlock.statemachine import authority, consent, documents, forms, genesis, lifecycle, verdicts
+from interlock.statemachine import authority, consent, digest, documents, forms, genesis, lifecycle, verdicts
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
@@ -110,10 +110,13 @@ def _check_facts(state: State, command: c.Command, facts: c.Facts) -> Refused | 
 
 
 def _check_actor(state: State, command: c.Command, actor: c.Actor, instant: int) -> Refused | None:
-    """Refuse an actor who is not active; only the founding is the system's own."""
-    if isinstance(command, c.Genesis | c.CloseGenesis):
+    """Refuse an actor who is not active; the system has a closed list of commands of its own, and no other."""
+    if isinstance(command, c.UNCOMMANDED):
         if actor == c.SYSTEM:
             return None
+        if isinstance(command, c.StateDigest):
+            wish = f"{c.SYSTEM.principal}: nobody commands it"
+            return refused(RefusalKind.NOT_ALLOWED, Code.RIGHT_MISSING, wish, actor.principal[:200], "log")
         return genesis.no(c.SYSTEM.principal, actor.principal)
     return authority.check_actor(state, actor, instant)
 
@@ -194,5 +197,7 @@ def transact(turn: Turn, state: State, command: c.Command) -> Moved | Refused:  
             return Moved(state)
         case c.RecordDecision():
             return verdicts.record(turn, state, command)
+        case c.StateDigest():
+            return digest.record(state, command)
         case _:
             assert_never(command)

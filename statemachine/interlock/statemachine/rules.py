@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 
+from interlock.statemachine import commands, snapshot
 from interlock.statemachine.machines import tables
 from interlock.statemachine.triggers import DIRECTIONS, RESERVED
 from interlock.statemachine.unmet import Code
@@ -38,7 +39,10 @@ class Rules:
 
 
 def manifest() -> str:
-    """Return the manifest of these rules: machines, edges, directions, ALLOW rule, reason codes."""
+    """Return the manifest of these rules: machines, edges, directions, ALLOW rule, reason codes.
+
+    The shapes of resources belong to it: a state digest is over their canonical form.
+    """
     lines = [f"interlock rules {VERSION}", "", "[directions]"]
     lines += [f"{trigger.value} {direction.value}" for trigger, direction in DIRECTIONS.items()]
     lines += ["", "[reserved]"]
@@ -55,6 +59,12 @@ def manifest() -> str:
         "J(m) -- level.raise[K(n)] -> K(n)  where n > m",
         "J(m) -- level.lower[K(n)] -> K(n)  where n < m",
         "provisional(n) -- level.confirm -> confirmed(n)",
+        "",
+        "[state]",
+        *snapshot.SHAPES,
+        "",
+        "[uncommanded]",
+        *(kind.__name__ for kind in commands.UNCOMMANDED),
         "",
         "[allow]",
         *ALLOW_RULE,

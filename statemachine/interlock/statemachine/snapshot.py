@@ -136,11 +136,17 @@ _FORMS: Final = {kind.__name__: _record(kind) for kind in get_args(r.Resource)}
 _TEXT: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
 
 
+SHAPES: Final = tuple(
+    f"{kind.__name__}:{item.name}:{item.type}"
+    for kind in (*get_args(r.Resource), r.Artifact, r.Credential, r.SignOff)
+    for item in fields(kind)
+)
+"""Every field of every resource, in the order in which the canonical form has them."""
+
+
 def _fold_version() -> int:
     """Return a number that moves with the shape of any resource, 31 bits of a digest."""
-    kinds = (*get_args(r.Resource), r.Artifact, r.Credential, r.SignOff)
-    shapes = [f"{kind.__name__}:{item.name}:{item.type}" for kind in kinds for item in fields(kind)]
-    digest = hashlib.sha256("\n".join((str(_LOGIC), *shapes)).encode()).digest()
+    digest = hashlib.sha256("\n".join((str(_LOGIC), *SHAPES)).encode()).digest()
     return int.from_bytes(digest[:4]) >> 1
 
 

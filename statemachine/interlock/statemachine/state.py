@@ -16,7 +16,7 @@ from interlock.statemachine import resources as r
 from interlock.statemachine.names import number_of, obligation_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 R = TypeVar("R", bound=r.Resource)
 EVERYTHING = "-"
@@ -81,6 +81,10 @@ class State:
     def all_of(self, kind: type[R]) -> Iterator[R]:
         """Every resource of a kind, in no particular order."""
         return (item for item in self.items.values() if isinstance(item, kind))
+
+    def in_order(self, encode: Callable[[r.Resource], bytes]) -> Iterator[tuple[str, bytes]]:
+        """Every resource's name and its form, by name; ``encode`` gives a resource's form."""
+        return ((name, encode(self.items[name])) for name in sorted(self.items))
 
     def position(self, name: str) -> int:
         """Position of the last entry that wrote ``name``; -1 for none."""

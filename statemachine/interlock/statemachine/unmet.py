@@ -103,6 +103,7 @@ class Code(StrEnum):
     GRANT_EXPIRED = "GRANT_EXPIRED"
     GENESIS = "GENESIS"
     TIME_ORDER = "TIME_ORDER"
+    STATE_DIGEST = "STATE_DIGEST"
 
 
 class RefusalKind(StrEnum):

@@ -45,6 +45,7 @@ COMMANDS: dict[type, c.Command] = {
         c.OpenEvidence("evidence/1"),
         c.AttemptRefused("m", b"d", ("A", "B")),
         c.RecordDecision(model="models/m", context="api", artifact="s", allowed=True, statement_digest=b"d"),
+        c.StateDigest(b"r", 2**40),
     )
 }
 TYPES = {

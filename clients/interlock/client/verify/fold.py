@@ -11,6 +11,7 @@ import sqlite3
 from collections import OrderedDict
 from contextlib import closing
 from dataclasses import dataclass, replace
+from heapq import merge
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from immutables import Map
@@ -49,6 +50,12 @@ class _SpilledState(State):
         items = cast("Spilled[str, r.Resource]", self.items)
         rows = items.values() if issubclass(kind, _COLD) else items.recent.values()
         return (item for item in rows if isinstance(item, kind))
+
+    def in_order(self, encode: Callable[[r.Resource], bytes]) -> Iterator[tuple[str, bytes]]:
+        """Every resource's name and its form, by name; those on disk are there in their form already."""
+        items = cast("Spilled[str, r.Resource]", self.items)
+        recent = ((name, encode(items.recent[name])) for name in sorted(items.recent))
+        return merge(recent, items.stored())
 
 
 class Fold:
@@ -188,6 +195,10 @@ class _Table(Generic[K, V]):
         for key, value in self._database.execute(self._all):
             yield key, self._read(value)
 
+    def stored(self) -> Iterator[tuple[K, Any]]:
+        """Yield all that is stored in the order of the keys (text in UTF-8's, as by code points), not read."""
+        return iter(self._database.execute(f"{self._all} ORDER BY key"))
+
     def _keep(self, key: K, value: V) -> None:
         self._used[key] = value
         self._used.move_to_end(key)
@@ -230,6 +241,10 @@ class Spilled(Generic[K, V]):
         """Yield keys with values, in no particular order."""
         yield from self.recent.items()
         yield from ((key, value) for key, value in self._table.rows() if key not in self.recent)
+
+    def stored(self) -> Iterator[tuple[K, Any]]:
+        """Yield what is on disk and was not set again, in the order of the keys, each value as it is stored."""
+        return ((key, value) for key, value in self._table.stored() if key not in self.recent)
 
     def values(self) -> Iterator[V]:
         """Yield values."""
