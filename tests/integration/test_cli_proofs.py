@@ -14,8 +14,8 @@ import pytest
 
 from interlock.client.profile import load_profile
 from interlock.client.witness import create_witness
-from interlock.proofs import cosignature, merkle, note
-from interlock.v1 import audit_pb2
+from interlock.proofs import bundle, cosignature, merkle, note
+from interlock.v1 import audit_pb2, bundle_pb2
 from tests.integration.cli_runner import Cli, Outcome, command_line
 from tests.support.people import People, refused
 from tests.support.server import ServerThread, copy_of
@@ -107,6 +107,55 @@ def test_a_consistency_proof_is_printed_as_rfc_6962_names_it(cli: Cli) -> None:
 
     assert (proof["first"], proof["second"], older.size, newer.size) == (1, 3, 1, 3)
     merkle.verify_consistency(1, 3, unpacked(proof["consistency"]), older.root, newer.root)
+
+
+def test_a_bundle_brings_its_witnesses_along(cli: Cli, place: Path, witness_key: str) -> None:
+    """The head and the heads before with their cosignatures; a reader counts those of the witnesses it was told of."""
+    cosign(cli, place)
+    cli.must("owner", "hold", "place", "m")
+    cosign(cli, place)
+    out, stranger = str(cli.folder / "w.ilbundle"), cosignature.WitnessKey("other.example", log_of(cli).public_key)
+    cli.must("auditor", "audit", "export", "--out", out)
+    key = cli.file("log.pub", cli.must("auditor", "audit", "key").out)
+    both = cli.file("keys", f"# those we rely on\n{witness_key}\n{stranger.vkey}\n")
+    verify = ("audit", "verify", out, "--key", key)
+
+    report = cli.must("nobody", *verify, "--witness", witness_key, "--json").json
+    live = cli.must("auditor", "audit", "verify", "--witness", witness_key, "--json").json
+    one_of_two = cli.must("nobody", *verify, "--witness", both, "--witnesses", "1").out
+    both_of_two = cli("nobody", *verify, "--witness", both, "--json")
+    with Path(out).open("rb") as file:
+        notes = [
+            bundle_pb2.BundleCheckpoint.FromString(segment.data).note
+            for segment in bundle.read_segments(file.read)
+            if segment.kind in {bundle.Kind.HEAD, bundle.Kind.CHECKPOINT}
+        ]
+
+    assert report["witnessed"] == live["witnessed"] == [NAME]
+    assert f"1 of 2 witnesses ({NAME})" in one_of_two
+    assert both_of_two.code == 1
+    assert [row["code"] for row in both_of_two.json["findings"]] == ["COSIGNATURES_MISSING"]
+    assert sum(NAME in text for text in notes) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--witnesses", "1"),
+        ("--witness", "nonsense+key"),
+        ("--witness", "no-such-file"),
+        ("--witness", "KEY", "--witnesses", "2"),
+        ("--witness", "KEY", "--witness", "KEY", "--witnesses", "2"),
+    ],
+    ids=" ".join,
+)
+def test_witnesses_that_can_not_be_counted_are_a_usage_error(
+    cli: Cli, witness_key: str, words: tuple[str, ...]
+) -> None:
+    """No keys, none that is one, fewer than are asked for; who is named twice is one."""
+    given = [word.replace("KEY", witness_key) for word in words]
+
+    assert cli("auditor", "audit", "verify", *given).code == 2
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import typer
 
 from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run  # noqa: TC001  # typer evaluates it
+from interlock.cli.witness_keys import LeastOption, WitnessOption, with_witnesses
 
 if TYPE_CHECKING:
     from interlock.client.verify import Trust, VerifyReport
@@ -46,6 +47,8 @@ def verify(
     full: Annotated[
         bool, typer.Option("--full", help="From the first entry, also what was verified here before.")
     ] = False,
+    witness: WitnessOption = None,
+    witnesses: LeastOption = None,
 ) -> int:
     """Verify a whole log here: hashes, signatures, and every entry decided again. Exit 1 with findings.
 
@@ -57,11 +60,15 @@ def verify(
         raise typer.BadParameter("give a BUNDLE or --live, not both")
     if bundle is not None and full:
         raise typer.BadParameter("a BUNDLE is always judged in full: --full is for a server's log")
+    given = witness or ()
     if bundle is None:
-        report = _verify_live(run, key, genesis, since_checkpoint, accept=accept_asserted, full=full)
+        with run.client() as client, run.terminal.progress("verifying") as progress:
+            trust = replace(client.trust(), accept_asserted=accept_asserted)
+            trust = _also(replace(trust, log_key=_key_of(key)) if key else trust, genesis, since_checkpoint)
+            report = client.verify(progress, with_witnesses(trust, given, witnesses), full=full)
     else:
         trust = trust_of(run, key, genesis, since_checkpoint, accept=accept_asserted)
-        report = _verify_file(run, bundle, trust)
+        report = _verify_file(run, bundle, with_witnesses(trust, given, witnesses))
     tell(run, report)
     return ExitCode.DONE if report.verified else ExitCode.NO
 
@@ -116,16 +123,6 @@ def _write(out: Path, text: str) -> None:
         out.write_text(text, "ascii")
     except OSError as error:
         raise typer.BadParameter(f"{out} can't be written: {error.strerror}") from error
-
-
-def _verify_live(  # each is an option
-    run: Run, key: str, genesis: str, since: Path | None, *, accept: bool, full: bool
-) -> VerifyReport:
-    with run.client() as client, run.terminal.progress("verifying") as progress:
-        trust = replace(client.trust(), accept_asserted=accept)
-        if key:
-            trust = replace(trust, log_key=_key_of(key))
-        return client.verify(progress, _also(trust, genesis, since), full=full)
 
 
 def _verify_file(run: Run, bundle: Path, trust: Trust) -> VerifyReport:
@@ -243,6 +240,7 @@ def _report_json(report: VerifyReport) -> dict[str, object]:
         "sign_offs": report.sign_offs,
         "signed": report.signed,
         "asserted": report.asserted,
+        "witnessed": list(report.witnessed),
         "before": asdict(report.before),
         "now": asdict(report.now),
         "anew": report.anew,

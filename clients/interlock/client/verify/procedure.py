@@ -1,6 +1,7 @@
 """The procedure, step by step; the same for a live log and for a bundle.
 
- 1. checkpoint   the tree head is signed by the pinned log key, and no smaller than what was seen before
+ 1. checkpoint   the tree head is signed by the pinned log key, cosigned by as many trusted witnesses as are asked for,
+                 and no smaller than what was seen before
  2. genesis      the founding document is the pinned one, of the pinned log and key
  3. tree         leaf hashes of the stored bytes give the checkpoint's root, in size and value
  4. history      every checkpoint seen before, or given along, is a head of this same tree
@@ -25,7 +26,7 @@ from interlock.client.verify.digests import Documents, Objects, Texts
 from interlock.client.verify.fold import Fold
 from interlock.client.verify.report import LOG, STEPS, Counts, Finding, Step, VerifyReport
 from interlock.client.verify.roots import Roots
-from interlock.proofs import merkle, note
+from interlock.proofs import cosignature, merkle, note
 from interlock.proofs.errors import RefusedError
 from interlock.statemachine import commands as c
 from interlock.statemachine import signoff
@@ -81,6 +82,7 @@ class Procedure:
     findings: list[Finding] = field(default_factory=list)
     frontier: merkle.Frontier = field(default_factory=merkle.Frontier)
     head: note.Checkpoint | None = None
+    witnessed: tuple[str, ...] = ()
     checkpoints: int = 0
     genesis: bytes = b""
     sign_offs: int = 0
@@ -147,6 +149,11 @@ class Procedure:
         if self.head.size < self.trust.least_size:
             detail = f"{self.head.size} entries, but {self.trust.least_size} were seen before"
             self.find("checkpoint", LOG, "LOG_ROLLED_BACK", detail)
+        self.witnessed = self._cosigners("checkpoint", text)
+        if len(self.witnessed) < self.trust.least_witnesses:
+            by = ", ".join(self.witnessed) or "none of them"
+            needed = f"{self.trust.least_witnesses} of {len(self.trust.witnesses)} witnesses"
+            self.find("checkpoint", LOG, "COSIGNATURES_MISSING", f"{needed} must have cosigned it; it is by {by}")
 
     def go_on(self, before: Counts, frontier: merkle.Frontier, state: State, policy: Policy) -> None:
         """Stand where a verification without findings ended; fold and roots are there already. After `open_head`."""
@@ -207,6 +214,7 @@ class Procedure:
             return
         if (seen.size, seen.root) != (self.frontier.size, self.frontier.root()):
             self._find_fork(seen.size)
+        self._cosigners("history", text)
 
     def begin_document(self, sha256: str, size: int) -> None:
         """Step 8, for the bytes of a document, which come by `documents.chunk`."""
@@ -254,9 +262,19 @@ class Procedure:
                 for number, name in enumerate(steps, start=1)
             ),
             findings=tuple(self.findings),
+            witnessed=self.witnessed,
             before=self.before,
             now=self.counts.less(self.before),
         )
+
+    def _cosigners(self, step: str, text: str) -> tuple[str, ...]:
+        """Return the trusted witnesses that cosigned a checkpoint, one name for each key."""
+        try:
+            found = cosignature.open_cosignatures(text, self.trust.witnesses)
+        except RefusedError as refused:
+            self.find(step, LOG, refused.fault, f"a witness's line: {refused.detail}")
+            return ()
+        return tuple({row.witness.public_key: row.witness.name for row in found}.values())
 
     def _find_digest(self, position: int, code: str, detail: str) -> None:
         self.find("digests", position, code, detail)
@@ -296,6 +314,14 @@ class Procedure:
                 detail = f"{said}: its head of {statement.checkpoint_size} entries differs"
                 self.find("sign-offs", entry.seq, "SIGN_OFF_CHECKPOINT", detail)
 
+    def _signers(self) -> str:
+        """Return who signed the head, and who cosigned it of those that are trusted."""
+        log = self.trust.log_key.partition("+")[0]
+        if not self.trust.witnesses:
+            return log
+        names = f" ({', '.join(self.witnessed)})" if self.witnessed else ""
+        return f"{log} and {len(self.witnessed)} of {len(self.trust.witnesses)} witnesses{names}"
+
     def _said(self) -> dict[str, str]:
         """Return what each step has to say where it finds nothing wrong."""
         log = self.replay.state.log if self.replay.state.size else None
@@ -304,7 +330,7 @@ class Procedure:
         given = f"{self.objects.used} contents and packs, {texts.given} texts, {documents.given} documents"
         held = f"{texts.withheld} texts and {documents.recorded - documents.given} documents by digest only"
         return {
-            "checkpoint": f"signed by {self.trust.log_key.partition('+')[0]}, {self.size} entries",
+            "checkpoint": f"signed by {self._signers()}, {self.size} entries",
             "genesis": f"{self.genesis.hex()}, {pinned}, countersigned by {len(log.countersigned) if log else 0}",
             "tree": f"{self.frontier.size} leaves give the root {self.frontier.root().hex()}",
             "history": f"{len(self.trust.heads) + self.checkpoints} heads signed before are in it",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Final, TypeAlias
 
-from interlock.proofs import note
+from interlock.proofs import cosignature, note
 
 LOG: Final = -1
 """Position of a finding that is about the log as a whole."""
@@ -27,7 +27,8 @@ class Trust:
 
     ``log_key`` is the log's verifier key. Without ``genesis_digest`` and ``log_id`` (empty) any founding by this key
     is taken, and the report says that it was not pinned. ``heads`` are tree heads seen earlier, as (size, root).
-    ``accept_asserted`` takes the server's word where nobody signed.
+    ``accept_asserted`` takes the server's word where nobody signed. ``witnesses`` are those that this reader relies on,
+    and ``least_witnesses`` how many of them must have cosigned the head.
     """
 
     log_key: str
@@ -36,10 +37,16 @@ class Trust:
     heads: tuple[tuple[int, bytes], ...] = ()
     least_size: int = 0
     accept_asserted: bool = False
+    witnesses: tuple[cosignature.WitnessKey, ...] = ()
+    least_witnesses: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a key that is none: raises `NoteError`."""
+        """Refuse a key that is none: raises `NoteError`; and more witnesses than there are: ValueError."""
         note.NoteVerifier.from_vkey(self.log_key)
+        known = len({witness.public_key for witness in self.witnesses})
+        if self.least_witnesses > known:
+            msg = f"{self.least_witnesses} witnesses are asked for, and {known} are known"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,8 @@ class VerifyReport:
     """The outcome. ``root`` is the recomputed one over ``entries``; only without findings is the log verified.
 
     ``signed`` and ``asserted`` count the loosening transitions: those whose sign-offs were verified against keys of a
-    countersigned founding, and those that rest on the server's word. ``before`` is what an earlier verification of this
+    countersigned founding, and those that rest on the server's word. ``witnessed`` names the trusted witnesses that
+    cosigned the head. ``before`` is what an earlier verification of this
     log judged here, ``now`` what this one did; ``anew`` says why one that was kept was of no use,
     ``not_kept`` why this one could not be kept for the next.
     """
@@ -101,6 +109,7 @@ class VerifyReport:
     asserted: int
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...]
+    witnessed: tuple[str, ...] = ()
     before: Counts = Counts()
     now: Counts = Counts()
     anew: str = ""

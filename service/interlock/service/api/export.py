@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from interlock.service.api.reads import Reader
     from interlock.service.evidence import Blobs
     from interlock.service.ledger.committer import Committer
+    from interlock.service.ledger.cosigning import Cosigning
     from interlock.service.ledger.view import View
     from interlock.service.storage import Store
     from interlock.statemachine.decide import Accepted
@@ -45,19 +46,29 @@ _METHOD: Final = "interlock.v1.AuditService/ExportBundle"
 class Exporter:
     """Exports for the caller; one for all."""
 
-    def __init__(self, committer: Committer, store: Store, reader: Reader, writer: Writer, blobs: Blobs) -> None:
+    def __init__(
+        self,
+        committer: Committer,
+        store: Store,
+        reader: Reader,
+        writer: Writer,
+        blobs: Blobs,
+        cosigning: Cosigning,
+    ) -> None:
         self._committer = committer
         self._store = store
         self._reader = reader
         self._writer = writer
         self._blobs = blobs
+        self._cosigning = cosigning
 
     async def chunks(self, request: audit_pb2.ExportBundleRequest) -> AsyncIterator[audit_pb2.ExportBundleChunk]:
         """Yield the bundle's bytes. Raises Refusal where documents are wanted that the caller may not read at all.
 
-        The head is the checkpoint that is signed now. What is written meanwhile, also by this export, lies past it.
+        The head is the checkpoint that is signed now, with the cosignatures that it has. What is written meanwhile,
+        also by this export, lies past it.
         """
-        text = await self._committer.checkpoint()
+        text = await self._cosigning.newest()
         if request.with_evidence:
             self._check_documents()
         head = note.Checkpoint.from_text(text.partition("\n\n")[0] + "\n")
@@ -162,13 +173,14 @@ def _page(connection: Connection, first: int, last: int) -> list[tuple[bundle_pb
     wanted = [_texts(row.data, objects) for row in stored]
     texts = queries.texts(connection, (digest for digests in wanted for digest in digests))
     heads = dict(queries.checkpoints_between(connection, first + 1, last + 1))
+    lines = queries.cosignatures(connection, heads)
     page = []
     for row, digests, text_digests in zip(stored, named, wanted, strict=True):
         message = bundle_pb2.BundleEntry(entry=row.data, objects=[objects[d] for d in digests if d in objects])
         for found in (texts[digest] for digest in text_digests if digest in texts):
             if found.salt is not None and found.text is not None:  # erased otherwise
                 message.texts.add(salt=found.salt, text=found.text)
-        page.append((message, heads.get(row.seq + 1, "")))
+        page.append((message, heads.get(row.seq + 1, "") + "".join(lines.get(row.seq + 1, ()))))
     return page
 
 
