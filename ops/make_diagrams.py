@@ -78,7 +78,11 @@ def draw(table: tables.Table, view: Callable[[str], str] = str, *, argument: boo
 
 def _first(table: tables.Table) -> str:
     """Return the state in which a machine is before anything was written."""
-    return next(state for state in ("undetermined", "unassigned", "planned", "active", "due") if state in table.states)
+    return next(
+        state
+        for state in ("undetermined", "unassigned", "planned", "drafted", "active", "due")
+        if state in table.states
+    )
 
 
 def _without_argument(state: str) -> str:
@@ -119,6 +123,7 @@ def all_edges() -> str:
         "grant": "Grant: a role of an account",
         "interim_measure": "Interim measure",
         "obligation": "Obligation: one of its periods",
+        "policy_version": "Policy version",
     }
     found = {table.kind: table for table in (*tables.FIXED, _level_table())}
     return "\n\n".join(f"## {titles[kind]}\n\n{draw(found[kind])}" for kind in (titles | found))

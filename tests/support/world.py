@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.proofs import dsse, keys
-from interlock.statemachine import codec, drafting, possession, rules, signoff, verdicts
+from interlock.statemachine import codec, drafting, packs, possession, rules, signoff, verdicts
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
 from interlock.statemachine import firings as f
@@ -192,6 +192,10 @@ class World:
             content = getattr(command, "content", None)
             if content is not None:
                 self.objects[hashlib.sha256(content).digest()] = content
+            pack = getattr(decided.entry.command, "pack", b"")
+            if pack:
+                self.objects[pack_digest(codec.decode_pack(pack))] = pack
+            self.policy = packs.in_force(self.policy, self.state)
         return decided
 
     def must(self, who: str | c.Actor, command: c.Command, *, envelopes: tuple[bytes, ...] = ()) -> e.Entry:
@@ -315,6 +319,29 @@ class World:
         name = self.state.next_name("changes")
         self.must(who, c.ProposeChange(content, draft))
         return name
+
+    def propose_policy(self, who: str, files: Mapping[str, bytes], *, draft: bool = False) -> str:
+        """Propose a change that adopts a pack, which comes with it where the log does not have it; return its name."""
+        policy = _policy_of(tuple(sorted(files.items())))
+        firing, data = f.PolicyAdopt(policy.name, policy.digest), codec.encode_pack(files)
+        pack = packs.new_to(self.state, (firing,), data)
+        shelved = packs.shelve(self.state, (firing,), pack)
+        assert not isinstance(shelved, Refused), shelved
+        content = replace(self, state=shelved).content(firing)
+        name = self.state.next_name("changes")
+        self.must(who, c.ProposeChange(content, draft, pack))
+        return name
+
+    def adopt(
+        self, files: Mapping[str, bytes], by: str = "evaluator", signers: Iterable[str] = ("owner-a", "reviewer-a")
+    ) -> str:
+        """Adopt a pack: proposed, signed, applied; return the change's name."""
+        change = self.propose_policy(by, files)
+        for who in signers:
+            signed = self.sign(who, change)
+            assert isinstance(signed, Accepted), signed
+        assert self.state.need(change, r.Change).state == "applied", self.state.need(change, r.Change)
+        return change
 
     def statement(  # each keyword is a field of the statement
         self,

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from interlock.v1 import gate_pb2 as _gate_pb2
+from interlock.v1 import policy_pb2 as _policy_pb2
 from interlock.v1 import requirement_pb2 as _requirement_pb2
 from interlock.v1 import trigger_pb2 as _trigger_pb2
 import builtins as _builtins
@@ -391,6 +392,7 @@ class Change(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     APPLIED_POSITION_FIELD_NUMBER: _builtins.int
     LOG_POSITION_FIELD_NUMBER: _builtins.int
+    PACK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`changes/{n}`."""
     state: Global___ChangeState.ValueType
@@ -443,6 +445,10 @@ class Change(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When it ends unless applied before."""
 
+    @_builtins.property
+    def pack(self) -> _policy_pb2.PolicyPack:
+        """The pack that it proposes to adopt, which its content names by digest; set by GetChange only."""
+
     def __init__(
         self,
         *,
@@ -464,10 +470,11 @@ class Change(_message.Message):
         expire_time: _timestamp_pb2.Timestamp = ...,
         applied_position: _builtins.int = ...,
         log_position: _builtins.int = ...,
+        pack: _policy_pb2.PolicyPack = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "pack", b"pack"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "approved", b"approved", "content", b"content", "create_time", b"create_time", "etag", b"etag", "expire_time", b"expire_time", "expired", b"expired", "log_position", b"log_position", "moved", b"moved", "name", b"name", "requesters", b"requesters", "revision", b"revision", "sign_offs", b"sign_offs", "slots", b"slots", "stale", b"stale", "state", b"state", "texts", b"texts", "unmet", b"unmet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "approved", b"approved", "content", b"content", "create_time", b"create_time", "etag", b"etag", "expire_time", b"expire_time", "expired", b"expired", "log_position", b"log_position", "moved", b"moved", "name", b"name", "pack", b"pack", "requesters", b"requesters", "revision", b"revision", "sign_offs", b"sign_offs", "slots", b"slots", "stale", b"stale", "state", b"state", "texts", b"texts", "unmet", b"unmet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -487,6 +494,7 @@ class ProposeChangeRequest(_message.Message):
     APPLY_SEPARATELY_FIELD_NUMBER: _builtins.int
     DRAFT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PACK_FIELD_NUMBER: _builtins.int
     title: _builtins.str
     """One line that says what it is."""
     summary: _builtins.str
@@ -509,6 +517,10 @@ class ProposeChangeRequest(_message.Message):
     def not_before_time(self) -> _timestamp_pb2.Timestamp:
         """Not to be applied before."""
 
+    @_builtins.property
+    def pack(self) -> _policy_pb2.PolicyPack:
+        """The pack that `policy.adopt` names, where the log does not have it yet."""
+
     def __init__(
         self,
         *,
@@ -520,10 +532,11 @@ class ProposeChangeRequest(_message.Message):
         apply_separately: _builtins.bool = ...,
         draft: _builtins.bool = ...,
         request_id: _builtins.str = ...,
+        pack: _policy_pb2.PolicyPack = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["not_before_time", b"not_before_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["not_before_time", b"not_before_time", "pack", b"pack"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_separately", b"apply_separately", "draft", b"draft", "evidence", b"evidence", "not_before_time", b"not_before_time", "request_id", b"request_id", "summary", b"summary", "title", b"title", "triggers", b"triggers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_separately", b"apply_separately", "draft", b"draft", "evidence", b"evidence", "not_before_time", b"not_before_time", "pack", b"pack", "request_id", b"request_id", "summary", b"summary", "title", b"title", "triggers", b"triggers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -797,6 +810,7 @@ class AmendChangeRequest(_message.Message):
     SUMMARY_FIELD_NUMBER: _builtins.int
     NOT_BEFORE_TIME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PACK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`changes/{n}`."""
     etag: _builtins.str
@@ -815,6 +829,10 @@ class AmendChangeRequest(_message.Message):
     def not_before_time(self) -> _timestamp_pb2.Timestamp:
         """New earliest time; unset leaves it."""
 
+    @_builtins.property
+    def pack(self) -> _policy_pb2.PolicyPack:
+        """The pack that `policy.adopt` names, where the log does not have it yet."""
+
     def __init__(
         self,
         *,
@@ -825,10 +843,11 @@ class AmendChangeRequest(_message.Message):
         summary: _builtins.str = ...,
         not_before_time: _timestamp_pb2.Timestamp = ...,
         request_id: _builtins.str = ...,
+        pack: _policy_pb2.PolicyPack = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["not_before_time", b"not_before_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["not_before_time", b"not_before_time", "pack", b"pack"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "not_before_time", b"not_before_time", "request_id", b"request_id", "summary", b"summary", "title", b"title", "triggers", b"triggers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "not_before_time", b"not_before_time", "pack", b"pack", "request_id", b"request_id", "summary", b"summary", "title", b"title", "triggers", b"triggers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

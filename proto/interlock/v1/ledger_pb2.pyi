@@ -579,19 +579,23 @@ class ProposeChange(_message.Message):
 
     CONTENT_DIGEST_FIELD_NUMBER: _builtins.int
     DRAFT_FIELD_NUMBER: _builtins.int
+    PACK_DIGEST_FIELD_NUMBER: _builtins.int
     content_digest: _builtins.bytes
     """SHA-256 of the content bytes; 32 bytes."""
     draft: _builtins.bool
     """True to keep it a draft."""
+    pack_digest: _builtins.bytes
+    """Digest of the pack that it would adopt, stored beside the log; 32 bytes, empty where none is or an entry before has it."""
     def __init__(
         self,
         *,
         content_digest: _builtins.bytes = ...,
         draft: _builtins.bool = ...,
+        pack_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_digest", b"content_digest", "draft", b"draft"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_digest", b"content_digest", "draft", b"draft", "pack_digest", b"pack_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -627,19 +631,23 @@ class AmendChange(_message.Message):
 
     CHANGE_FIELD_NUMBER: _builtins.int
     CONTENT_DIGEST_FIELD_NUMBER: _builtins.int
+    PACK_DIGEST_FIELD_NUMBER: _builtins.int
     change: _builtins.str
     """`changes/{n}`."""
     content_digest: _builtins.bytes
     """SHA-256 of the new content bytes; 32 bytes."""
+    pack_digest: _builtins.bytes
+    """As in ProposeChange."""
     def __init__(
         self,
         *,
         change: _builtins.str = ...,
         content_digest: _builtins.bytes = ...,
+        pack_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "content_digest", b"content_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "content_digest", b"content_digest", "pack_digest", b"pack_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -97,7 +97,7 @@ def stand(policy: Policy, state: State, change: r.Change, content: Content, inst
     expired = instant >= expires_at
     after, transitions, faults = _rehearse(policy, state, change, content, instant)
     blocking = (
-        *_moved(moved),
+        *_moved(policy, content, moved),
         *_expiry(change, expires_at, expired=expired),
         *_evidence(policy, state, content, instant),
         *_riding(policy, state, change, content, instant),
@@ -144,16 +144,16 @@ def moved_since(policy: Policy, state: State, content: Content) -> tuple[str, ..
     return tuple(moved)
 
 
-def _moved(moved: tuple[str, ...]) -> Iterable[Unmet]:
-    return (
-        Unmet(
-            Code.BASE_MOVED,
-            "what the change was written against, unmoved",
-            "it has moved: rebase the change",
-            name,
-        )
-        for name in moved
-    )
+def _moved(policy: Policy, content: Content, moved: tuple[str, ...]) -> Iterable[Unmet]:
+    return (Unmet(Code.BASE_MOVED, *_what_moved(policy, content, name), name) for name in moved)
+
+
+def _what_moved(policy: Policy, content: Content, name: str) -> tuple[str, str]:
+    """Say what the change was written against, and what is there now."""
+    if name == policy.name and content.policy_digest != policy.digest:
+        wish = f"the policy that the change was written under, sha256 {content.policy_digest.hex()}"
+        return wish, f"{policy.name} is in force, sha256 {policy.digest.hex()}: rebase the change"
+    return "what the change was written against, unmoved", "it has moved: rebase the change"
 
 
 def _expiry(change: r.Change, expires_at: int, *, expired: bool) -> Iterable[Unmet]:

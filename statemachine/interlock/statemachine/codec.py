@@ -19,6 +19,8 @@ from google.protobuf.message import DecodeError, Message
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
 from interlock.statemachine import firings as f
+from interlock.statemachine.policy.files import pack_digest
+from interlock.statemachine.policy.findings import PackError
 from interlock.v1 import change_pb2, ledger_pb2, policy_pb2, trigger_pb2
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ def _fill(message: Any, value: Any) -> Any:  # noqa: ANN401  # reflection: messa
         content = getattr(value, item.name)
         if item.name == "content":  # content bytes are stored beside the log; the entry names their digest
             message.content_digest = hashlib.sha256(content).digest()
+        elif item.name == "pack":  # so are packs, under the digest of their files
+            message.pack_digest = _digest_of_pack(content) if content else b""
         elif isinstance(content, tuple):
             getattr(message, item.name).extend(content)
         elif descriptors[item.name].type == _ENUM:
@@ -192,6 +196,8 @@ def _read(message: Any, kind: type[Any], resolve: Resolve | None = None) -> Any:
                     msg = f"{kind.__name__} names content that nobody can look up here"
                     raise CodecError(msg)
                 values.append(_looked_up(message.content_digest, resolve))
+            case _Shape.PACK:
+                values.append(_looked_up_pack(message.pack_digest, resolve) if message.pack_digest else b"")
     return kind(*values)
 
 
@@ -202,6 +208,7 @@ class _Shape(Enum):
     REPEATED = auto()
     ENUM = auto()
     CONTENT = auto()
+    PACK = auto()
 
 
 @lru_cache(maxsize=256)  # far more than there are kinds
@@ -211,6 +218,9 @@ def _shape(kind: type[Any], message: type[Message]) -> tuple[tuple[str, _Shape, 
     for item in fields(kind):
         if item.name == "content":
             rows.append((item.name, _Shape.CONTENT, None))
+            continue
+        if item.name == "pack":
+            rows.append((item.name, _Shape.PACK, None))
             continue
         descriptor = message.DESCRIPTOR.fields_by_name[item.name]
         if descriptor.is_repeated:
@@ -228,6 +238,31 @@ def _looked_up(digest: bytes, resolve: Resolve) -> bytes:
         msg = f"what is stored as {digest.hex()} has another digest"
         raise CodecError(msg)
     return found
+
+
+def _looked_up_pack(digest: bytes, resolve: Resolve | None) -> bytes:
+    """Return the policy pack of this digest; what was stored under it must be that."""
+    if resolve is None:
+        msg = "a policy pack that nobody can look up here"
+        raise CodecError(msg)
+    try:
+        found = resolve(digest)
+    except LookupError as error:
+        msg = f"the policy pack {digest.hex()} is missing, or is not the one that was adopted: {error}"
+        raise CodecError(msg) from error
+    if _digest_of_pack(found) != digest:
+        msg = f"the policy pack {digest.hex()} is not the one that was proposed: a file of it was altered"
+        raise CodecError(msg)
+    return found
+
+
+def _digest_of_pack(data: bytes) -> bytes:
+    """Return the digest of a pack as it is kept. Raises CodecError for what is none."""
+    try:
+        return pack_digest(decode_pack(data))
+    except PackError as error:
+        msg = f"no policy pack: {error}"
+        raise CodecError(msg) from error
 
 
 def _word_of(enum: Any, number: int) -> str:  # noqa: ANN401  # an enum's descriptor, untyped
@@ -323,15 +358,15 @@ def decode_entry(data: bytes, resolve: Resolve) -> e.Entry:
 
 
 def content_digests(data: bytes) -> tuple[bytes, ...]:
-    """Return the digests of the objects that an entry names first: content bytes, or the pack of the genesis."""
+    """Return the digests of the objects that an entry names first: content bytes, a pack founded on or proposed."""
     message = _parse(ledger_pb2.LedgerEntry, data, "the entry")
     arm = message.command.WhichOneof("kind")
     if arm == "genesis":
         document = _parse(ledger_pb2.GenesisDocument, message.command.genesis.document, "the founding document")
         return (document.policy.digest,)
     command = getattr(message.command, arm) if arm else None
-    digest = getattr(command, "content_digest", b"")
-    return (digest,) if digest else ()
+    digests = (getattr(command, field, b"") for field in ("content_digest", "pack_digest"))
+    return tuple(digest for digest in digests if digest)
 
 
 def is_state_digest(data: bytes) -> bool:

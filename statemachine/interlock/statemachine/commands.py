@@ -34,10 +34,11 @@ class Fire:
 
 @dataclass(frozen=True, slots=True)
 class ProposeChange:
-    """A new change; ``content`` are the bytes that will be signed."""
+    """A new change; ``content`` are the bytes that will be signed, ``pack`` what it would adopt, where that is new."""
 
     content: bytes
     draft: bool = False
+    pack: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,11 @@ class SubmitChange:
 
 @dataclass(frozen=True, slots=True)
 class AmendChange:
-    """A new revision with other triggers, texts or times."""
+    """A new revision with other triggers, texts or times; ``pack`` as in ``ProposeChange``."""
 
     change: str
     content: bytes
+    pack: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,8 @@ def in_words(resource: r.Resource) -> str:
             return resource.state + _until(", attested until", resource.attested_until)
         case r.Level() | r.Assessment() | r.Change() | r.PolicyVersion():
             return resource.state
+        case r.Pack():
+            return f"{len(resource.data)} bytes"
         case r.Principal():
             revoked = sum(key.state == "revoked" for key in resource.credentials)
             return resource.state + (f", {revoked} of {len(resource.credentials)} keys revoked" if revoked else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from interlock.statemachine import firings as f
 from interlock.statemachine import forms, names
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Content
@@ -15,7 +16,6 @@ from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refu
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from interlock.statemachine import firings as f
     from interlock.statemachine.policy.model import Policy
     from interlock.statemachine.rules import Rules
     from interlock.statemachine.state import State
@@ -52,6 +52,9 @@ def draft(  # each keyword is a field of the content
             f"{len(triggers)} triggers, {len(named)} documents",
             name,
         )
+    if len(triggers) > 1 and any(isinstance(firing, f.PolicyAdopt) for firing in triggers):
+        wish, actual = "policy.adopt alone in its change: what it moves is judged by the old version", "others with it"
+        return refused(RefusalKind.INVALID, Code.POLICY_NOT_ALONE, wish, actual, name, "policy.adopt")
     wrong = _malformed(name, triggers, sorted(named), words, not_before)
     if wrong:
         return Refused(RefusalKind.INVALID, wrong)

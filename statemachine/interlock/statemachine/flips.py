@@ -25,17 +25,22 @@ class Flip:
     allowed: bool
 
 
-def find_flips(policy: Policy, before: State, after: State, instant: int) -> Iterator[Flip]:
+def find_flips(
+    policy: Policy, before: State, after: State, instant: int, following: Policy | None = None
+) -> Iterator[Flip]:
     """Yield every release that the gate answers otherwise at ``instant`` (microseconds), by model and context.
 
+    ``following`` is the policy that ``after`` is judged by, where that is another one; its contexts are asked too.
     Asked of each model that ``after`` knows: without an artifact, and where the context asks for one, with each of its.
     """
+    sides = ((policy, before), (following or policy, after))
+    places = {place.id: place.artifact_required for judge, _ in sides for place in judge.contexts}
     for model in sorted(after.all_of(r.Model), key=lambda model: model.name):
         own = tuple(artifact.sha256 for artifact in model.artifacts)
-        for place in policy.contexts:
-            for artifact in own if place.artifact_required else ("",):
+        for place, artifact_required in places.items():
+            for artifact in own if artifact_required else ("",):
                 was, will = (
-                    explain(policy, state, model.name, place.id, artifact, instant).allowed for state in (before, after)
+                    explain(judge, state, model.name, place, artifact, instant).allowed for judge, state in sides
                 )
                 if was is not will:
-                    yield Flip(model.name, place.id, artifact, will)
+                    yield Flip(model.name, place, artifact, will)

@@ -79,6 +79,7 @@ _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "contexts": ID,
         "period": _form(f"obligations/{_ID}/periods/[1-9][0-9]{{0,17}}"),
         "interim_measure": _form(f"interimMeasures/{_NUMBER}"),
+        "policy": _form(f"policies/{_ID}/versions/[a-z0-9][a-z0-9._-]{{0,62}}"),
     }
 )
 """The form of each argument of a trigger, or of each item where it is a list."""
@@ -104,9 +105,14 @@ _AT_LEAST_ONE: Final = frozenset(
 
 _OF_DIGESTS: Final = frozenset({0, _DIGEST_BYTES})
 _LENGTHS: Mapping[str, frozenset[int]] = MappingProxyType(
-    {"public_key": frozenset({32}), "proof": frozenset({64}), "replaces_proof": frozenset({0, 64})}
+    {
+        "public_key": frozenset({32}),
+        "proof": frozenset({64}),
+        "replaces_proof": frozenset({0, 64}),
+        "pack_digest": frozenset({32}),
+    }
 )
-"""How many bytes an argument has that is no digest of a text: Ed25519 keys and signatures."""
+"""How many bytes an argument has that is no digest of a text: Ed25519 keys and signatures, packs."""
 
 
 def malformed(firing: f.Firing) -> tuple[Unmet, ...]:

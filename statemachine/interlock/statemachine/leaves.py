@@ -155,7 +155,7 @@ def _safeguards(policy: Policy, state: State, model: str, place: Context, instan
         measures = state.measures_for(model, place.id, spec.id)
         last = max(measures, key=lambda item: item.until) if measures else None  # each began when it was put in force
         stands_in = last if last is not None and last.holds_at(instant) else None
-        until = known.attested_until if known.stage in {"active", "degraded"} else None
+        until = known.attested_to(spec.attested_for_us) if known.stage in {"active", "degraded"} else None
         attested = until is not None and instant < until
         if stands_in is not None and not (known.stage == "active" and attested):
             yield Leaf(6, "measure", wish, stands_in.name, None, stands_in.until, blocking)

@@ -67,6 +67,12 @@ def listed_safeguards(
     return tuple(found)
 
 
+def attestation_end(policy: Policy, known: r.Safeguard) -> int | None:
+    """Return when a safeguard's attestation ends (microseconds): what was written, or sooner by the policy in force."""
+    spec = policy.safeguards.get(names.leaf_of(known.name))
+    return known.attested_until if spec is None else known.attested_to(spec.attested_for_us)
+
+
 def leaning_models(policy: Policy, state: State, safeguard: str) -> tuple[str, ...]:
     """Return the registered models whose assigned levels list a safeguard as a commitment, sorted by name."""
     own = names.model_of(safeguard)

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import authority, changes
+from interlock.statemachine import authority, changes, packs
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.codec import CodecError
@@ -102,6 +102,10 @@ def propose(turn: Turn, state: State, command: c.ProposeChange) -> Moved | Refus
     content = _open_content(command.content, name)
     if isinstance(content, Refused):
         return content
+    shelved = packs.shelve(state, content.triggers, command.pack)
+    if isinstance(shelved, Refused):
+        return shelved
+    state = shelved
     no = _check_content(turn, state, content, name, 1)
     if no is not None:
         return no
@@ -152,6 +156,10 @@ def revise(turn: Turn, state: State, command: c.Revision) -> Moved | Refused:
     content = _open_content(command.content, change.name)
     if isinstance(content, Refused):
         return content
+    shelved = packs.shelve(state, content.triggers, command.pack if isinstance(command, c.AmendChange) else b"")
+    if isinstance(shelved, Refused):
+        return shelved
+    state = shelved
     no = _check_content(turn, state, content, change.name, change.revision + 1)
     no = no or _check_kind(command, changes.content_of(change.content), content)
     if no is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import codec
+from interlock.statemachine import codec, packs
 from interlock.statemachine import commands as c
 from interlock.statemachine import rules as rulebook
 from interlock.statemachine.decide import Accepted, decide
@@ -63,6 +63,8 @@ class Replay:
         if accepted.entry != entry:
             self._find(position, "ENTRY_DIFFERS", _difference(accepted.entry, entry))
             return None
+        if not self._follow_policy(accepted):
+            return None
         self.state = accepted.state
         return accepted
 
@@ -85,6 +87,17 @@ class Replay:
         why = "; ".join(f"{unmet.code} ({unmet.requirement}: {unmet.actual})" for unmet in decided.unmet)
         self._find(self.state.size, "NOT_DECIDABLE_SO", f"the rules refuse it: {why}")
         return None
+
+    def _follow_policy(self, accepted: Accepted) -> bool:
+        """Judge what comes next by the version that this entry put in force."""
+        if self.policy is None:
+            return True
+        try:
+            self.policy = packs.in_force(self.policy, accepted.state)
+        except LookupError as error:
+            self._find(accepted.entry.seq, "POLICY_UNREADABLE", str(error))
+            return False
+        return True
 
     def _load_policy(self, entry: Entry) -> bool:
         """Load the pack that the genesis names, by its digest."""

@@ -84,6 +84,7 @@ class Safeguard:
     stage: str = "planned"
     remembers: str = ""
     attested_until: int | None = None
+    attested_at: int | None = None
     evidence: tuple[str, ...] = ()
     verified_by: str = ""
     active_by: int = NEVER
@@ -97,6 +98,12 @@ class Safeguard:
     def state(self) -> str:
         """Name of the machine's state; a suspended one names what it remembers."""
         return f"suspended({self.remembers})" if self.stage == "suspended" else self.stage
+
+    def attested_to(self, lasts_us: int) -> int | None:
+        """When its attestation ends: as written then, or sooner where an attestation lasts ``lasts_us`` by now."""
+        if self.attested_until is None or self.attested_at is None:
+            return self.attested_until
+        return min(self.attested_until, self.attested_at + lasts_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +314,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class PolicyVersion:
-    """``policies/{id}/versions/{v}``: a version that was adopted at some time."""
+    """``policies/{id}/versions/{v}``: a version that was adopted at some time; ``superseded`` once another was."""
 
     name: str
     version: str
@@ -315,6 +322,17 @@ class PolicyVersion:
     state: str = "adopted"
     adopted_at: int = 0
     adopted_by: int = field(default=NEVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """``policies/{id}/versions/{v}/packs/{sha256}``: what a change proposes to adopt.
+
+    ``data`` is the pack as it is kept beside the log; whoever knows the state can load every policy it may come to.
+    """
+
+    name: str
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,6 +408,7 @@ Resource = (
     | Grant
     | Log
     | PolicyVersion
+    | Pack
     | Decision
     | Deployment
     | InterimMeasure

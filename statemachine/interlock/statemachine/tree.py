@@ -15,6 +15,7 @@ from interlock.statemachine import moments, names
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.leaves import find_leaves
+from interlock.statemachine.levels import attestation_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -171,8 +172,9 @@ def _facts(policy: Policy, state: State, leaf: Leaf) -> _Facts:
             return _Facts(f"{known.state}{since}", entries, known.evidence, (name,))
         case "attestation":
             known = state.safeguard(name)
-            until = "no end" if known.attested_until is None else moments.to_text(known.attested_until)
-            longer = "" if leaf.until in {None, known.attested_until} else ", and an interim measure stands in after"
+            end = attestation_end(policy, known)
+            until = "no end" if end is None else moments.to_text(end)
+            longer = "" if leaf.until in {None, end} else ", and an interim measure stands in after"
             return _Facts(f"attested until {until}{longer}", (known.attested_by,), known.evidence, (name,))
         case "measure":
             measure = state.need(name, r.InterimMeasure)

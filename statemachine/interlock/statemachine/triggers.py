@@ -65,6 +65,7 @@ class Trigger(StrEnum):
     INTERIM_MEASURE_PUT_IN_FORCE = "interim_measure.put_in_force"
     INTERIM_MEASURE_END = "interim_measure.end"
     OBLIGATION_FULFIL = "obligation.fulfil"
+    POLICY_ADOPT = "policy.adopt"
 
 
 _LOOSENS, _TIGHTENS, _NEUTRAL = Direction.LOOSENS, Direction.TIGHTENS, Direction.NEUTRAL
@@ -110,6 +111,7 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.INTERIM_MEASURE_PUT_IN_FORCE: _LOOSENS,
         Trigger.INTERIM_MEASURE_END: _TIGHTENS,
         Trigger.OBLIGATION_FULFIL: _NEUTRAL,
+        Trigger.POLICY_ADOPT: _LOOSENS,
     }
 )
 
@@ -130,7 +132,6 @@ RESERVED: Mapping[str, ReservedTrigger] = MappingProxyType(
     {
         name: ReservedTrigger(name, direction)
         for name, direction in {
-            "policy.adopt": _LOOSENS,
             "rules.adopt": _LOOSENS,
             "obligation.waive": _LOOSENS,
             "incident.close": _LOOSENS,

@@ -17,7 +17,22 @@ DEFAULT = (
 RULE_2 = "[safeguard.activate, safeguard.verify]\n    standard: deployment"
 REPLACES = "attested_for: 30d, replaces: [guard]}"
 
+SUCCEEDS = "obligations:\n  quarterly"
+FIRST = "succeeds:\n  - {policy: old, "
+
+
+def succeeding(words: str, code: Code, name: str) -> object:
+    """Return a fault in what the sketch says that it carries over."""
+    return pytest.param(SKETCH, SUCCEEDS, f"{FIRST}{words}}}\n{SUCCEEDS}", code, id=name)
+
+
 NAME_FAULTS = [
+    succeeding("thresholds: {¦fraud: [a]}", Code.UNKNOWN_THRESHOLD, "succeeds-unknown-threshold"),
+    succeeding("thresholds: {misuse: [a, ¦a]}", Code.DUPLICATE_ID, "succeeds-threshold-twice"),
+    succeeding("levels: {¦high: [a]}", Code.UNKNOWN_LEVEL, "succeeds-unknown-level"),
+    succeeding("levels: {basic: [a], guarded: ¦[a]}", Code.DUPLICATE_ID, "succeeds-level-in-two"),
+    succeeding("safeguards: {¦filter: a}", Code.UNKNOWN_SAFEGUARD, "succeeds-unknown-safeguard"),
+    succeeding("version: '1'}\n  - {policy: ¦old, version: '1'", Code.DUPLICATE_ID, "succeeds-version-twice"),
     pytest.param(
         SKETCH, "levels: [basic, guarded]", "levels: [basic, guarded, ¦basic]", Code.DUPLICATE_ID, id="level-twice"
     ),

@@ -96,6 +96,8 @@ def twins(kind: type) -> dict[str, str]:
     rows = {item.name: hints[item.name] for item in fields(kind)}
     if "content" in rows:
         rows["content_digest"] = rows.pop("content")
+    if "pack" in rows:
+        rows["pack_digest"] = rows.pop("pack")
     return {name: "list" if get_args(hint) else hint.__name__ for name, hint in rows.items()}
 
 
@@ -291,11 +293,15 @@ def test_an_object_that_is_not_there() -> None:
         (c.ProposeChange(b"content"), (hashlib.sha256(b"content").digest(),)),
         (c.AmendChange("changes/1", b"content"), (hashlib.sha256(b"content").digest(),)),
         (c.SubmitChange("changes/1"), ()),
+        (
+            c.ProposeChange(b"content", pack=codec.encode_pack(sketch())),
+            (hashlib.sha256(b"content").digest(), World.found().policy.digest),
+        ),
         (c.Genesis(DECODERS["genesis"][1]), (World.found().policy.digest,)),
     ],
 )
 def test_objects_that_an_entry_names(command: c.Command, expected: tuple[bytes, ...]) -> None:
-    """An entry names the content that it first brings, the founding names its pack."""
+    """An entry names the content and the pack that it first brings, the founding names its pack."""
     assert codec.content_digests(codec.encode_entry(entry(command))) == expected
 
 

@@ -13,11 +13,14 @@ from interlock.service.api.times import to_positive_microseconds
 from interlock.service.errors import Invalid, NotFound
 from interlock.service.identity.caller import caller
 from interlock.service.ledger.calls import Prepared
+from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of, waiting_for
+from interlock.statemachine.firings import PolicyAdopt
 from interlock.statemachine.machines.fire import model_concerned
 from interlock.statemachine.names import leaf_of
+from interlock.statemachine.packs import pack_name
 from interlock.v1 import change_pb2, change_pb2_grpc
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
             apply_separately=request.apply_separately,
             draft=request.draft,
             texts=self._words(request),
+            pack=_pack(request),
         )
         return await self._write("ProposeChange", request, revisions.propose(proposal), proposal.texts)
 
@@ -70,7 +74,8 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
         if not triggers and not words and not_before is None:
             raise Invalid("triggers", "nothing to amend was given")
         edit = revisions.amended(triggers, words, not_before)
-        return await self._write("AmendChange", request, revisions.revise(c.AmendChange, request, edit, words), words)
+        prepare = revisions.revise(c.AmendChange, request, edit, words, _pack(request))
+        return await self._write("AmendChange", request, prepare, words)
 
     async def AttachEvidence(self, request: change_pb2.AttachEvidenceRequest, context: Context) -> change_pb2.Change:
         """Make a new revision with more evidence."""
@@ -125,7 +130,10 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
     async def GetChange(self, request: change_pb2.GetChangeRequest, context: Context) -> change_pb2.Change:
         """Return one change."""
         view, instant = await self._reader.as_of(request)
-        message = change_message(view, _need(view, request.name), instant)
+        change = _need(view, request.name)
+        message = change_message(view, change, instant)
+        if pack := _pack_of(view, change):
+            message.pack.ParseFromString(pack)
         await self._texts.give_words([message])
         return message
 
@@ -196,6 +204,22 @@ def _need(view: View, name: str) -> r.Change:
     if change is None:
         raise NotFound(name)
     return change
+
+
+def _pack(request: change_pb2.ProposeChangeRequest | change_pb2.AmendChangeRequest) -> bytes:
+    """Return the pack that came with a request, as it is kept; empty for none."""
+    if not request.HasField("pack"):
+        return b""
+    return codec.encode_pack({row.path: row.content for row in request.pack.files})
+
+
+def _pack_of(view: View, change: r.Change) -> bytes:
+    """Return the pack that a change proposes to adopt, as it is kept; empty for none."""
+    for firing in content_of(change.content).triggers:
+        if isinstance(firing, PolicyAdopt):
+            pack = view.state.find(pack_name(firing.policy, firing.pack_digest), r.Pack)
+            return pack.data if pack is not None else b""
+    return b""
 
 
 def _is_change(resource: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from interlock.service.api.convert.change import etag_of
 from interlock.service.errors import EtagMismatch, Invalid
 from interlock.service.ledger.calls import Prepared
-from interlock.statemachine import codec, drafting
+from interlock.statemachine import codec, drafting, packs
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A new change, as its requester wrote it; ``not_before`` in microseconds, 0 for at once."""
+    """A new change as its requester wrote it; ``not_before`` in microseconds, 0 for at once; ``pack`` as it is kept."""
 
     triggers: tuple[Firing, ...]
     evidence: tuple[str, ...]
@@ -42,16 +42,21 @@ class Proposal:
     apply_separately: bool
     draft: bool
     texts: tuple[Text, ...]
+    pack: bytes = b""
 
 
 def propose(proposal: Proposal) -> Prepare:
     """Return how a new change is drafted under the next number."""
 
     def prepare(view: View, _instant: int) -> Prepared | Refused:
+        pack = packs.new_to(view.state, proposal.triggers, proposal.pack)
+        state = packs.shelve(view.state, proposal.triggers, pack)
+        if isinstance(state, Refused):
+            return state
         content = drafting.draft(
             view.rules,
             view.policy,
-            view.state,
+            state,
             name=view.state.next_name("changes"),
             revision=1,
             triggers=proposal.triggers,
@@ -62,14 +67,23 @@ def propose(proposal: Proposal) -> Prepare:
         )
         if isinstance(content, Refused):
             return content
-        command = c.ProposeChange(codec.encode_content(content), proposal.draft)
-        return Prepared(command, texts=proposal.texts)
+        command = c.ProposeChange(codec.encode_content(content), proposal.draft, pack)
+        return Prepared(command, packs=(pack,) if pack else (), texts=proposal.texts)
 
     return prepare
 
 
-def revise(kind: type[c.Revision], request: Any, edit: Edit, texts: tuple[Text, ...] = ()) -> Prepare:  # noqa: ANN401  # any request with ``name`` and ``etag``
-    """Return how the next revision of a change is drafted on the present base, ``edit`` applied."""
+def revise(  # the request is any with ``name`` and ``etag``
+    kind: type[c.Revision],
+    request: Any,  # noqa: ANN401  # see above
+    edit: Edit,
+    texts: tuple[Text, ...] = (),
+    brought: bytes = b"",
+) -> Prepare:
+    """Return how the next revision of a change is drafted on the present base, ``edit`` applied.
+
+    ``brought`` is a pack as it is kept, of an amendment alone.
+    """
     name, etag = request.name, request.etag
 
     def prepare(view: View, _instant: int) -> Prepared | Refused:
@@ -80,10 +94,16 @@ def revise(kind: type[c.Revision], request: Any, edit: Edit, texts: tuple[Text, 
         edited = edit(content_of(change.content))
         if isinstance(edited, Refused):
             return edited
-        content = drafting.revise(view.rules, view.policy, view.state, edited)
+        pack = packs.new_to(view.state, edited.triggers, brought)
+        state = packs.shelve(view.state, edited.triggers, pack)
+        if isinstance(state, Refused):
+            return state
+        content = drafting.revise(view.rules, view.policy, state, edited)
         if isinstance(content, Refused):
             return content
-        return Prepared(kind(name, codec.encode_content(content)), texts=texts)
+        data = codec.encode_content(content)
+        command = c.AmendChange(name, data, pack) if kind is c.AmendChange else kind(name, data)
+        return Prepared(command, packs=(pack,) if pack else (), texts=texts)
 
     return prepare
 

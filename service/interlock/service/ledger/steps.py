@@ -87,6 +87,7 @@ def _model_touched(state: State, name: str) -> str:
             | r.Deployment()
             | r.Obligation()
             | r.Period()
+            | r.Pack()
         ):
             return ""
         case _:

@@ -34,6 +34,9 @@ from interlock.statemachine.firings.model import (
     ModelRegister,
     ModelRetire,
 )
+from interlock.statemachine.firings.policy import (
+    PolicyAdopt,
+)
 from interlock.statemachine.firings.release import (
     DeploymentEnd,
     DeploymentRecord,
@@ -80,6 +83,7 @@ __all__ = [
     "ModelRegister",
     "ModelRetire",
     "ObligationFulfil",
+    "PolicyAdopt",
     "PrincipalCreate",
     "PrincipalRemove",
     "PrincipalRestore",
@@ -136,5 +140,6 @@ Firing = (
     | InterimMeasurePutInForce
     | InterimMeasureEnd
     | ObligationFulfil
+    | PolicyAdopt
 )
 """Any trigger with its arguments."""

@@ -19,6 +19,7 @@ from interlock.statemachine.machines import (
     level,
     model,
     obligation,
+    policy_version,
     principal,
     safeguard,
 )
@@ -86,6 +87,8 @@ def fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  # 
             return interim_measure.end(moment, state, firing)
         case f.ObligationFulfil():
             return obligation.fulfil(moment, state, firing)
+        case f.PolicyAdopt():
+            return policy_version.adopt(moment, state, firing)
         case _:
             return safeguard.fire(moment, state, firing)
 
@@ -119,6 +122,8 @@ def subject_of(firing: f.Firing) -> str:
             return firing.interim_measure
         case f.ObligationFulfil():
             return firing.period
+        case f.PolicyAdopt():
+            return firing.policy
         case (
             f.PrincipalSuspend()
             | f.PrincipalRemove()
@@ -209,6 +214,8 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
             }
         case f.DeterminationReport():
             found |= {firing.assessment} - {""}
+        case f.PolicyAdopt():
+            found |= policy_version.touched(policy, state, firing)
         case f.ObligationFulfil():
             found.add(names.obligation_of(firing.period))
         case f.DeploymentRecord():

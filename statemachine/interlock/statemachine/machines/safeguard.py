@@ -111,13 +111,21 @@ def _write(  # the moment, the two sides of the edge, and the entry that makes i
         case f.SafeguardVerify():
             return replace(known, stage=target, evidence=firing.evidence, verified_by=moment.actor)
         case f.SafeguardActivate():
-            return replace(known, stage=target, attested_until=attested_until, active_by=position, attested_by=position)
+            return replace(
+                known,
+                stage=target,
+                attested_until=attested_until,
+                attested_at=moment.instant,
+                active_by=position,
+                attested_by=position,
+            )
         case f.SafeguardReattest():
             return replace(
                 known,
                 evidence=firing.evidence,
                 verified_by=moment.actor,
                 attested_until=attested_until,
+                attested_at=moment.instant,
                 attested_by=position,
             )
         case f.SafeguardDegrade():

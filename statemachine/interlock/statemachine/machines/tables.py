@@ -184,6 +184,13 @@ def _obligation_edges() -> Iterable[Edge]:
     yield "due", "obligation.fulfil", "fulfilled"
 
 
+def _policy_version_edges() -> Iterable[Edge]:
+    """Another version's adoption is what supersedes one; drafted is what a change proposes (decision 0039)."""
+    yield "drafted", "policy.adopt", "adopted"
+    yield "superseded", "policy.adopt", "adopted"
+    yield "adopted", "policy.adopt[another]", "superseded"
+
+
 def _change_edges() -> Iterable[Edge]:
     yield ABSENT, "change.propose", "in_review"
     yield ABSENT, "change.propose[draft]", "draft"
@@ -242,9 +249,10 @@ CREDENTIAL: Final = compile_table("credential", _credential_edges())
 GRANT: Final = compile_table("grant", _grant_edges())
 INTERIM_MEASURE: Final = compile_table("interim_measure", _interim_measure_edges())
 OBLIGATION: Final = compile_table("obligation", _obligation_edges())
+POLICY_VERSION: Final = compile_table("policy_version", _policy_version_edges())
 FIXED: Final = (
     MODEL, DETERMINATION, ASSESSMENT, SAFEGUARD, HOLD, DEPLOYMENT, CHANGE, PRINCIPAL, CREDENTIAL, GRANT,
-    INTERIM_MEASURE, OBLIGATION,
+    INTERIM_MEASURE, OBLIGATION, POLICY_VERSION,
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from interlock.statemachine.policy.model import (
     Slot,
     Source,
     Standard,
+    Succession,
     Threshold,
     Track,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Slot",
     "Source",
     "Standard",
+    "Succession",
     "Threshold",
     "Track",
     "examine_pack",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         SafeguardShape,
         SlotShape,
         SourceShape,
+        SuccessionShape,
         ThresholdShape,
         VerifyWithShape,
     )
@@ -58,6 +59,7 @@ def compile_policy(shape: PackShape, digest: bytes) -> model.Policy:
         default_rule=default,
         break_glass=_break_glass(shape),
         obligations=_obligations(shape),
+        successions=tuple(_succession(row) for row in shape.succeeds),
     )
 
 
@@ -211,6 +213,16 @@ def _obligations(shape: PackShape) -> Mapping[str, model.Obligation]:
             )
             for key, obligation in shape.obligations.items()
         }
+    )
+
+
+def _succession(row: SuccessionShape) -> model.Succession:
+    return model.Succession(
+        policy=row.policy,
+        version=row.version,
+        thresholds=_frozen({key: tuple(old) for key, old in row.thresholds.items()}),
+        levels=_frozen({key: tuple(old) for key, old in row.levels.items()}),
+        safeguards=_frozen({key: (old,) for key, old in row.safeguards.items()}),
     )
 
 

@@ -4,7 +4,8 @@ In order, each step only when the one before found no error, and each reporting 
 1. the files: names, sizes, text (``files.py``);
 2. YAML, the closed part of it (``yamltree.py``);
 3. keys and types (``shape.py``, ``schema.py``);
-4. what the names refer to, and what no pack may say (``checks_model.py``, ``checks_rules.py``);
+4. what the names refer to, and what no pack may say (``checks_model.py``, ``checks_rules.py``,
+   ``checks_succession.py``);
 5. the compiled values (``compile.py``).
 
 Not here: where the bytes come from, and the proofs over machines and quorums that a lint adds.
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from interlock.statemachine.policy.checks_model import check_model
 from interlock.statemachine.policy.checks_rules import check_rules
+from interlock.statemachine.policy.checks_succession import check_succession
 from interlock.statemachine.policy.compile import compile_policy
 from interlock.statemachine.policy.files import POLICY_FILE, pack_digest, read_texts
 from interlock.statemachine.policy.findings import Finding, PackError, Severity, ordered
@@ -65,5 +67,6 @@ def examine_pack(files: Mapping[str, bytes]) -> Examined:
     book = Notebook(tree)
     check_model(shape, book)
     check_rules(shape, book)
+    check_succession(shape, book)
     policy = None if book.failed else compile_policy(shape, pack_digest(files))
     return Examined(policy, ordered(book.findings))

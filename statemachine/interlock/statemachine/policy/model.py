@@ -159,6 +159,20 @@ class Obligation:
 
 
 @dataclass(frozen=True, slots=True)
+class Succession:
+    """Which ids of another version this one carries on: each of its own with those that it stands for.
+
+    What is not named here goes by the same id, unless that is named for another. ``version`` None: any.
+    """
+
+    policy: str
+    version: str | None = None
+    thresholds: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    safeguards: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """A whole pack, checked and resolved. Two policies are the same when their digests are."""
 
@@ -181,6 +195,7 @@ class Policy:
     default_rule: Rule
     break_glass: Mapping[str, BreakGlass]  # by trigger
     obligations: Mapping[str, Obligation]
+    successions: tuple[Succession, ...] = ()
 
     def __hash__(self) -> int:
         """Hash by digest, which stands for all the rest."""
@@ -205,6 +220,12 @@ class Policy:
     def context(self, context_id: str) -> Context | None:
         """Return the context called ``context_id``, or None: the gate's rule 1."""
         return next((context for context in self.contexts if context.id == context_id), None)
+
+    def succession_from(self, old: Policy) -> Succession | None:
+        """Return what this version carries on of ``old``; None where it says nothing of it and is another policy."""
+        of_it = [row for row in self.successions if row.policy == old.id and row.version in {None, old.version}]
+        exact = next((row for row in of_it if row.version is not None), None)
+        return exact or next(iter(of_it), None) or (Succession(old.id) if old.id == self.id else None)
 
     def is_ruled(self, trigger: str, standard: str | None = None) -> bool:
         """Say whether ``trigger`` happens only in a change that met a rule: every loosening one does."""

@@ -179,6 +179,16 @@ class ObligationShape(Shape):
     source: SourceShape | None = None
 
 
+class SuccessionShape(Shape):
+    """One of ``succeeds:``, what carries over from a version in force to this one."""
+
+    policy: Id
+    version: Version | None = None
+    thresholds: dict[Id, Annotated[list[Id], Field(max_length=MAX_FEW)]] = {}
+    levels: dict[Id, Annotated[list[Id], Field(max_length=MAX_FEW)]] = {}
+    safeguards: dict[Id, Id] = {}
+
+
 LevelEntry = Annotated[LevelShape, BeforeValidator(_entry)]
 ContextEntry = Annotated[ContextShape, BeforeValidator(_entry)]
 
@@ -204,6 +214,7 @@ class PackShape(Shape):
     default: DefaultShape
     break_glass: Annotated[list[BreakGlassShape], Field(max_length=MAX_FEW)] = []
     obligations: Annotated[dict[Id, ObligationShape], Field(max_length=MAX_MANY)] = {}
+    succeeds: Annotated[list[SuccessionShape], Field(max_length=MAX_FEW)] = []
 
 
 EXAMPLES: Final = {

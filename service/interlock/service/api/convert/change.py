@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.service.api.status import unmet_message
 from interlock.service.api.times import from_microseconds
+from interlock.statemachine import packs
 from interlock.statemachine.changes import content_of, evaluate
 from interlock.statemachine.flips import find_flips
 from interlock.v1 import change_pb2, gate_pb2
@@ -87,7 +88,7 @@ def preview_message(view: View, change: r.Change, instant: int) -> change_pb2.Pr
         row = preview.transitions.add(resource=move.resource, trigger=move.trigger, to=move.target)
         setattr(row, "from", move.source)  # a word that Python keeps for itself
     if facts.after is not None:
-        for flip in find_flips(view.policy, view.state, facts.after, instant):
+        for flip in find_flips(view.policy, view.state, facts.after, instant, packs.in_force(view.policy, facts.after)):
             verdict = gate_pb2.VERDICT_ALLOW if flip.allowed else gate_pb2.VERDICT_DENY
             preview.flips.add(model=flip.model, context=flip.context, artifact_digest=flip.artifact, verdict=verdict)
     return preview

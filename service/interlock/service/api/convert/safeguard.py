@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.service.api.times import from_microseconds
 from interlock.statemachine import names
-from interlock.statemachine.levels import leaning_models
+from interlock.statemachine.levels import attestation_end, leaning_models
 from interlock.v1 import safeguard_pb2
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ def safeguard_message(view: View, name: str) -> safeguard_pb2.Safeguard:
         since_by=known.since_actor,
         position=view.state.position(name),
     )
-    if known.attested_until is not None:
-        message.attested_until_time.CopyFrom(from_microseconds(known.attested_until))
+    end = attestation_end(view.policy, known)
+    if end is not None:
+        message.attested_until_time.CopyFrom(from_microseconds(end))
     if known.since:
         message.since_time.CopyFrom(from_microseconds(known.since))
     spec = view.policy.safeguards.get(names.leaf_of(name))

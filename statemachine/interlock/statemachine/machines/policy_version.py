@@ -1,0 +1,61 @@
+"""The policy version machine: adopt. What is drafted is in no entry of its own: it is what a change under way proposes.
+
+What lives here: the edge, its conditions, and what else moves with it. How ids carry over is in ``carrying.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from interlock.statemachine import carrying, packs
+from interlock.statemachine import resources as r
+from interlock.statemachine.entry import Transition
+from interlock.statemachine.machines import tables
+from interlock.statemachine.machines.obligation import begin_grids
+from interlock.statemachine.machines.step import Moment, Moved, no_edge, not_found
+from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
+
+if TYPE_CHECKING:
+    from interlock.statemachine import firings as f
+    from interlock.statemachine.policy.model import Policy
+    from interlock.statemachine.state import State
+
+
+def adopt(moment: Moment, state: State, firing: f.PolicyAdopt) -> Moved | Refused:
+    """Put a version in force in the place of the one that was: all that ids carry over moves at the same position."""
+    trigger, table = firing.trigger.value, tables.POLICY_VERSION
+    policy = packs.find_policy(state, firing.policy, firing.pack_digest)
+    if policy is None:
+        return not_found(firing.policy, f"a pack with digest {firing.pack_digest.hex()}, brought by a change")
+    known = state.find(firing.policy, r.PolicyVersion)
+    source = "drafted" if known is None else known.state
+    target = table.target(source, trigger)
+    if target is None:
+        return no_edge(table, trigger, firing.policy, source)
+    if known is not None and known.digest != firing.pack_digest:
+        wish = f"the pack that was adopted as this version, {known.digest.hex()}: a version never changes"
+        actual = f"another one, {firing.pack_digest.hex()}: give it a version of its own"
+        return refused(RefusalKind.UNMET, Code.POLICY_IMMUTABLE, wish, actual, firing.policy, trigger)
+    moves = [Transition(firing.policy, trigger, source, target)]
+    before = state.policy
+    if before is not None:
+        gone = table.target(before.state, f"{trigger}[another]") or ""
+        moves.append(Transition(before.name, trigger, before.state, gone))
+        state = state.put(replace(before, state=gone))
+    for item, was, now in carrying.carry(moment.policy, policy, state, moment.instant):
+        state = state.put(item)
+        if was != now:
+            moves.append(Transition(item.name, trigger, was, now))
+    version = r.PolicyVersion(
+        firing.policy, policy.version, policy.digest, target, adopted_at=moment.instant, adopted_by=state.size
+    )
+    after = begin_grids(policy, state.put(version), moment.instant)
+    return Moved(after, tuple(moves))
+
+
+def touched(policy: Policy, state: State, firing: f.PolicyAdopt) -> frozenset[str]:
+    """Return what adopting reads and writes: both versions, and what its ids carry over of the models of now."""
+    found = {firing.policy, policy.name}
+    wanted = packs.find_policy(state, firing.policy, firing.pack_digest)
+    return frozenset(found) if wanted is None else frozenset(found | carrying.touched(policy, wanted, state))
