@@ -12,7 +12,7 @@ from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]  # exported without saying so
+from securesystemslib.signer import SSlibKey
 
 from interlock.service.bootstrap import StartError
 from interlock.statemachine.decision import Expected, check_decision

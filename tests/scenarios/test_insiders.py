@@ -299,9 +299,10 @@ def test_in_another_log(people: People, tmp_path: Path) -> None:
 def registered_again(people: People, who: str) -> list[trigger_pb2.Trigger]:
     """Return the triggers that register keys which are there already, for this log."""
     from interlock.client.registering import registration  # noqa: PLC0415  # beside its one use
+    from interlock.client.signers import FileKey  # noqa: PLC0415  # same
 
     log_id = bytes.fromhex(people.server.profile("auditor").log_id)
-    return [registration(log_id, who, use, people.server.key(who, use)) for use in ("login", "signoff")]
+    return [registration(log_id, who, use, FileKey(people.server.key(who, use))) for use in ("login", "signoff")]
 
 
 # 4. A token is stolen ------------------------------------------------------------------------------------------------

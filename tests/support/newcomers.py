@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from interlock.client.keymaking import create_keys
 from interlock.client.registering import registration
+from interlock.client.signers import FileKey
 from interlock.v1 import trigger_pb2
 from tests.support.people import trigger
 
@@ -42,7 +43,7 @@ def registrations(people: People, who: str, owner: str | None = None) -> list[tr
     """Make keys, and return the triggers that register them for ``owner`` (else for who has them)."""
     log_id = bytes.fromhex(people.server.profile("auditor").log_id)
     keys = new_keys(people, who)
-    return [registration(log_id, owner or who, use, key) for use, key in keys.items()]
+    return [registration(log_id, owner or who, use, FileKey(key)) for use, key in keys.items()]
 
 
 def give(who: str, role: str, scope: str = "*") -> trigger_pb2.Trigger:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import re
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -17,9 +18,9 @@ from interlock.client import names
 from interlock.client.errors import NotFoundError, ProfileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from interlock.client.keymaking import NewKey
+    from interlock.client.keymaking import HeldElsewhere, NewKey
     from interlock.client.profile import Profile
     from interlock.client.sdk import Interlock
     from interlock.v1.identity_pb2 import Credential
@@ -51,10 +52,23 @@ def create(
         list[Use] | None,
         typer.Option("--use", help="What for; repeat it for several. [default: login and signoff]"),
     ] = None,
+    signer: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--signer",
+            metavar="USE=URI",
+            help="Where the key of a use is already, such as login=ssh-agent: or signoff='hsm:2?label=TOKEN'.",
+        ),
+    ] = None,
+    public_key: Annotated[
+        Path | None,
+        typer.Option("--public-key", exists=True, dir_okay=False, help="The public half of the one --signer, as PEM."),
+    ] = None,
 ) -> None:
     """Make Ed25519 keys, each in an encrypted file that only you can read, and print the public halves.
 
-    What is printed belongs into the founding file (docs/reference/genesis.md) or into a change that registers them.
+    A key that is in an SSH agent, an HSM or a KMS stays there: --signer writes a file that says where it is. What is
+    printed belongs into the founding file (docs/reference/genesis.md) or into a change that registers the keys.
     """
     from interlock.client.keyfile import read_passphrase
     from interlock.client.keymaking import create_keys
@@ -62,9 +76,12 @@ def create(
     if not _ID.fullmatch(principal):
         raise typer.BadParameter("an account's id, such as rso (a-z first, then a-z 0-9 . _ -)", param_hint="PRINCIPAL")
     named = run.passphrase_file or _named_file(run)
-    passphrase = read_passphrase(named) if named is not None else asked_passphrase(run)
-    uses = dict.fromkeys(one.value for one in use or (Use.LOGIN, Use.SIGNOFF))
-    made = create_keys(folder or Path(principal), uses, passphrase)
+    held = held_elsewhere(run, signer or (), public_key)
+    uses = dict.fromkeys((*(one.value for one in use or (Use.LOGIN, Use.SIGNOFF)), *held))
+    passphrase = b""
+    if uses.keys() - held.keys():
+        passphrase = read_passphrase(named) if named is not None else asked_passphrase(run)
+    made = create_keys(folder or Path(principal), uses, passphrase, held)
     if run.as_json:
         run.terminal.json({"principal": principal, "keys": [_key_json(key) for key in made]})
         return
@@ -131,17 +148,18 @@ def prove(
     The folder gets a profile.json of its own. No server is asked; hand the file to who may propose changes.
     """
     from interlock.cli.registering import registration_file
-    from interlock.client.keyfile import load_key
+    from interlock.client.keymaking import key_file
     from interlock.client.profile import load_profile
     from interlock.client.registering import USES, registration, write_profile
+    from interlock.client.signers import open_signer
 
     log_id = load_profile(like).log_id
-    uses = [use for use in USES if (folder / f"{use}.key").exists()]
-    if not uses:
+    there = {use: path for use in USES if (path := key_file(folder, use)) is not None}
+    if not there:
         raise ProfileError(f"{folder} has neither login.key nor signoff.key", reason="NO_KEY")
     passphrase = _passphrase(run)
     ends = moment(until)
-    opened = {use: load_key(folder / f"{use}.key", passphrase) for use in uses}
+    opened = {use: open_signer(path, passphrase) for use, path in there.items()}
     triggers = [registration(log_id, principal, use, key, until=ends) for use, key in opened.items()]
     written = None if (folder / "profile.json").exists() else write_profile(like, folder, principal)
     if run.as_json:
@@ -173,16 +191,24 @@ def rotate(
         list[Use] | None,
         typer.Option("--use", help="Which of yours; repeat it for several. [default: all of your profile]"),
     ] = None,
+    signer: Annotated[
+        list[str] | None, typer.Option("--signer", metavar="USE=URI", help="Where the new key is already; see create.")
+    ] = None,
+    public_key: Annotated[
+        Path | None,
+        typer.Option("--public-key", exists=True, dir_okay=False, help="The public half of the one --signer, as PEM."),
+    ] = None,
 ) -> None:
     """Make new keys in place of yours, and print the change file that registers them; the old ones sign for them.
 
     Once that change is applied the old keys are revoked, and what they signed before still counts.
     """
     from interlock.cli.registering import registration_file
-    from interlock.client.keyfile import load_key, read_passphrase
+    from interlock.client.keyfile import read_passphrase
     from interlock.client.keymaking import create_keys
     from interlock.client.profile import find_profile, load_profile
     from interlock.client.registering import registration, write_profile
+    from interlock.client.signers import open_signer
 
     like = find_profile(run.profile, run.environment)
     profile = load_profile(like)
@@ -192,12 +218,19 @@ def rotate(
     if not set(uses) <= own.keys():
         raise ProfileError(f"{like} names no {', '.join(set(uses) - own.keys())} key to rotate", reason="NO_KEY")
     opened = _passphrase(run, profile)
-    old = {kind: load_key(own[kind], opened) for kind in uses}
+    old = {kind: open_signer(own[kind], opened) for kind in uses}
     named = _passphrase_file(run, profile)
-    fresh = read_passphrase(named) if named is not None else asked_passphrase(run)
+    held = held_elsewhere(run, signer or (), public_key)
+    if not held.keys() <= set(uses):
+        raise typer.BadParameter(f"only the keys to rotate: {', '.join(uses)}", param_hint="--signer")
+    fresh = b""
+    if set(uses) - held.keys():
+        fresh = read_passphrase(named) if named is not None else asked_passphrase(run)
+    made = create_keys(folder, uses, fresh, held)
+    opening = {key.use: opened if key.use in held else (lambda _path: fresh) for key in made}
     triggers = [
-        registration(profile.log_id, profile.principal, key.use, load_key(key.path, lambda _path: fresh), old[key.use])
-        for key in create_keys(folder, uses, fresh)
+        registration(profile.log_id, profile.principal, key.use, open_signer(key.path, opening[key.use]), old[key.use])
+        for key in made
     ]
     whole = set(uses) == own.keys()
     if whole:
@@ -209,6 +242,24 @@ def rotate(
     run.terminal.note("hand this to who may propose changes: interlock keys register FILE")
     then = f"use {folder} as your profile" if whole else f"put what is in {folder} in the place of yours"
     run.terminal.note(f"once it is applied, {then}")
+
+
+def held_elsewhere(run: Run, signers: Iterable[str], public_key: Path | None) -> dict[str, HeldElsewhere]:
+    """Return the keys that stay where they are, by use, each found there or by its public half in a file."""
+    from interlock.client.keymaking import HeldElsewhere
+    from interlock.client.signers import find_public, public_from_pem
+
+    rows = [row.partition("=")[::2] for row in signers]
+    for use, uri in rows:
+        if use not in set(Use) or ":" not in uri or [one for one, _ in rows].count(use) > 1:
+            wish = f"USE=URI with a use among {', '.join(Use)}, each once, such as login=ssh-agent:"
+            raise typer.BadParameter(wish, param_hint="--signer")
+    if public_key is not None and len(rows) != 1:
+        raise typer.BadParameter("it is the public half of the one --signer", param_hint="--public-key")
+    pin = _passphrase(run)
+    if public_key is not None:
+        return {use: HeldElsewhere(uri, public_from_pem(public_key.read_bytes())) for use, uri in rows}
+    return {use: HeldElsewhere(uri, find_public(uri, partial(pin, Path(uri)))) for use, uri in rows}
 
 
 def _passphrase_file(run: Run, profile: Profile | None = None) -> Path | None:
@@ -245,7 +296,8 @@ def key_row(key: Credential) -> list[str | tuple[str, str]]:
     since = f", compromised since {when(key.compromised_since)}" if key.HasField("compromised_since") else ""
     until = f", until {when(key.expire_time)}" if key.HasField("expire_time") else ""
     state = f"revoked {when(key.revoke_time)}{since}" if key.HasField("revoke_time") else f"{key.state}{until}"
-    return [f"{key.use} key", names.leaf(key.name), (state, "" if key.state == "active" else "red")]
+    where = f" in {key.held_in}" if key.held_in else ""
+    return [f"{key.use} key{where}", names.leaf(key.name), (state, "" if key.state == "active" else "red")]
 
 
 def _named_file(run: Run) -> Path | None:

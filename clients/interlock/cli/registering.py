@@ -33,6 +33,8 @@ def registration_file(principal: str, triggers: Iterable[Trigger]) -> str:
             f'      public_key: "{key.public_key.hex()}"',
             f'      proof: "{key.proof.hex()}"',
         ]
+        if key.held_in:
+            lines.append(f"      held_in: {key.held_in}")
         if key.until:
             lines.append(f"      until: {when_micros(key.until).replace(' ', 'T')}")
         if key.replaces:

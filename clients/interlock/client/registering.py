@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.client import files, names
 from interlock.client.errors import ProfileError
+from interlock.client.keymaking import key_file
 from interlock.client.profile import PROFILE_FILE
-from interlock.proofs import keys
+from interlock.proofs import signature_keys
 from interlock.statemachine import possession
 from interlock.v1 import trigger_pb2
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from interlock.client.signers import SigningKey
 
 USES: Final = ("login", "signoff")
 
@@ -29,8 +30,8 @@ def registration(
     log_id: bytes,
     principal: str,
     use: str,
-    key: Ed25519PrivateKey,
-    replaces: Ed25519PrivateKey | None = None,
+    key: SigningKey,
+    replaces: SigningKey | None = None,
     *,
     until: datetime | None = None,
 ) -> trigger_pb2.Trigger:
@@ -38,18 +39,19 @@ def registration(
 
     ``replaces`` is the key of the same use whose place it takes: that one signs for it, and is revoked with it.
     """
-    account, public = names.principal(principal), keys.public_bytes(key)
-    fingerprint = keys.fingerprint(public)
+    account, public = names.principal(principal), key.public
+    fingerprint = signature_keys.fingerprint(public)
     message = trigger_pb2.CredentialRegister(
         principal=account,
         use=use,
         public_key=public,
         proof=key.sign(possession.registration_bytes(log_id, account, use, fingerprint)),
+        held_in=key.held_in,
     )
     if until is not None:
         message.until = int(until.timestamp()) * 1_000_000
     if replaces is not None:
-        message.replaces = keys.fingerprint(keys.public_bytes(replaces))
+        message.replaces = signature_keys.fingerprint(replaces.public)
         message.replaces_proof = replaces.sign(possession.rotation_bytes(log_id, account, use, fingerprint))
     return trigger_pb2.Trigger(credential_register=message)
 
@@ -64,8 +66,9 @@ def write_profile(like: Path, folder: Path, principal: str) -> Path:
         raise ProfileError(f"{path} is there already; nothing was written", reason="PROFILE_EXISTS")
     profile = json.loads(like.read_text("utf-8"))
     profile["principal"] = names.principal(principal)
-    profile["login_key_file"] = "login.key"
-    profile["signoff_key_file"] = "signoff.key" if (folder / "signoff.key").exists() else ""
+    for use in USES:
+        path_of_use = key_file(folder, use)
+        profile[f"{use}_key_file"] = path_of_use.name if path_of_use is not None else ""
     profile.pop("passphrase_file", None)
     files.write_private(path, json.dumps(profile, indent=2).encode() + b"\n")
     return path

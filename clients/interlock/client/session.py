@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.client import files
 from interlock.client.errors import UnauthenticatedError
-from interlock.client.keyfile import load_key
-from interlock.proofs import keys
+from interlock.client.signers import open_signer
+from interlock.proofs import signature_keys
 from interlock.v1 import identity_pb2
 
 if TYPE_CHECKING:
@@ -90,12 +90,12 @@ class Sessions:
             )
         if len(given.nonce) != NONCE_BYTES:
             raise UnauthenticatedError("the server's challenge is malformed", reason="BAD_CHALLENGE")
-        key = load_key(profile.login_key_file, self._passphrase)
+        key = open_signer(profile.login_key_file, self._passphrase)
         message = login_message(profile.log_id, profile.server_name, given.nonce)
         return identity_pb2.LoginRequest(
             principal=profile.principal,
             nonce=given.nonce,
-            credential=keys.fingerprint(keys.public_bytes(key)),
+            credential=signature_keys.fingerprint(key.public),
             signature=key.sign(message),
         )
 

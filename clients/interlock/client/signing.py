@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from interlock.client.errors import ProfileError
-from interlock.client.keyfile import load_key
 from interlock.client.review import salted_digest
-from interlock.proofs import dsse
+from interlock.client.signers import open_signer
+from interlock.proofs import dsse, signature_keys
 from interlock.statemachine import signoff
 from interlock.v1 import change_pb2
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from interlock.client.profile import Profile
     from interlock.client.proving import SignedCheckpoint
     from interlock.client.review import OpenedChange
+    from interlock.client.signers import SigningKey
 
 SALT_BYTES: Final = 32
 _NONCE_BYTES: Final = 16
@@ -82,13 +83,18 @@ class Signer:
                 for name, sha256 in opened.content.evidence
             ),
         )
-        key = load_key(file, self._passphrase)
-        envelope = dsse.sign(dsse.IN_TOTO_TYPE, signoff.build_statement(statement), key)
+        envelope = seal(open_signer(file, self._passphrase), signoff.build_statement(statement))
         return SignedStatement(envelope.to_json(), comment)
 
     def _salted(self, field: str, text: str) -> change_pb2.SaltedText:
         salt = self._random_bytes(SALT_BYTES)
         return change_pb2.SaltedText(field=field, salt=salt, text=text, digest=salted_digest(salt, text))
+
+
+def seal(key: SigningKey, payload: bytes) -> dsse.RawEnvelope:
+    """Return the envelope of an in-toto statement, signed wherever the key is."""
+    signature = key.sign(dsse.pae(dsse.IN_TOTO_TYPE, payload))
+    return dsse.RawEnvelope(dsse.IN_TOTO_TYPE, payload, signature, signature_keys.fingerprint(key.public))
 
 
 def roles_to_act_in(held: Iterable[str], asked: Iterable[str], wished: Iterable[str] = ()) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1binterlock/v1/identity.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x01\n\tPrincipal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12-\n\x0b\x63redentials\x18\x04 \x03(\x0b\x32\x18.interlock.v1.Credential\x12#\n\x06grants\x18\x05 \x03(\x0b\x32\x13.interlock.v1.Grant\x12\x10\n\x08recovery\x18\x06 \x01(\x08\x12\x0e\n\x06person\x18\x07 \x01(\t\x12\x10\n\x08position\x18\x08 \x01(\x03\"\x94\x02\n\nCredential\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03use\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\r\n\x05state\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x63ompromised_since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x02\n\x05Grant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x10\n\x08\x61pproves\x18\x05 \x01(\x08\x12\r\n\x05state\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\n \x01(\x03\"\xfa\x01\n\rClientProfile\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x13\n\x0bserver_name\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61_certificate\x18\x04 \x01(\t\x12\x0e\n\x06log_id\x18\x05 \x01(\t\x12\x0f\n\x07log_key\x18\x06 \x01(\t\x12\x16\n\x0egenesis_digest\x18\x07 \x01(\t\x12\x16\n\x0elogin_key_file\x18\x08 \x01(\t\x12\x18\n\x10signoff_key_file\x18\t \x01(\t\x12\x17\n\x0fpassphrase_file\x18\n \x01(\t\x12\x14\n\x0c\x64\x65\x63ision_key\x18\x0b \x01(\t\"Q\n\x10\x43hallengeRequest\x12=\n\tprincipal\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\"G\n\x11\x43hallengeResponse\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0e\n\x06log_id\x18\x02 \x01(\x0c\x12\x13\n\x0bserver_name\x18\x03 \x01(\t\"\xac\x01\n\x0cLoginRequest\x12=\n\tprincipal\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\x12\x16\n\x05nonce\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12)\n\ncredential\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1a\n\tsignature\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"T\n\rLoginResponse\x12\x12\n\x05token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x0f\n\rWhoAmIRequest\"\xb6\x01\n\x0eWhoAmIResponse\x12*\n\tprincipal\x18\x01 \x01(\x0b\x32\x17.interlock.v1.Principal\x12\x12\n\ncredential\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06rights\x18\x04 \x03(\t\x12\x0e\n\x06log_id\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65velopment\x18\x06 \x01(\x08\"\xa1\x01\n\x13GetPrincipalRequest\x12\x38\n\x04name\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\x12\x1b\n\x08position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"T\n\x15ListPrincipalsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"^\n\x16ListPrincipalsResponse\x12+\n\nprincipals\x18\x01 \x03(\x0b\x32\x17.interlock.v1.Principal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa7\x01\n\x11ListGrantsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12@\n\tprincipal\x18\x03 \x01(\tB-\xbaH*r%2#^principals/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12\x13\n\x0b\x61\x63tive_only\x18\x04 \x01(\x08\"R\n\x12ListGrantsResponse\x12#\n\x06grants\x18\x01 \x03(\x0b\x32\x13.interlock.v1.Grant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x01\n\x17SuspendPrincipalRequest\x12\x38\n\x04name\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x8d\x01\n\x16RemovePrincipalRequest\x12\x38\n\x04name\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xde\x01\n\x17RevokeCredentialRequest\x12Q\n\x04name\x18\x01 \x01(\tBC\xbaH@r>2<^principals/[a-z][a-z0-9._-]{0,62}/credentials/[0-9a-f]{64}$\x12\x35\n\x11\x63ompromised_since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x06reason\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"w\n\x0f\x45ndGrantRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^grants/[0-9]{1,18}$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\xe0\x06\n\x0fIdentityService\x12L\n\tChallenge\x12\x1e.interlock.v1.ChallengeRequest\x1a\x1f.interlock.v1.ChallengeResponse\x12@\n\x05Login\x12\x1a.interlock.v1.LoginRequest\x1a\x1b.interlock.v1.LoginResponse\x12\x43\n\x06Logout\x12\x1b.interlock.v1.LogoutRequest\x1a\x1c.interlock.v1.LogoutResponse\x12\x43\n\x06WhoAmI\x12\x1b.interlock.v1.WhoAmIRequest\x1a\x1c.interlock.v1.WhoAmIResponse\x12J\n\x0cGetPrincipal\x12!.interlock.v1.GetPrincipalRequest\x1a\x17.interlock.v1.Principal\x12[\n\x0eListPrincipals\x12#.interlock.v1.ListPrincipalsRequest\x1a$.interlock.v1.ListPrincipalsResponse\x12O\n\nListGrants\x12\x1f.interlock.v1.ListGrantsRequest\x1a .interlock.v1.ListGrantsResponse\x12R\n\x10SuspendPrincipal\x12%.interlock.v1.SuspendPrincipalRequest\x1a\x17.interlock.v1.Principal\x12P\n\x0fRemovePrincipal\x12$.interlock.v1.RemovePrincipalRequest\x1a\x17.interlock.v1.Principal\x12S\n\x10RevokeCredential\x12%.interlock.v1.RevokeCredentialRequest\x1a\x18.interlock.v1.Credential\x12>\n\x08\x45ndGrant\x12\x1d.interlock.v1.EndGrantRequest\x1a\x13.interlock.v1.GrantB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1binterlock/v1/identity.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x01\n\tPrincipal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12-\n\x0b\x63redentials\x18\x04 \x03(\x0b\x32\x18.interlock.v1.Credential\x12#\n\x06grants\x18\x05 \x03(\x0b\x32\x13.interlock.v1.Grant\x12\x10\n\x08recovery\x18\x06 \x01(\x08\x12\x0e\n\x06person\x18\x07 \x01(\t\x12\x10\n\x08position\x18\x08 \x01(\x03\"\xa5\x02\n\nCredential\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03use\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12\r\n\x05state\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x63ompromised_since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07held_in\x18\t \x01(\t\"\x88\x02\n\x05Grant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x10\n\x08\x61pproves\x18\x05 \x01(\x08\x12\r\n\x05state\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\n \x01(\x03\"\xfa\x01\n\rClientProfile\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x13\n\x0bserver_name\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61_certificate\x18\x04 \x01(\t\x12\x0e\n\x06log_id\x18\x05 \x01(\t\x12\x0f\n\x07log_key\x18\x06 \x01(\t\x12\x16\n\x0egenesis_digest\x18\x07 \x01(\t\x12\x16\n\x0elogin_key_file\x18\x08 \x01(\t\x12\x18\n\x10signoff_key_file\x18\t \x01(\t\x12\x17\n\x0fpassphrase_file\x18\n \x01(\t\x12\x14\n\x0c\x64\x65\x63ision_key\x18\x0b \x01(\t\"Q\n\x10\x43hallengeRequest\x12=\n\tprincipal\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\"G\n\x11\x43hallengeResponse\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0e\n\x06log_id\x18\x02 \x01(\x0c\x12\x13\n\x0bserver_name\x18\x03 \x01(\t\"\xae\x01\n\x0cLoginRequest\x12=\n\tprincipal\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\x12\x16\n\x05nonce\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12)\n\ncredential\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1c\n\tsignature\x18\x04 \x01(\x0c\x42\t\xbaH\x06z\x04\x10\x08\x18H\"T\n\rLoginResponse\x12\x12\n\x05token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x0f\n\rWhoAmIRequest\"\xb6\x01\n\x0eWhoAmIResponse\x12*\n\tprincipal\x18\x01 \x01(\x0b\x32\x17.interlock.v1.Principal\x12\x12\n\ncredential\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06rights\x18\x04 \x03(\t\x12\x0e\n\x06log_id\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65velopment\x18\x06 \x01(\x08\"\xa1\x01\n\x13GetPrincipalRequest\x12\x38\n\x04name\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\x12\x1b\n\x08position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"T\n\x15ListPrincipalsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"^\n\x16ListPrincipalsResponse\x12+\n\nprincipals\x18\x01 \x03(\x0b\x32\x17.interlock.v1.Principal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa7\x01\n\x11ListGrantsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12@\n\tprincipal\x18\x03 \x01(\tB-\xbaH*r%2#^principals/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12\x13\n\x0b\x61\x63tive_only\x18\x04 \x01(\x08\"R\n\x12ListGrantsResponse\x12#\n\x06grants\x18\x01 \x03(\x0b\x32\x13.interlock.v1.Grant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x01\n\x17SuspendPrincipalRequest\x12\x38\n\x04name\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x8d\x01\n\x16RemovePrincipalRequest\x12\x38\n\x04name\x18\x01 \x01(\tB*\xbaH\'r%2#^principals/[a-z][a-z0-9._-]{0,62}$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xde\x01\n\x17RevokeCredentialRequest\x12Q\n\x04name\x18\x01 \x01(\tBC\xbaH@r>2<^principals/[a-z][a-z0-9._-]{0,62}/credentials/[0-9a-f]{64}$\x12\x35\n\x11\x63ompromised_since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x06reason\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"w\n\x0f\x45ndGrantRequest\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^grants/[0-9]{1,18}$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\xe0\x06\n\x0fIdentityService\x12L\n\tChallenge\x12\x1e.interlock.v1.ChallengeRequest\x1a\x1f.interlock.v1.ChallengeResponse\x12@\n\x05Login\x12\x1a.interlock.v1.LoginRequest\x1a\x1b.interlock.v1.LoginResponse\x12\x43\n\x06Logout\x12\x1b.interlock.v1.LogoutRequest\x1a\x1c.interlock.v1.LogoutResponse\x12\x43\n\x06WhoAmI\x12\x1b.interlock.v1.WhoAmIRequest\x1a\x1c.interlock.v1.WhoAmIResponse\x12J\n\x0cGetPrincipal\x12!.interlock.v1.GetPrincipalRequest\x1a\x17.interlock.v1.Principal\x12[\n\x0eListPrincipals\x12#.interlock.v1.ListPrincipalsRequest\x1a$.interlock.v1.ListPrincipalsResponse\x12O\n\nListGrants\x12\x1f.interlock.v1.ListGrantsRequest\x1a .interlock.v1.ListGrantsResponse\x12R\n\x10SuspendPrincipal\x12%.interlock.v1.SuspendPrincipalRequest\x1a\x17.interlock.v1.Principal\x12P\n\x0fRemovePrincipal\x12$.interlock.v1.RemovePrincipalRequest\x1a\x17.interlock.v1.Principal\x12S\n\x10RevokeCredential\x12%.interlock.v1.RevokeCredentialRequest\x1a\x18.interlock.v1.Credential\x12>\n\x08\x45ndGrant\x12\x1d.interlock.v1.EndGrantRequest\x1a\x13.interlock.v1.GrantB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,7 +42,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOGINREQUEST'].fields_by_name['credential']._loaded_options = None
   _globals['_LOGINREQUEST'].fields_by_name['credential']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{64}$'
   _globals['_LOGINREQUEST'].fields_by_name['signature']._loaded_options = None
-  _globals['_LOGINREQUEST'].fields_by_name['signature']._serialized_options = b'\272H\004z\002h@'
+  _globals['_LOGINREQUEST'].fields_by_name['signature']._serialized_options = b'\272H\006z\004\020\010\030H'
   _globals['_LOGINRESPONSE'].fields_by_name['token']._loaded_options = None
   _globals['_LOGINRESPONSE'].fields_by_name['token']._serialized_options = b'\200\001\001'
   _globals['_GETPRINCIPALREQUEST'].fields_by_name['name']._loaded_options = None
@@ -86,45 +86,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRINCIPAL']._serialized_start=79
   _globals['_PRINCIPAL']._serialized_end=269
   _globals['_CREDENTIAL']._serialized_start=272
-  _globals['_CREDENTIAL']._serialized_end=548
-  _globals['_GRANT']._serialized_start=551
-  _globals['_GRANT']._serialized_end=815
-  _globals['_CLIENTPROFILE']._serialized_start=818
-  _globals['_CLIENTPROFILE']._serialized_end=1068
-  _globals['_CHALLENGEREQUEST']._serialized_start=1070
-  _globals['_CHALLENGEREQUEST']._serialized_end=1151
-  _globals['_CHALLENGERESPONSE']._serialized_start=1153
-  _globals['_CHALLENGERESPONSE']._serialized_end=1224
-  _globals['_LOGINREQUEST']._serialized_start=1227
-  _globals['_LOGINREQUEST']._serialized_end=1399
-  _globals['_LOGINRESPONSE']._serialized_start=1401
-  _globals['_LOGINRESPONSE']._serialized_end=1485
-  _globals['_LOGOUTREQUEST']._serialized_start=1487
-  _globals['_LOGOUTREQUEST']._serialized_end=1502
-  _globals['_LOGOUTRESPONSE']._serialized_start=1504
-  _globals['_LOGOUTRESPONSE']._serialized_end=1520
-  _globals['_WHOAMIREQUEST']._serialized_start=1522
-  _globals['_WHOAMIREQUEST']._serialized_end=1537
-  _globals['_WHOAMIRESPONSE']._serialized_start=1540
-  _globals['_WHOAMIRESPONSE']._serialized_end=1722
-  _globals['_GETPRINCIPALREQUEST']._serialized_start=1725
-  _globals['_GETPRINCIPALREQUEST']._serialized_end=1886
-  _globals['_LISTPRINCIPALSREQUEST']._serialized_start=1888
-  _globals['_LISTPRINCIPALSREQUEST']._serialized_end=1972
-  _globals['_LISTPRINCIPALSRESPONSE']._serialized_start=1974
-  _globals['_LISTPRINCIPALSRESPONSE']._serialized_end=2068
-  _globals['_LISTGRANTSREQUEST']._serialized_start=2071
-  _globals['_LISTGRANTSREQUEST']._serialized_end=2238
-  _globals['_LISTGRANTSRESPONSE']._serialized_start=2240
-  _globals['_LISTGRANTSRESPONSE']._serialized_end=2322
-  _globals['_SUSPENDPRINCIPALREQUEST']._serialized_start=2325
-  _globals['_SUSPENDPRINCIPALREQUEST']._serialized_end=2467
-  _globals['_REMOVEPRINCIPALREQUEST']._serialized_start=2470
-  _globals['_REMOVEPRINCIPALREQUEST']._serialized_end=2611
-  _globals['_REVOKECREDENTIALREQUEST']._serialized_start=2614
-  _globals['_REVOKECREDENTIALREQUEST']._serialized_end=2836
-  _globals['_ENDGRANTREQUEST']._serialized_start=2838
-  _globals['_ENDGRANTREQUEST']._serialized_end=2957
-  _globals['_IDENTITYSERVICE']._serialized_start=2960
-  _globals['_IDENTITYSERVICE']._serialized_end=3824
+  _globals['_CREDENTIAL']._serialized_end=565
+  _globals['_GRANT']._serialized_start=568
+  _globals['_GRANT']._serialized_end=832
+  _globals['_CLIENTPROFILE']._serialized_start=835
+  _globals['_CLIENTPROFILE']._serialized_end=1085
+  _globals['_CHALLENGEREQUEST']._serialized_start=1087
+  _globals['_CHALLENGEREQUEST']._serialized_end=1168
+  _globals['_CHALLENGERESPONSE']._serialized_start=1170
+  _globals['_CHALLENGERESPONSE']._serialized_end=1241
+  _globals['_LOGINREQUEST']._serialized_start=1244
+  _globals['_LOGINREQUEST']._serialized_end=1418
+  _globals['_LOGINRESPONSE']._serialized_start=1420
+  _globals['_LOGINRESPONSE']._serialized_end=1504
+  _globals['_LOGOUTREQUEST']._serialized_start=1506
+  _globals['_LOGOUTREQUEST']._serialized_end=1521
+  _globals['_LOGOUTRESPONSE']._serialized_start=1523
+  _globals['_LOGOUTRESPONSE']._serialized_end=1539
+  _globals['_WHOAMIREQUEST']._serialized_start=1541
+  _globals['_WHOAMIREQUEST']._serialized_end=1556
+  _globals['_WHOAMIRESPONSE']._serialized_start=1559
+  _globals['_WHOAMIRESPONSE']._serialized_end=1741
+  _globals['_GETPRINCIPALREQUEST']._serialized_start=1744
+  _globals['_GETPRINCIPALREQUEST']._serialized_end=1905
+  _globals['_LISTPRINCIPALSREQUEST']._serialized_start=1907
+  _globals['_LISTPRINCIPALSREQUEST']._serialized_end=1991
+  _globals['_LISTPRINCIPALSRESPONSE']._serialized_start=1993
+  _globals['_LISTPRINCIPALSRESPONSE']._serialized_end=2087
+  _globals['_LISTGRANTSREQUEST']._serialized_start=2090
+  _globals['_LISTGRANTSREQUEST']._serialized_end=2257
+  _globals['_LISTGRANTSRESPONSE']._serialized_start=2259
+  _globals['_LISTGRANTSRESPONSE']._serialized_end=2341
+  _globals['_SUSPENDPRINCIPALREQUEST']._serialized_start=2344
+  _globals['_SUSPENDPRINCIPALREQUEST']._serialized_end=2486
+  _globals['_REMOVEPRINCIPALREQUEST']._serialized_start=2489
+  _globals['_REMOVEPRINCIPALREQUEST']._serialized_end=2630
+  _globals['_REVOKECREDENTIALREQUEST']._serialized_start=2633
+  _globals['_REVOKECREDENTIALREQUEST']._serialized_end=2855
+  _globals['_ENDGRANTREQUEST']._serialized_start=2857
+  _globals['_ENDGRANTREQUEST']._serialized_end=2976
+  _globals['_IDENTITYSERVICE']._serialized_start=2979
+  _globals['_IDENTITYSERVICE']._serialized_end=3843
 # @@protoc_insertion_point(module_scope)

@@ -87,14 +87,17 @@ class Credential(_message.Message):
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
     COMPROMISED_SINCE_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    HELD_IN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`principals/{p}/credentials/{fingerprint}`."""
     use: _builtins.str
     """`login`, `signoff` or `recovery`."""
     public_key: _builtins.bytes
-    """Ed25519 public key, raw, 32 bytes."""
+    """The public key: Ed25519, raw, 32 bytes, or ECDSA P-256, the compressed point, 33 bytes."""
     state: _builtins.str
     """`active` or `revoked`."""
+    held_in: _builtins.str
+    """Where its private half is, by the word of who registered it: empty for a file, `ssh-agent`, `signer` (an HSM, a KMS)."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was registered."""
@@ -122,10 +125,11 @@ class Credential(_message.Message):
         revoke_time: _timestamp_pb2.Timestamp = ...,
         compromised_since: _timestamp_pb2.Timestamp = ...,
         expire_time: _timestamp_pb2.Timestamp = ...,
+        held_in: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "create_time", b"create_time", "expire_time", b"expire_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "create_time", b"create_time", "expire_time", b"expire_time", "name", b"name", "public_key", b"public_key", "revoke_time", b"revoke_time", "state", b"state", "use", b"use"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "create_time", b"create_time", "expire_time", b"expire_time", "held_in", b"held_in", "name", b"name", "public_key", b"public_key", "revoke_time", b"revoke_time", "state", b"state", "use", b"use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -326,7 +330,9 @@ class LoginRequest(_message.Message):
     credential: _builtins.str
     """Fingerprint of the login key, lower-case hex."""
     signature: _builtins.bytes
-    """Ed25519 signature over `interlock-login-v1` NUL, log id, NUL, server name, NUL, nonce; 64 bytes."""
+    """The login key's signature over `interlock-login-v1` NUL, log id, NUL, server name, NUL, nonce: Ed25519, 64 bytes, or
+    ECDSA P-256 with SHA-256, DER.
+    """
     def __init__(
         self,
         *,

@@ -525,7 +525,7 @@ class GenesisCredential(_message.Message):
     use: _builtins.str
     """`login`, `signoff` or `recovery`."""
     public_key: _builtins.bytes
-    """Ed25519 public key, raw, 32 bytes."""
+    """The public key: Ed25519, raw, 32 bytes, or ECDSA P-256, the compressed point, 33 bytes."""
     def __init__(
         self,
         *,

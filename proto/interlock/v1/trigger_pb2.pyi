@@ -1210,24 +1210,27 @@ class CredentialRegister(_message.Message):
     REPLACES_FIELD_NUMBER: _builtins.int
     REPLACES_PROOF_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
+    HELD_IN_FIELD_NUMBER: _builtins.int
     principal: _builtins.str
     """Whose, `principals/{p}`."""
     use: _builtins.str
     """`login` or `signoff`."""
     public_key: _builtins.bytes
-    """Ed25519 public key, raw, 32 bytes."""
+    """The public key: Ed25519, raw, 32 bytes, or ECDSA P-256, the compressed point, 33 bytes."""
     proof: _builtins.bytes
     """The key's own signature over `interlock-possession-v1` NUL, log id, NUL, principal, NUL, use, NUL, fingerprint (lower-case
-    hex); 64 bytes.
+    hex): Ed25519, 64 bytes, or ECDSA P-256 with SHA-256, DER.
     """
     replaces: _builtins.str
     """Fingerprint of the key that it takes the place of, which is revoked; empty for none."""
     replaces_proof: _builtins.bytes
     """The old key's signature over `interlock-rotation-v1` NUL, log id, NUL, principal, NUL, use, NUL, fingerprint of the new
-    one; 64 bytes, or empty where none is replaced.
+    one; empty where none is replaced.
     """
     until: _builtins.int
     """When it ends by itself, in Unix microseconds UTC; 0 for never. What it signed before still counts then."""
+    held_in: _builtins.str
+    """Where its private half is, by the word of who registers it: empty for a file, `ssh-agent`, or `signer` (an HSM, a KMS)."""
     def __init__(
         self,
         *,
@@ -1238,10 +1241,11 @@ class CredentialRegister(_message.Message):
         replaces: _builtins.str = ...,
         replaces_proof: _builtins.bytes = ...,
         until: _builtins.int = ...,
+        held_in: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "proof", b"proof", "public_key", b"public_key", "replaces", b"replaces", "replaces_proof", b"replaces_proof", "until", b"until", "use", b"use"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held_in", b"held_in", "principal", b"principal", "proof", b"proof", "public_key", b"public_key", "replaces", b"replaces", "replaces_proof", b"replaces_proof", "until", b"until", "use", b"use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,12 +9,13 @@
 | `dsse`        | did this key sign this payload (DSSE v1)                              |
 | `json_text`   | what does this payload say, to every reader alike                     |
 | `keys`        | is this a key that binds its owner, is this its signature (Ed25519)   |
+| `signature_keys` | the same for keys of people: Ed25519, or ECDSA P-256 in hardware   |
 | `errors`      | why not: stable codes                                                 |
 
 No I/O, no clock, no randomness, no state. Functions are called through their module
 (`merkle.verify_inclusion`, `dsse.verify`), so that a reader sees which proof is checked.
 """
 
-from interlock.proofs import cosignature, dsse, errors, json_text, keys, merkle, note, tiles
+from interlock.proofs import cosignature, dsse, errors, json_text, keys, merkle, note, signature_keys, tiles
 
-__all__ = ["cosignature", "dsse", "errors", "json_text", "keys", "merkle", "note", "tiles"]
+__all__ = ["cosignature", "dsse", "errors", "json_text", "keys", "merkle", "note", "signature_keys", "tiles"]

@@ -1,4 +1,4 @@
-"""DSSE v1 envelopes with exactly one Ed25519 signature.
+"""DSSE v1 envelopes with exactly one signature, Ed25519 or ECDSA P-256 as the key is.
 
 Lives here: envelope bytes ↔ values, signing, verifying. Not here: what a payload says (the codec
 decodes statements), whose key it is and whether the envelope was used before (identity).
@@ -17,7 +17,7 @@ from typing import Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from interlock.proofs import _base64, keys
+from interlock.proofs import _base64, keys, signature_keys
 from interlock.proofs.errors import EnvelopeError, Fault, SignatureError
 from interlock.proofs.json_text import JsonValue, canonical_json, strict_json
 
@@ -122,12 +122,11 @@ def sign(payload_type: str, payload: bytes, private_key: Ed25519PrivateKey, *, k
     """Sign a payload; `keyid` is the key's fingerprint unless another is given."""
     if keyid is None:
         keyid = keys.fingerprint(keys.public_bytes(private_key))
-    signature = private_key.sign(pae(payload_type, payload))
-    return RawEnvelope(payload_type, payload, signature, keyid)
+    return RawEnvelope(payload_type, payload, private_key.sign(pae(payload_type, payload)), keyid)
 
 
 def verify(envelope: RawEnvelope, public_key: bytes, *, payload_type: str) -> VerifiedPayload:
-    """Check an envelope against the one key (raw, 32 bytes) and the one type the caller expects.
+    """Check an envelope against the one key (its bytes, see `signature_keys`) and the one type the caller expects.
 
     The key is found by the caller from its own records; the envelope's `keyid` may be used to look
     for it and for nothing else. Raises `EnvelopeError`: PAYLOAD_TYPE, SIGNATURE_LENGTH or
@@ -135,7 +134,7 @@ def verify(envelope: RawEnvelope, public_key: bytes, *, payload_type: str) -> Ve
     """
     # The order of protocol.md, "Protocol": first the signature, then what it is over.
     try:
-        keys.verify(public_key, pae(envelope.payload_type, envelope.payload), envelope.signature)
+        signature_keys.verify(public_key, pae(envelope.payload_type, envelope.payload), envelope.signature)
     except SignatureError as error:
         raise EnvelopeError(error.fault, error.detail) from error
     if envelope.payload_type != payload_type:

@@ -75,7 +75,7 @@ class FoundingPrincipal:
 
 @dataclass(frozen=True, slots=True)
 class FoundingCredential:
-    """A key at the founding; ``public_key`` is raw Ed25519, 32 bytes."""
+    """A key at the founding; ``public_key`` as in ``proofs.signature_keys``."""
 
     principal: str
     use: str

@@ -11,6 +11,7 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from interlock.proofs import signature_keys
 from interlock.statemachine.unmet import Code, Unmet
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "kind": _form("human|service|external"),
         "person": PERSON,
         "use": _form("login|signoff"),
+        "held_in": _form("ssh-agent|signer"),
         "replaces": SHA256,
         "role": ID,
         "scope": SCOPE,
@@ -91,6 +93,7 @@ _MAY_BE_EMPTY: Final = frozenset(
         ("deployment.record", "decision"),
         ("principal.create", "person"),
         ("credential.register", "replaces"),
+        ("credential.register", "held_in"),
     }
 )
 _AT_LEAST_ONE: Final = frozenset(
@@ -106,13 +109,13 @@ _AT_LEAST_ONE: Final = frozenset(
 _OF_DIGESTS: Final = frozenset({0, _DIGEST_BYTES})
 _LENGTHS: Mapping[str, frozenset[int]] = MappingProxyType(
     {
-        "public_key": frozenset({32}),
-        "proof": frozenset({64}),
-        "replaces_proof": frozenset({0, 64}),
+        "public_key": signature_keys.PUBLIC_KEY_LENGTHS,
+        "proof": signature_keys.SIGNATURE_LENGTHS,
+        "replaces_proof": signature_keys.SIGNATURE_LENGTHS | {0},
         "pack_digest": frozenset({32}),
     }
 )
-"""How many bytes an argument has that is no digest of a text: Ed25519 keys and signatures, packs."""
+"""How many bytes an argument has that is no digest of a text: keys and signatures, packs."""
 
 
 def malformed(firing: f.Firing) -> tuple[Unmet, ...]:

@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interlock.proofs import keys
+from interlock.proofs import keys, signature_keys
 from interlock.proofs.errors import RefusedError
 from interlock.statemachine import authority, codec, forms, signoff
 from interlock.statemachine import commands as c
@@ -67,7 +67,7 @@ def found(turn: Turn, state: State, command: c.Genesis) -> Moved | Refused:
     moves.append(Transition(version.name, "policy.adopt", tables.ABSENT, "adopted"))
     for row in document.principals:
         credentials = tuple(
-            r.Credential(keys.fingerprint(key.public_key), key.use, key.public_key, "active", turn.instant, 0)
+            r.Credential(signature_keys.fingerprint(key.public_key), key.use, key.public_key, "active", turn.instant, 0)
             for key in document.credentials
             if key.principal == row.name
         )
@@ -108,9 +108,12 @@ def _key_faults(document: GenesisDocument) -> Iterator[tuple[str, str]]:
     rows += [(row.principal, row.use, row.public_key) for row in document.credentials]
     for owner, use, key in rows:
         try:
-            keys.load_public_key(key)
+            if owner in {"log", "decisions"}:
+                keys.load_public_key(key)
+            else:
+                signature_keys.algorithm(key)
         except RefusedError as error:
-            yield f"an Ed25519 public key for {owner}", str(error)
+            yield f"an acceptable public key for {owner}", str(error)
         if key in seen:
             yield (
                 "each key once: log, decision and principal keys are distinct",

@@ -218,6 +218,7 @@ class Credential:
     revoked_at: int | None = None
     compromised_since: int | None = None
     until: int | None = None
+    held_in: str = ""
 
     def active_at(self, instant: int) -> bool:
         """True while it is neither revoked nor past its end at ``instant`` (microseconds)."""

@@ -208,7 +208,7 @@ def _exactly(value: Any, shape: dict[str, type], what: str) -> None:  # noqa: AN
 
 
 def open_envelope(data: bytes, public_key: bytes) -> dsse.VerifiedPayload:
-    """Return the payload of an envelope signed by ``public_key`` (raw Ed25519). Raises RefusedError otherwise."""
+    """Return the payload of an envelope that ``public_key`` signed. Raises RefusedError otherwise."""
     return dsse.verify(_raw(data), public_key, payload_type=dsse.IN_TOTO_TYPE)
 
 

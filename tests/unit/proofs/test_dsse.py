@@ -12,7 +12,7 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 
 # Its documented names, which 1.6 re-exports without saying so.
-from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]
+from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from interlock.proofs import keys
 from interlock.proofs.dsse import IN_TOTO_TYPE, MAX_ENVELOPE_BYTES, RawEnvelope, pae, sign, verify

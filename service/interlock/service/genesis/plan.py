@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from interlock.proofs import keys
+from interlock.proofs import signature_keys
 from interlock.proofs.errors import KeyMaterialError
 from interlock.statemachine.entry import (
     FoundingCredential,
@@ -115,7 +115,7 @@ def _problems(plan: Plan, policy: Policy) -> Iterator[str]:
                 yield f"{principal.id}: its {use} key is already {used[key]}"
             used[key] = f"the {use} key of {principal.id}"
             try:
-                keys.load_public_key(key)
+                signature_keys.algorithm(key)
             except KeyMaterialError as error:
                 yield f"{principal.id}: {use} key: {error}"
     recovery = {principal.person for principal in plan.principals if principal.recovery}

@@ -9,7 +9,7 @@ principals:
     kind: human                 # or service, external
     person: jane-doe            # a pseudonym; one human being is one person, however many accounts; not for services
     grants: [{role: rso, scope: "*"}]
-    keys: {login: 3b6a…, signoff: 9c1f…}      # Ed25519 public keys, 64 hex digits
+    keys: {login: 3b6a…, signoff: 9c1f…}      # public keys: Ed25519, 64 hex digits, or P-256, 66
   - id: recovery-1
     kind: human
     person: john-roe
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]{0,62}$")]
 _Scope = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._*?-]{1,64}$")]
-_Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+_Key = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64}|0[23][0-9a-f]{64})$")]
 
 _MAX_BYTES: Final = 1 << 20
 

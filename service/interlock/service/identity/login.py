@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from interlock.proofs import keys
+from interlock.proofs import signature_keys
 from interlock.proofs.errors import KeyMaterialError, SignatureError
 from interlock.service.errors import LimitExceeded, Unauthenticated
 from interlock.service.identity.admission import stands
@@ -123,7 +123,7 @@ def _login_key(view: View, principal: str, credential: str, instant: int) -> Cre
 
 def _is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
     try:
-        keys.verify(public_key, message, signature)
+        signature_keys.verify(public_key, message, signature)
     except (SignatureError, KeyMaterialError):
         return False
     return True

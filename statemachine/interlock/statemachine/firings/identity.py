@@ -71,7 +71,8 @@ class CredentialRegister:
     """``credential.register``; ``replaces`` is the fingerprint of the key that it takes the place of, empty for none.
 
     ``proof`` is the new key's signature over ``possession.registration_bytes``, ``replaces_proof`` the old one's over
-    ``rotation_bytes``; ``until`` is microseconds, 0 for no end of its own.
+    ``rotation_bytes``; ``until`` is microseconds, 0 for no end of its own; ``held_in`` says where its
+    private half is: empty for a file, `ssh-agent`, or `signer` for an HSM or KMS.
     """
 
     trigger: ClassVar[Trigger] = Trigger.CREDENTIAL_REGISTER
@@ -82,6 +83,7 @@ class CredentialRegister:
     replaces: str = ""
     replaces_proof: bytes = b""
     until: int = 0
+    held_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interlock.proofs import keys
+from interlock.proofs import signature_keys
 from interlock.proofs.errors import RefusedError
 from interlock.statemachine import moments, names, possession
 from interlock.statemachine import resources as r
@@ -30,9 +30,9 @@ def register(moment: Moment, state: State, firing: f.CredentialRegister) -> Move
         return not_found(firing.principal, "an account")
     trigger = firing.trigger.value
     try:
-        fingerprint = keys.fingerprint(firing.public_key)
+        fingerprint = signature_keys.fingerprint(firing.public_key)
     except RefusedError as error:
-        wish = "an Ed25519 public key"
+        wish = "a public key: Ed25519, 32 bytes, or a compressed point of P-256, 33 bytes"
         return refused(RefusalKind.INVALID, Code.MALFORMED, wish, str(error), account.name, trigger)
     name = names.credential_name(account.name, fingerprint)
     no = _check_new_key(moment, state, account, firing, name)
@@ -57,6 +57,7 @@ def register(moment: Moment, state: State, firing: f.CredentialRegister) -> Move
         valid_from=moment.instant,
         registered_by=state.size,
         until=firing.until or None,
+        held_in=firing.held_in,
     )
     held = replace(held, credentials=(*held.credentials, key))
     target = tables.PRINCIPAL.target(account.state, trigger)
@@ -82,6 +83,9 @@ def _check_new_key(
         return refused(
             RefusalKind.UNMET, Code.CREDENTIAL_INACTIVE, "a key that has not ended yet", actual, name, trigger
         )
+    if firing.held_in == "ssh-agent" and firing.use == "signoff" and not moment.policy.ssh_agent_signs:
+        wish = "a sign-off key in a file, an HSM or a KMS: this policy lets keys in an SSH agent log in only"
+        return refused(RefusalKind.UNMET, Code.KEY_CUSTODY, wish, "held in an SSH agent", name, trigger)
     owner = state.key_owner.get(fingerprint)
     if firing.public_key in {state.log.log_key, state.log.decision_key}:
         owner = "the log"
@@ -100,7 +104,7 @@ def _unproven(wish: str, name: str, trigger: str) -> Refused:
 
 def _is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
     try:
-        keys.verify(public_key, message, signature)
+        signature_keys.verify(public_key, message, signature)
     except RefusedError:
         return False
     return True

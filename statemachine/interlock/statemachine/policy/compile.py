@@ -44,6 +44,7 @@ def compile_policy(shape: PackShape, digest: bytes) -> model.Policy:
         digest=digest,
         decision_lasts_us=shape.decision_lasts,
         changes_expire_after_us=shape.changes_expire_after,
+        ssh_agent_signs=shape.ssh_agent_signs,
         jurisdictions=frozenset(shape.jurisdictions),
         evidence_kinds=names.evidence_kinds,
         levels=tuple(model.Level(level.id, index, level.stub) for index, level in enumerate(shape.levels)),

@@ -182,6 +182,7 @@ class Policy:
     digest: bytes  # 32 bytes, SHA-256: files.pack_digest
     decision_lasts_us: int
     changes_expire_after_us: int
+    ssh_agent_signs: bool  # keys in an SSH agent may sign off, not only log in
     jurisdictions: frozenset[str]
     evidence_kinds: frozenset[str]
     levels: tuple[Level, ...]

@@ -202,6 +202,7 @@ class PackShape(Shape):
     title: Line
     decision_lasts: DecisionUs = DEFAULT_DECISION_LASTS_US
     changes_expire_after: DurationUs = DEFAULT_EXPIRES_US
+    ssh_agent_signs: Flag = False
     jurisdictions: list[Id] = []
     evidence_kinds: list[Id] = []
     levels: Annotated[list[LevelEntry], Field(min_length=1, max_length=MAX_FEW)]

@@ -38,6 +38,7 @@ def credential_message(account: r.Principal, key: r.Credential) -> identity_pb2.
         public_key=key.public_key,
         state=key.state,
         create_time=from_microseconds(key.valid_from),
+        held_in=key.held_in,
     )
     if key.revoked_at is not None:
         message.revoke_time.CopyFrom(from_microseconds(key.revoked_at))
