@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.statemachine.machines import tables
 from interlock.statemachine.policy.loader import load_pack
-from interlock.statemachine.triggers import Direction, direction_of
+from interlock.statemachine.triggers import Direction, can_loosen, direction_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +42,11 @@ def _name_of(trigger: str, *, argument: bool) -> str:
     if argument and rest:
         name += f"({rest[:-1]})"
     direction = direction_of(plain)
-    return f"{name} {_ARROWS[direction]}" if direction else name
+    if direction is None:
+        return name
+    arrow = _ARROWS[direction]
+    somewhere = f" or {_ARROWS[Direction.LOOSENS]}" if can_loosen(plain) and direction is not Direction.LOOSENS else ""
+    return f"{name} {arrow}{somewhere}"
 
 
 def _edges(table: tables.Table, view: Callable[[str], str], *, argument: bool) -> Iterator[tuple[str, str, str]]:

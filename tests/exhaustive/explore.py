@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Final
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.explain import explain
+from interlock.statemachine.forms import LAST_INSTANT
 from interlock.statemachine.machines.fire import fire
 from interlock.statemachine.machines.step import Moment
+from interlock.statemachine.owed import overdue_from
+from interlock.statemachine.ruling import direction_at
 from interlock.statemachine.unmet import Refused
 from tests.support.world import DAY_US, sha256_of
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from interlock.statemachine.policy.model import Policy
     from interlock.statemachine.state import State
+    from interlock.statemachine.triggers import Direction
     from tests.support.oracle import Oracle
 
 MODEL: Final = "models/m"
@@ -31,6 +35,9 @@ MISUSE: Final = f"{MODEL}/determinations/misuse"
 LEVEL: Final = f"{MODEL}/levels/deployment"
 FILTER: Final = f"{MODEL}/safeguards/input-filter"
 REPORT: Final = "evidence/1"
+OWED: Final = "obligations/owed-report"
+PERIODS: Final = 5
+"""Of how many of its periods the ends are looked at; the explorations end before that."""
 TIME: Final = "time"
 """Label of the step that lets time pass up to the next end."""
 _HOUR_US: Final = DAY_US // 24
@@ -52,11 +59,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A step from one merged state to another; ``trigger`` is a trigger's name or ``time``."""
+    """A step from one merged state to another; ``trigger`` is a trigger's name or ``time``, which has no direction."""
 
     source: int
     trigger: str
     target: int
+    direction: Direction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ class Slice:
     offers: Callable[[Node], Iterator[f.Firing]]
     key: Callable[[Node], Hashable]
     questions: tuple[Question, ...]
+    horizon: int = LAST_INSTANT
 
     def verdicts(self, node: Node) -> tuple[bool, ...]:
         """Return the gate's answer to each question."""
@@ -80,7 +89,9 @@ class Slice:
         """Return the state after a trigger, with an oracle that did not see it yet; None where it is refused."""
         state = node.state
         if isinstance(firing, f.SafeguardVerify | f.SafeguardReattest):
-            state = with_fresh_report(state, node.now)
+            state = state.put(fresh_report(REPORT, "red_team_report", node.now))
+        elif isinstance(firing, f.ObligationFulfil):
+            state = state.put(fresh_report(firing.evidence[0], "risk_report", node.now))
         step = fire(Moment(self.policy, node.now, "principals/someone"), state, firing)
         if isinstance(step, Refused):
             return None
@@ -103,13 +114,16 @@ class Slice:
                     arrivals[number] += 1
                     if self.verdicts(target) != self.verdicts(nodes[number]):
                         raise AssertionError(f"{self.key(target)} merges states that the gate tells apart")
-                edges.add(Edge(source, trigger, number))
+                way = None if firing is None else direction_at(self.policy, nodes[source].state, firing)
+                edges.add(Edge(source, trigger, number, way))
         return Graph(self, nodes, edges, [self.verdicts(node) for node in nodes])
 
     def _steps(self, node: Node) -> Iterator[tuple[str, Node, f.Firing | None]]:
         """Yield every step from a concrete state; a trigger fires a little later, before the next end."""
         ahead = [end for end in ends_of(node.state) if end > node.now]
         if ahead:
+            if min(ahead) > self.horizon:
+                return
             yield TIME, replace(node, now=min(ahead)), None
         pause = min([_HOUR_US, *((end - node.now) // 2 for end in ahead)])
         later = replace(node, now=node.now + pause)
@@ -143,17 +157,22 @@ def ends_of(state: State) -> tuple[int, ...]:
     lapse = state.determination(MODEL, "misuse").lapses_at
     attested = state.safeguard(FILTER).attested_until
     measures = (measure.until for measure in state.all_of(r.InterimMeasure) if measure.state == "in_force")
-    return tuple(end for end in (lapse, attested, *measures) if end is not None)
+    return tuple(end for end in (lapse, attested, *measures, *_dues(state)) if end is not None)
 
 
-def with_fresh_report(state: State, now: int) -> State:
-    """Return the state with a red-team report that was made just now."""
-    report = r.Evidence(
-        name=REPORT, kind="red_team_report", title_digest=b"", media_type="text/plain", sha256=sha256_of(str(now)),
+def _dues(state: State) -> Iterator[int | None]:
+    """Yield when the first periods of the obligation that blocks are overdue, unless fulfilled, by number."""
+    if OWED in state.items:
+        yield from (overdue_from(state, f"{OWED}/periods/{number}") for number in range(1, PERIODS + 1))
+
+
+def fresh_report(name: str, kind: str, now: int) -> r.Evidence:
+    """Return a document that was made just now."""
+    return r.Evidence(
+        name=name, kind=kind, title_digest=b"", media_type="text/plain", sha256=sha256_of(str(now)),
         size=1, uploader="principals/engineer", authors=(), made_at=now, valid_until=0, classification="internal",
         redacts="", effective_compute="", recorded_at=now, first_upload=now,
     )  # fmt: skip
-    return state.put(report)
 
 
 def _seen_by_oracle(node: Node, firing: f.Firing | None) -> Node:

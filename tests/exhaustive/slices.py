@@ -17,8 +17,9 @@ from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.compliance import live_deployments
 from interlock.statemachine.machines.determination import presented_state
+from interlock.statemachine.owed import overdue_from, period_of
 from interlock.statemachine.state import EVERYTHING, State
-from tests.exhaustive.explore import FILTER, LEVEL, MISUSE, MODEL, Node, Slice, ends_of
+from tests.exhaustive.explore import FILTER, LEVEL, MISUSE, MODEL, OWED, Node, Slice, ends_of
 from tests.support.oracle import Oracle
 from tests.support.world import DAY_US, SKETCH, World, sha256_of
 
@@ -207,3 +208,45 @@ def _standing_in_key(node: Node) -> Hashable:
 
 def _measures(state: State) -> tuple[r.InterimMeasure, ...]:
     return tuple(measure for measure in state.all_of(r.InterimMeasure) if measure.state == "in_force")
+
+
+# Owing: an obligation that blocks, its periods one after the other ---------------------------------------------------
+
+PERIOD: Final = OWED + "/periods/{}"
+_OWED: Final = b"owed-report: {every: 60d, fulfilled_by: {evidence: risk_report}, blocking: true}"
+_PERIODS: Final = (1, 2, 3)
+
+
+def owing() -> Slice:
+    """Return what an obligation that blocks does to a released model, through its first periods."""
+    pack = SKETCH.read_bytes().rstrip() + b"\n  " + _OWED + b"\n"
+    world = World.found({"policy.yaml": pack})
+    oracle = Oracle.of(pack)
+    oracle.founded = world.state.need(world.policy.name, r.PolicyVersion).adopted_at
+    grid = world.state.need(OWED, r.Obligation)
+    start = Node(world.state, world.now, oracle)
+    horizon = grid.span(_PERIODS[-1])[1]
+    return Slice(world.policy, start, _owing_steps, _owing_key, (("internal", ""),), horizon)
+
+
+def _owing_steps(node: Node) -> Iterator[f.Firing]:
+    yield f.ModelRegister(MODEL, (FIRST,))
+    yield f.DeterminationRuleOut(MISUSE)
+    yield f.LevelAssign(LEVEL, "basic")
+    for number in _PERIODS:
+        yield f.ObligationFulfil(PERIOD.format(number), (f"evidence/{100 + number}",))
+        yield f.ObligationWaive(PERIOD.format(number), node.now + 90 * DAY_US)
+
+
+def _owing_key(node: Node) -> Hashable:
+    state, now = node.state, node.now
+    ends = ends_of(state)
+    return (
+        state.find(MODEL, r.Model) is not None,
+        presented_state(state.determination(MODEL, "misuse"), now),
+        state.level(MODEL, "deployment").state,
+        state.need(OWED, r.Obligation).running(now),
+        tuple(period_of(state, PERIOD.format(number)).state for number in _PERIODS),
+        tuple(overdue_from(state, PERIOD.format(number)) in {e for e in ends if e <= now} for number in _PERIODS),
+        tuple(index for index in sorted(range(len(ends)), key=ends.__getitem__) if ends[index] > now),
+    )

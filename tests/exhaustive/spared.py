@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interlock.statemachine.triggers import DIRECTIONS, Direction
+from interlock.statemachine.ruling import direction_at
+from interlock.statemachine.triggers import Direction
 from tests.exhaustive.explore import Graph, Node, Slice, ends_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def sparing(graph: Graph, direction: Direction) -> set[str]:
     for node in graph.nodes:
         later = replace(node, now=node.now + 1)
         for firing in graph.slice.offers(later):
-            if DIRECTIONS[firing.trigger] is not direction or firing.trigger.value in found:
+            way = direction_at(graph.slice.policy, later.state, firing)
+            if way is not direction or firing.trigger.value in found:
                 continue
             fired = graph.slice.fired(later, firing)
             if fired is not None and _is_spared(graph.slice, (later, fired), seen):
@@ -75,8 +77,9 @@ def _continued(slice_: Slice, pair: Pair) -> Iterator[Pair]:
 
 
 def _alone(slice_: Slice, pair: Pair) -> Iterator[f.Firing]:
-    offered = {firing: None for node in pair for firing in slice_.offers(node)}
-    return (firing for firing in offered if DIRECTIONS[firing.trigger] is not Direction.LOOSENS)
+    offered = {firing: node for node in pair for firing in slice_.offers(node)}
+    ways = ((firing, direction_at(slice_.policy, node.state, firing)) for firing, node in offered.items())
+    return (firing for firing, way in ways if way is not Direction.LOOSENS)
 
 
 def _at(pair: Pair, now: int) -> Pair:

@@ -21,10 +21,13 @@ from interlock.statemachine.names import (
     determination_name,
     leaf_of,
     level_name,
+    obligation_of,
     safeguard_name,
 )
+from interlock.statemachine.owed import unfulfilled
+from interlock.statemachine.ruling import direction_at
 from interlock.statemachine.state import EVERYTHING
-from interlock.statemachine.triggers import DIRECTIONS, Direction
+from interlock.statemachine.triggers import Direction
 from interlock.statemachine.unmet import Code, Refused
 from tests.properties.watched import ARTIFACTS, MODELS
 from tests.support.world import DAY_US
@@ -209,6 +212,10 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
         draw(st.sampled_from([*(f"obligations/{name}/periods/{n}" for name in p.obligations for n in (1, 2)), "x"])),
         some_evidence(draw, w),
     ),
+    f.ObligationWaive: lambda draw, w, p: f.ObligationWaive(
+        draw(st.sampled_from([*(f"obligations/{name}/periods/{n}" for name in p.obligations for n in (1, 2)), "x"])),
+        draw(st.sampled_from([1, *(max(w.now, w.state.time) + span for span in SPANS)])),
+    ),
 }
 """How each trigger is drawn."""
 
@@ -219,6 +226,7 @@ LOOSENING = (
     f.ModelAddArtifact, f.DeterminationConfirm, f.DeterminationRuleOut, f.LevelAssign, f.LevelRaise, f.LevelLower,
     f.SafeguardActivate, f.SafeguardReattest, f.SafeguardRestore, f.SafeguardResume, f.HoldLift,
     f.PrincipalCreate, f.PrincipalRestore, f.CredentialRegister, f.GrantGive, f.InterimMeasurePutInForce,
+    f.ObligationWaive,
 )  # fmt: skip
 """The triggers that random changes are mostly made of."""
 
@@ -229,7 +237,7 @@ def possible(world: World, *, loosening: bool) -> list[f.Firing]:
     return [
         firing
         for firing in _thinkable(world)
-        if (DIRECTIONS[firing.trigger] is Direction.LOOSENS) is loosening
+        if (direction_at(world.policy, world.state, firing) is Direction.LOOSENS) is loosening
         and not isinstance(fire(moment, world.state, firing), Refused)
     ]
 
@@ -266,6 +274,10 @@ def _thinkable(world: World) -> Iterator[f.Firing]:
             every = tuple(place.id for place in policy.contexts)
             yield f.InterimMeasurePutInForce(model, tuple(policy.safeguards), every, world.now + 30 * DAY_US)
         yield from (f.AssessmentOpen(model, tuple(policy.thresholds)), f.HoldPlace(model), f.ModelRetire(model))
+    for obligation in policy.obligations:
+        for period in unfulfilled(world.state, f"obligations/{obligation}", max(world.now, world.state.time)):
+            yield f.ObligationWaive(period, world.now + 30 * DAY_US)
+            yield from (f.ObligationFulfil(period, (document,)) for document in names_of(world, r.Evidence))
     for name in NEWCOMERS[:1]:
         yield from (f.PrincipalCreate(name, "human", "persons/new"), f.GrantGive(name, "owner", "*"))
         yield world.registration(name.removeprefix("principals/"))
@@ -297,6 +309,9 @@ def _mend(world: World, reason: Unmet, document: Callable[[str], str]) -> list[f
             return [(f.LevelAssign if reason.code is Code.LEVEL_UNASSIGNED else f.LevelRaise)(name, wanted)]
         case Code.HOLD_PLACED:
             return [f.HoldLift(name)]
+        case Code.OBLIGATION_OVERDUE:
+            spec = world.policy.obligations[leaf_of(obligation_of(name))]
+            return [f.ObligationFulfil(name, (document(spec.fulfilled_by.kind),))]
         case Code.SAFEGUARD_NOT_ACTIVE | Code.ATTESTATION_ENDED:
             return _mend_safeguard(world, name, reason.code, document)
         case _:

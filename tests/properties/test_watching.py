@@ -125,10 +125,12 @@ def naive(history: History, context: str, artifact: str, until: int) -> list[Fli
 
 def _moments(state: State) -> Iterator[int]:
     for item in state.items.values():
-        for name in ("lapses_at", "attested_until"):
+        for name in ("lapses_at", "attested_until", "waived_until"):
             moment = getattr(item, name, None)
             if moment is not None:
                 yield moment
+        if isinstance(item, r.Obligation):
+            yield from (item.span(number)[1] for number in range(1, 40))
 
 
 def told_of(message: gate_pb2.WatchReleaseResponse) -> Flip:

@@ -193,7 +193,9 @@ class WatchedWorld(World):
     def _ends(self) -> set[int]:
         lapses = {known["lapses"] for known in self.oracle.determinations.values()}
         attested = {known["until"] for known in self.oracle.safeguards.values()}
-        return (lapses | attested) - {None}
+        measures = {known["until"] for known in self.oracle.measures.values()}
+        owed = self.oracle.dues(max(self.now, self.state.time))
+        return (lapses | attested | measures | owed) - {None}
 
     def _check_entry(self, before: State, accepted: Accepted) -> None:
         entry, after = accepted.entry, accepted.state

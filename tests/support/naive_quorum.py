@@ -11,12 +11,12 @@ from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any
 
 from interlock.statemachine import codec
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.triggers import DIRECTIONS, Direction
 from tests.support.oracle import microseconds
 
 if TYPE_CHECKING:
-    from interlock.statemachine import firings as f
     from tests.support.world import World
 
 
@@ -29,9 +29,15 @@ def slots_of(pack: Any, firing: f.Firing) -> list[dict[str, Any]]:  # noqa: ANN4
     rules = [rule for rule in pack.get("rules", []) if trigger in rule["triggers"]]
     narrow = [rule for rule in rules if rule.get("standard") is not None and rule["standard"] == standard]
     wide = [rule for rule in rules if rule.get("standard") is None]
-    fallback = [pack["default"]] if DIRECTIONS[firing.trigger] is Direction.LOOSENS else []
+    fallback = [pack["default"]] if _loosens(pack, firing) else []
     chosen = (narrow or wide or fallback)[:1]
     return [slot for rule in chosen for slot in rule["sign_offs"] for _ in range(slot.get("count", 1))]
+
+
+def _loosens(pack: Any, firing: f.Firing) -> bool:  # noqa: ANN401  # parsed YAML
+    if isinstance(firing, f.ObligationFulfil):
+        return bool(pack["obligations"].get(firing.period.split("/")[1], {}).get("blocking"))
+    return DIRECTIONS[firing.trigger] is Direction.LOOSENS
 
 
 def most_filled(pack: Any, world: World, change: r.Change, firing: f.Firing) -> int:  # noqa: ANN401  # parsed YAML

@@ -6,7 +6,8 @@ compiled policy, judges no right and no sign-off (an entry is there or it is not
 and the real thing differ, one of them is wrong.
 
     1 context known · 2 model registered, artifact its own · 3 no hold · 4 determinations confirmed and not lapsed
-    5 assigned level >= required · 6 listed commitments active and attested · 7 and 8: nothing to fail in rules 1
+    5 assigned level >= required · 6 listed commitments active and attested · 7 no blocking obligation overdue
+    8: nothing to fail in rules 1
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Oracle:
     deployments: dict[str, dict[str, Any]] = field(default_factory=dict)
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     identity: dict[str, dict[str, Any]] = field(default_factory=dict)
+    periods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    founded: int = 0
     changes: dict[str, bytes] = field(default_factory=dict)
     evidence: dict[str, str] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
@@ -75,6 +78,7 @@ class Oracle:
         """Take in one entry. Where its transitions end in other states than ours, ``differences`` says so."""
         command = entry.command
         if isinstance(command, c.Genesis):
+            self.founded = entry.time
             self._found(codec.decode_genesis(command.document))
         elif isinstance(command, c.Fire):
             self.fire(command.firing, entry.time)
@@ -113,6 +117,8 @@ class Oracle:
             return str(self.deployments[resource]["state"])
         if resource in self.identity:
             return str(self.identity[resource]["state"])
+        if resource in self.periods:
+            return str(self.periods[resource]["state"])
         return None
 
     def fire(self, firing: f.Firing, now: int) -> None:
@@ -132,8 +138,17 @@ class Oracle:
             self._deployment(trigger, firing, now)
         elif machine == "interim_measure":
             self._measure(trigger, firing)
+        elif machine == "obligation":
+            self._obligation(trigger, firing)
         elif machine in {"principal", "credential", "grant"}:
             self._identity(machine, trigger, firing)
+
+    def _obligation(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
+        known = self.periods.setdefault(firing.period, {"state": "due", "until": 0})
+        if trigger == "fulfil":
+            known["state"] = "fulfilled"
+        else:
+            known.update(state="waived", until=firing.until)
 
     def _measure(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
         if trigger == "end":
@@ -314,6 +329,7 @@ class Oracle:
     def failures(self, model: str, context: str, artifact: str, now: int) -> set[tuple[int, str]]:
         """Return (rule number, resource) for everything that fails; ALLOW if and only if there is nothing."""
         found = self._rule_1(context) | self._rule_2(model, context, artifact) | self._rule_3(model)
+        found |= {(7, name) for name in self.overdue(now) if self._blocks(name)}
         if model in self.models and not self._rule_1(context):
             found |= (
                 self._rule_4(model, context, now) | self._rule_5(model, context) | self._rule_6(model, context, now)
@@ -389,6 +405,31 @@ class Oracle:
             ):
                 found.add((6, name))
         return found
+
+    def overdue(self, now: int) -> set[str]:
+        """Return the periods of obligations whose end has passed, unfulfilled, and not waived any longer."""
+        found = set()
+        for obligation, spec in self.pack.get("obligations", {}).items():
+            if spec.get("jurisdiction") not in {None, *self.pack.get("jurisdictions", [])}:
+                continue
+            number, end = 1, self.founded + microseconds(spec["every"])
+            while end <= now:
+                known = self.periods.get(f"obligations/{obligation}/periods/{number}", {"state": "due", "until": 0})
+                if known["state"] != "fulfilled" and known["until"] <= now:
+                    found.add(f"obligations/{obligation}/periods/{number}")
+                number, end = number + 1, end + microseconds(spec["every"])
+        return found
+
+    def dues(self, now: int) -> set[int]:
+        """Return when the next periods of each obligation end, three of each, and the ends of all waivers."""
+        found = {int(known["until"]) for known in self.periods.values()}
+        for spec in self.pack.get("obligations", {}).values():
+            every = microseconds(spec["every"])
+            found |= {now + every * ahead - (now - self.founded) % every for ahead in (1, 2, 3)}
+        return found
+
+    def _blocks(self, period: str) -> bool:
+        return bool(self.pack["obligations"][period.split("/")[1]]["blocking"])
 
     def listed(self, model: str, context: str) -> set[str]:
         """Return the ids of the safeguards that the model's levels list for a context, less the replaced ones."""

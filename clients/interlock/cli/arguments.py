@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +28,7 @@ _POSITION_DIGITS = 18
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _DIGITS = 6
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIME_FORM = "such as 2026-05-22, 2026-05-22T10:00:00Z or 2026-05-22T12:00:00+02:00"
 
 
@@ -44,6 +45,11 @@ def moment(text: str | None) -> datetime | None:
     if "T" in text or " " in text or ":" in text:
         raise typer.BadParameter(f"{text!r} has no time zone; write one {TIME_FORM}")
     return value.replace(tzinfo=UTC)
+
+
+def microseconds(text: str) -> int:
+    """Read a time as Unix microseconds, as triggers have it. Raises BadParameter."""
+    return ((moment(text) or _EPOCH) - _EPOCH) // timedelta(microseconds=1)
 
 
 def duration_seconds(text: str) -> float:

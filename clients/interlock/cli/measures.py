@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli.arguments import AsOfOption, ModelArgument, ReasonOption, moment, moment_or_position
+from interlock.cli.arguments import AsOfOption, ModelArgument, ReasonOption, microseconds, moment_or_position
 from interlock.cli.run import Run, command, group
-from interlock.cli.views.change import show_outcome
+from interlock.cli.views.change import show_proposed
 from interlock.cli.views.common import left, to_json, when, word
 from interlock.client import names
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 app = group("Interim measures: what stands in for a safeguard, where, until when.")
 
 MeasureArgument = Annotated[str, typer.Argument(metavar="MEASURE", help="`1` or `interimMeasures/1`.")]
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @command(app, "list", example="interlock measures list --model aurora-4")
@@ -79,21 +77,17 @@ def propose(  # one option for each argument of the trigger
     """Propose the change that puts an interim measure in force."""
     from interlock.v1 import trigger_pb2
 
-    end_at = moment(until) or _EPOCH
     firing = trigger_pb2.InterimMeasurePutInForce(
         model=names.model(model),
         safeguards=[names.leaf(word) for word in safeguards],
         contexts=contexts,
-        until=(end_at - _EPOCH) // timedelta(microseconds=1),
+        until=microseconds(until),
     )
     trigger = trigger_pb2.Trigger(interim_measure_put_in_force=firing)
     with run.client() as client:
         attached = [names.evidence(document) for document in evidence or ()]
         change = client.changes.propose([trigger], title=title, summary=summary, evidence=attached)
-    if run.as_json:
-        run.terminal.json(to_json(change))
-        return
-    show_outcome(run.terminal, change)
+    show_proposed(run, change)
 
 
 def _row(measure: InterimMeasure) -> list[Piece]:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from interlock.cli.arguments import AsOfOption, moment_or_position
+from interlock.cli.arguments import AsOfOption, microseconds, moment_or_position
 from interlock.cli.run import Run, command, group
+from interlock.cli.views.change import show_proposed
 from interlock.cli.views.common import left, to_json, when
+from interlock.client import names
+from interlock.v1 import trigger_pb2
 
 if TYPE_CHECKING:
     from interlock.cli.terminal import Piece
@@ -57,11 +60,51 @@ def fulfil(
     evidence: Annotated[
         list[str], typer.Option("--evidence", "-e", metavar="EVIDENCE", help="A document; may be repeated.")
     ],
+    propose: Annotated[
+        bool, typer.Option("--propose", help="Propose the change that fulfils it, as one that blocks asks for.")
+    ] = False,
+    title: Annotated[str, typer.Option("--title", "-t", help="The change in a line; with --propose.")] = "",
 ) -> None:
     """Fulfil a period by documents that were made in it or later, and fulfil no other one."""
     with run.client() as client:
-        done = client.obligations.fulfil(period, evidence)
-    _show(run, done)
+        if not propose:
+            _show(run, client.obligations.fulfil(period, evidence))
+            return
+        documents = [names.evidence(document) for document in evidence]
+        firing = trigger_pb2.ObligationFulfil(period=names.obligation(period), evidence=documents)
+        change = client.changes.propose(
+            [trigger_pb2.Trigger(obligation_fulfil=firing)],
+            title=title or f"Fulfil {names.obligation(period)}",
+            evidence=documents,
+        )
+    show_proposed(run, change)
+
+
+@command(
+    app,
+    "waive",
+    example="interlock obligations waive quarterly-report/1 --until 2026-06-01 --title 'The auditor is ill'",
+)
+def waive(
+    run: Run,
+    period: PeriodArgument,
+    until: Annotated[str, typer.Option("--until", metavar="TIME", help="Its end, such as 2026-06-01.")],
+    title: Annotated[str, typer.Option("--title", "-t", help="Why, in a line.")],
+    summary: Annotated[str, typer.Option("--summary", "-s", help="Why, in more words.")] = "",
+    evidence: Annotated[
+        list[str] | None, typer.Option("--evidence", "-e", metavar="EVIDENCE", help="A document; may be repeated.")
+    ] = None,
+) -> None:
+    """Propose the change that waives a period until an instant; from then on it is owed again."""
+    firing = trigger_pb2.ObligationWaive(period=names.obligation(period), until=microseconds(until))
+    with run.client() as client:
+        change = client.changes.propose(
+            [trigger_pb2.Trigger(obligation_waive=firing)],
+            title=title,
+            summary=summary,
+            evidence=[names.evidence(document) for document in evidence or ()],
+        )
+    show_proposed(run, change)
 
 
 def short_period(period: Obligation) -> str:
@@ -73,15 +116,20 @@ def obligation_row(period: Obligation) -> list[Piece]:
     """Return one line of a listing."""
     from interlock.v1 import accountability_pb2
 
-    owed = period.state == accountability_pb2.OBLIGATION_STATE_DUE
-    state: Piece = ("overdue", "bold red") if period.overdue else ("due" if owed else ("fulfilled", "green"))
+    waived = period.state == accountability_pb2.OBLIGATION_STATE_WAIVED
+    owed = waived or period.state == accountability_pb2.OBLIGATION_STATE_DUE
+    until = period.waived_until_time if waived else period.due_time
+    state: Piece = "waived" if waived else "due" if owed else ("fulfilled", "green")
+    if period.overdue:
+        state = ("overdue: blocks every release" if period.blocking else "overdue", "bold red")
     return [
         (short_period(period), "bold"),
         state,
-        f"by {when(period.due_time)}",
-        left(period.due_time, period.instant) if owed and not period.overdue else "",
+        f"{'until' if waived else 'by'} {when(until)}",
+        left(until, period.instant) if owed and not period.overdue else "",
+        "blocks" if period.blocking and owed and not period.overdue else "",
         ", ".join(period.evidence) or period.evidence_kind,
-        (period.title, "dim"),
+        (f"{period.title}, for {period.cause}" if period.cause else period.title, "dim"),
     ]
 
 

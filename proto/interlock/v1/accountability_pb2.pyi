@@ -33,6 +33,8 @@ class _ObligationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oblig
     """It is to be fulfilled; `overdue` says whether its time has passed."""
     OBLIGATION_STATE_FULFILLED: _ObligationState.ValueType  # 2
     """It was fulfilled."""
+    OBLIGATION_STATE_WAIVED: _ObligationState.ValueType  # 3
+    """It need not be fulfilled before `waived_until_time`; from then on it is due again."""
 
 class ObligationState(_ObligationState, metaclass=_ObligationStateEnumTypeWrapper):
     """How a period of an obligation stands."""
@@ -43,6 +45,8 @@ OBLIGATION_STATE_DUE: ObligationState.ValueType  # 1
 """It is to be fulfilled; `overdue` says whether its time has passed."""
 OBLIGATION_STATE_FULFILLED: ObligationState.ValueType  # 2
 """It was fulfilled."""
+OBLIGATION_STATE_WAIVED: ObligationState.ValueType  # 3
+"""It need not be fulfilled before `waived_until_time`; from then on it is due again."""
 Global___ObligationState: _TypeAlias = ObligationState  # noqa: Y015
 
 @_typing.final
@@ -67,6 +71,9 @@ class Obligation(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     INSTANT_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    BLOCKING_FIELD_NUMBER: _builtins.int
+    WAIVED_UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`obligations/{id}/periods/{n}`."""
     title: _builtins.str
@@ -74,7 +81,7 @@ class Obligation(_message.Message):
     state: Global___ObligationState.ValueType
     """How it stands."""
     overdue: _builtins.bool
-    """True where it is due and its time has passed at `instant`."""
+    """True where it is due and its time, or the end of its waiver, has passed at `instant`."""
     evidence_kind: _builtins.str
     """The kind of evidence that fulfils it."""
     fulfiller: _builtins.str
@@ -85,6 +92,10 @@ class Obligation(_message.Message):
     """Where the policy has it from: document and section; empty where it does not say."""
     position: _builtins.int
     """Position of the last entry that wrote it; -1 for none yet."""
+    blocking: _builtins.bool
+    """True where no model may be released anywhere while it is overdue. Then a change fulfils it."""
+    cause: _builtins.str
+    """What it is owed for, such as an incident; empty for a period of the calendar."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When the period began."""
@@ -105,6 +116,10 @@ class Obligation(_message.Message):
     def instant(self) -> _timestamp_pb2.Timestamp:
         """The instant judged at."""
 
+    @_builtins.property
+    def waived_until_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is, or was, waived; unset where it never was."""
+
     def __init__(
         self,
         *,
@@ -122,10 +137,13 @@ class Obligation(_message.Message):
         source: _builtins.str = ...,
         instant: _timestamp_pb2.Timestamp = ...,
         position: _builtins.int = ...,
+        blocking: _builtins.bool = ...,
+        waived_until_time: _timestamp_pb2.Timestamp = ...,
+        cause: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "fulfil_time", b"fulfil_time", "instant", b"instant", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "fulfil_time", b"fulfil_time", "instant", b"instant", "start_time", b"start_time", "waived_until_time", b"waived_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "evidence", b"evidence", "evidence_kind", b"evidence_kind", "fulfil_time", b"fulfil_time", "fulfiller", b"fulfiller", "instant", b"instant", "jurisdiction", b"jurisdiction", "name", b"name", "overdue", b"overdue", "position", b"position", "source", b"source", "start_time", b"start_time", "state", b"state", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocking", b"blocking", "cause", b"cause", "due_time", b"due_time", "evidence", b"evidence", "evidence_kind", b"evidence_kind", "fulfil_time", b"fulfil_time", "fulfiller", b"fulfiller", "instant", b"instant", "jurisdiction", b"jurisdiction", "name", b"name", "overdue", b"overdue", "position", b"position", "source", b"source", "start_time", b"start_time", "state", b"state", "title", b"title", "waived_until_time", b"waived_until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -71,7 +71,7 @@ class AccountabilityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FulfilObligation(self, request, context):
-        """Fulfils a period that has begun, overdue or not.
+        """Fulfils a period that has begun, overdue or not, of an obligation that does not block; else a change does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

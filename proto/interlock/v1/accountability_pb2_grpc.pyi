@@ -38,7 +38,7 @@ class AccountabilityServiceStub:
     GetObligation: _grpc.UnaryUnaryMultiCallable[_accountability_pb2.GetObligationRequest, _accountability_pb2.Obligation]
     """One period."""
     FulfilObligation: _grpc.UnaryUnaryMultiCallable[_accountability_pb2.FulfilObligationRequest, _accountability_pb2.Obligation]
-    """Fulfils a period that has begun, overdue or not."""
+    """Fulfils a period that has begun, overdue or not, of an obligation that does not block; else a change does."""
 
 @_typing.type_check_only
 class AccountabilityServiceAsyncStub(AccountabilityServiceStub):
@@ -50,7 +50,7 @@ class AccountabilityServiceAsyncStub(AccountabilityServiceStub):
     GetObligation: _aio.UnaryUnaryMultiCallable[_accountability_pb2.GetObligationRequest, _accountability_pb2.Obligation]  # type: ignore[assignment]
     """One period."""
     FulfilObligation: _aio.UnaryUnaryMultiCallable[_accountability_pb2.FulfilObligationRequest, _accountability_pb2.Obligation]  # type: ignore[assignment]
-    """Fulfils a period that has begun, overdue or not."""
+    """Fulfils a period that has begun, overdue or not, of an obligation that does not block; else a change does."""
 
 class AccountabilityServiceServicer(metaclass=_abc_1.ABCMeta):
     """What an organisation answers for."""
@@ -77,6 +77,6 @@ class AccountabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accountability_pb2.FulfilObligationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accountability_pb2.Obligation, _abc.Awaitable[_accountability_pb2.Obligation]]:
-        """Fulfils a period that has begun, overdue or not."""
+        """Fulfils a period that has begun, overdue or not, of an obligation that does not block; else a change does."""
 
 def add_AccountabilityServiceServicer_to_server(servicer: AccountabilityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -93,6 +93,7 @@ class Trigger(_message.Message):
     INTERIM_MEASURE_END_FIELD_NUMBER: _builtins.int
     OBLIGATION_FULFIL_FIELD_NUMBER: _builtins.int
     POLICY_ADOPT_FIELD_NUMBER: _builtins.int
+    OBLIGATION_WAIVE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def model_register(self) -> Global___ModelRegister:
         """A new model, perhaps with its first artifacts."""
@@ -253,6 +254,10 @@ class Trigger(_message.Message):
     def policy_adopt(self) -> Global___PolicyAdopt:
         """Another policy version is put in force."""
 
+    @_builtins.property
+    def obligation_waive(self) -> Global___ObligationWaive:
+        """A period of an obligation need not be fulfilled until an instant."""
+
     def __init__(
         self,
         *,
@@ -296,12 +301,13 @@ class Trigger(_message.Message):
         interim_measure_end: Global___InterimMeasureEnd = ...,
         obligation_fulfil: Global___ObligationFulfil = ...,
         policy_adopt: Global___PolicyAdopt = ...,
+        obligation_waive: Global___ObligationWaive = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give", "interim_measure_put_in_force", "interim_measure_end", "obligation_fulfil", "policy_adopt"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give", "interim_measure_put_in_force", "interim_measure_end", "obligation_fulfil", "policy_adopt", "obligation_waive"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1351,7 +1357,7 @@ Global___InterimMeasureEnd: _TypeAlias = InterimMeasureEnd  # noqa: Y015
 
 @_typing.final
 class ObligationFulfil(_message.Message):
-    """obligation.fulfil (=)."""
+    """obligation.fulfil (=; ↑ where the obligation blocks)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1402,3 +1408,29 @@ class PolicyAdopt(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PolicyAdopt: _TypeAlias = PolicyAdopt  # noqa: Y015
+
+@_typing.final
+class ObligationWaive(_message.Message):
+    """obligation.waive (↑). It starts with the entry that applies the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERIOD_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    period: _builtins.str
+    """Resource name, `obligations/{id}/periods/{n}`."""
+    until: _builtins.int
+    """Its end, in Unix microseconds UTC; from that instant on the period is owed again."""
+    def __init__(
+        self,
+        *,
+        period: _builtins.str = ...,
+        until: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["period", b"period", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObligationWaive: _TypeAlias = ObligationWaive  # noqa: Y015

@@ -12,19 +12,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from interlock.statemachine import authority, codec, moments, rules, signing
-from interlock.statemachine.machines.fire import fire, model_concerned, standard_of, subject_of
+from interlock.statemachine.machines.fire import fire, model_concerned, subject_of
 from interlock.statemachine.machines.step import Moment
 from interlock.statemachine.requirements import evidence_unmet
 from interlock.statemachine.rights import CHANGE_PROPOSE
+from interlock.statemachine.ruling import rule_of
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from interlock.statemachine import firings as f
     from interlock.statemachine import resources as r
     from interlock.statemachine.entry import Content, Transition
-    from interlock.statemachine.policy.model import Policy, Rule
+    from interlock.statemachine.policy.model import Policy
     from interlock.statemachine.state import State
 
 
@@ -179,19 +179,11 @@ def _rehearse(
     return after, tuple(transitions), ()
 
 
-def rule_of(policy: Policy, firing: f.Firing) -> Rule | None:
-    """Return the rule that a trigger must meet in a change, None for a neutral or tightening one that none names."""
-    standard = standard_of(policy, firing)
-    if not policy.is_ruled(firing.trigger.value, standard):
-        return None
-    return policy.rule_for(firing.trigger.value, standard)
-
-
 def _evidence(policy: Policy, state: State, content: Content, instant: int) -> Iterable[Unmet]:
     """Return the evidence that the rules ask for and the change does not carry."""
     attached = tuple(name for name, _ in content.evidence)
     for firing in content.triggers:
-        rule = rule_of(policy, firing)
+        rule = rule_of(policy, state, firing)
         if rule is not None:
             yield from evidence_unmet(state, rule.evidence, attached, instant, subject_of(firing), firing.trigger.value)
 
@@ -201,7 +193,7 @@ def _riding(policy: Policy, state: State, change: r.Change, content: Content, in
     for firing in content.triggers:
         model = model_concerned(state, firing)
         rights = authority.rights_on(policy, state, change.proposer, instant, model)
-        needed = CHANGE_PROPOSE if rule_of(policy, firing) else authority.right_to(firing)
+        needed = CHANGE_PROPOSE if rule_of(policy, state, firing) else authority.right_to(firing)
         if needed not in rights:
             yield Unmet(
                 Code.RIGHT_MISSING,
@@ -219,7 +211,7 @@ def _slots(
     slots: list[SlotStatus] = []
     missing: list[Unmet] = []
     for firing in content.triggers:
-        rule = rule_of(policy, firing)
+        rule = rule_of(policy, state, firing)
         if rule is None:
             continue
         trigger, resource = firing.trigger.value, subject_of(firing)

@@ -20,6 +20,7 @@ from interlock.statemachine.lifecycle import applied, find_change
 from interlock.statemachine.machines import tables
 from interlock.statemachine.machines.fire import model_concerned
 from interlock.statemachine.machines.step import Moved, no_edge
+from interlock.statemachine.ruling import rule_of
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ def _reject(turn: Turn, state: State, change: r.Change, sign_off: r.SignOff) -> 
     vetoes = {
         slot.role
         for firing in changes.content_of(change.content).triggers
-        if (rule := changes.rule_of(turn.policy, firing)) is not None
+        if (rule := rule_of(turn.policy, state, firing)) is not None
         for slot in rule.slots
         if slot.veto
     }

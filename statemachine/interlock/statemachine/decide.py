@@ -15,7 +15,7 @@ from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Entry, PolicyRef
-from interlock.statemachine.machines.fire import fire, model_concerned, standard_of, subject_of
+from interlock.statemachine.machines.fire import fire, model_concerned, subject_of
 from interlock.statemachine.machines.step import Moment, Moved
 from interlock.statemachine.rights import (
     CHANGE_PROPOSE,
@@ -24,7 +24,7 @@ from interlock.statemachine.rights import (
     EVIDENCE_UPLOAD,
     GATE_CHECK,
 )
-from interlock.statemachine.triggers import DIRECTIONS, Direction
+from interlock.statemachine.ruling import rule_of
 from interlock.statemachine.turn import Turn
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
 
@@ -152,8 +152,7 @@ def _check_anywhere(turn: Turn, state: State, right: str) -> Refused | None:
 
 def _check_firing(turn: Turn, state: State, firing: f.Firing) -> Refused | None:
     """Refuse a loosening trigger outright; a neutral one that a rule names; and whoever lacks the right."""
-    ruled = turn.policy.is_ruled(firing.trigger.value, standard_of(turn.policy, firing))
-    if DIRECTIONS[firing.trigger] is Direction.LOOSENS or ruled:
+    if rule_of(turn.policy, state, firing) is not None:
         return refused(
             RefusalKind.UNMET,
             Code.CHANGE_REQUIRED,

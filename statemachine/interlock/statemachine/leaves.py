@@ -6,10 +6,12 @@ from. A leaf says what is asked, which fact it read, and whether that is met; wo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
 from interlock.statemachine import moments
 from interlock.statemachine import resources as r
+from interlock.statemachine.blocking import open_duties
+from interlock.statemachine.leaf import Leaf
 from interlock.statemachine.levels import listed_safeguards, required_level
 from interlock.statemachine.unmet import Code, Unmet
 
@@ -19,51 +21,22 @@ if TYPE_CHECKING:
     from interlock.statemachine.policy.model import Context, Policy
     from interlock.statemachine.state import State
 
-Kind: TypeAlias = Literal[
-    "context",
-    "model",
-    "artifact",
-    "hold",
-    "determination",
-    "level",
-    "safeguard",
-    "attestation",
-    "measure",
-]
-
-
-class Leaf(NamedTuple):
-    """One thing that is asked for. A named tuple, since the gate makes dozens for each verdict that it works out.
-
-    ``rule`` is the number of the ALLOW rule; ``name`` the resource to look at (for the context its id); ``until`` the
-    first instant (microseconds) at which time alone leaves it unmet, None for never or where it is unmet already.
-    """
-
-    rule: int
-    kind: Kind
-    requirement: str
-    name: str
-    unmet: Unmet | None = None
-    until: int | None = None
-    blocking: bool = True
-
 
 def find_leaves(policy: Policy, state: State, model: str, context: str, artifact: str, instant: int) -> Iterator[Leaf]:
     """Yield everything that a release of ``model`` (with ``artifact``, hex SHA-256 or empty) to ``context`` asks for.
 
-    In the order of the rules. For an unknown context or model rules 4 to 6 have nothing to speak of, rule 3 has.
+    In the order of the rules. For an unknown context or model rules 4 to 6 have nothing to speak of, the others have.
     """
     place = policy.context(context)
     found = state.find(model, r.Model)
     yield _context(policy, place, context)
     yield from _model(place, found, model, artifact)
     yield from _holds(state, model)
-    if place is None or found is None:
-        return
-    yield from _determinations(state, model, place, instant)
-    yield from _levels(policy, state, model, place)
-    yield from _safeguards(policy, state, model, place, instant)
-    # Rule 7: these rules have no incidents or findings, and refuse packs with blocking obligations.
+    if place is not None and found is not None:
+        yield from _determinations(state, model, place, instant)
+        yield from _levels(policy, state, model, place)
+        yield from _safeguards(policy, state, model, place, instant)
+    yield from open_duties(policy, state, instant)
     # Rule 8: these rules have no trigger that taints an applied change.
 
 

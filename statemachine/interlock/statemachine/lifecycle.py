@@ -20,6 +20,7 @@ from interlock.statemachine.machines import tables
 from interlock.statemachine.machines.fire import model_concerned
 from interlock.statemachine.machines.step import Moved, no_edge, not_found
 from interlock.statemachine.rights import CHANGE_APPLY, CHANGE_PROPOSE
+from interlock.statemachine.ruling import rule_of
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _check_content(turn: Turn, state: State, content: Content, name: str, revisi
 
 def _check_proposal(turn: Turn, state: State, change: r.Change, content: Content) -> Refused | None:
     """Refuse a proposal that needs no sign-off, that its proposer may not make, or that can't ever fire."""
-    if not any(changes.rule_of(turn.policy, firing) for firing in content.triggers):
+    if not any(rule_of(turn.policy, state, firing) for firing in content.triggers):
         names = ", ".join(dict.fromkeys(firing.trigger.value for firing in content.triggers))
         return refused(
             RefusalKind.UNMET,

@@ -364,36 +364,54 @@ class InterimMeasure:
 class Obligation:
     """``obligations/{id}``: the grid of its periods, from the adoption that first named it; nothing moves it.
 
-    Each of ``grids`` is the number of its first period, when that began, and how long each lasts (microseconds). A
-    later policy that says another length adds one, after the period that runs then.
+    Each of ``grids`` is the number of its first period, when that began, and how long each lasts (microseconds; 0 where
+    the grid ends there). A later policy that says another length adds one, after the period that runs then. ``opened``
+    is the number of the last period that an entry opened; such a period carries its own span.
     """
 
     name: str
-    grids: tuple[tuple[int, int, int], ...]
+    grids: tuple[tuple[int, int, int], ...] = ()
+    opened: int = 0
 
     def running(self, instant: int) -> int:
-        """Number of the period that runs at ``instant`` (microseconds); 0 before the first."""
+        """Number of the last period that has begun at ``instant`` (microseconds); 0 before the first."""
         for first, since, every in reversed(self.grids):
             if since <= instant:
-                return first + (instant - since) // every
-        return 0
+                return max(self.opened, first + (instant - since) // every if every else first - 1)
+        return self.opened
 
     def span(self, number: int) -> tuple[int, int]:
-        """When a period begins, and when it is due: its end (microseconds)."""
-        first, since, every = next(grid for grid in reversed(self.grids) if grid[0] <= number)
+        """When a period of the grid begins, and when it is due: its end (microseconds)."""
+        first, since, every = next(grid for grid in reversed(self.grids) if grid[0] <= number and grid[2])
         start = since + (number - first) * every
         return start, start + every
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """``obligations/{id}/periods/{n}``; one that no entry wrote is due. That it is overdue is derived at an instant."""
+    """``obligations/{id}/periods/{n}``; one that no entry wrote is due. That it is overdue is derived at an instant.
+
+    A period that an entry opened has its own ``start`` and ``due`` (microseconds) and names its ``cause``; one of the
+    grid has neither.
+    """
 
     name: str
     state: str = "due"
     evidence: tuple[str, ...] = ()
     fulfilled_at: int | None = None
     fulfiller: str = ""
+    fulfilled_by: int = NEVER
+    waived_until: int | None = None
+    waived_by: int = NEVER
+    start: int | None = None
+    due: int | None = None
+    cause: str = ""
+
+    def overdue_from(self, due: int) -> int | None:
+        """From when on it is overdue, given when it is due (microseconds): the later end of a waiver; None: never."""
+        if self.state == "fulfilled":
+            return None
+        return due if self.waived_until is None else max(due, self.waived_until)
 
 
 Resource = (

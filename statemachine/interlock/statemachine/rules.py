@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from interlock.statemachine import commands, snapshot
 from interlock.statemachine.machines import tables
-from interlock.statemachine.triggers import DIRECTIONS, RESERVED
+from interlock.statemachine.triggers import DIRECTIONS, LOOSENS_WHERE, RESERVED, Direction
 from interlock.statemachine.unmet import Code
 
 VERSION = 1
@@ -45,6 +45,7 @@ def manifest() -> str:
     """
     lines = [f"interlock rules {VERSION}", "", "[directions]"]
     lines += [f"{trigger.value} {direction.value}" for trigger, direction in DIRECTIONS.items()]
+    lines += [f"{trigger.value} {Direction.LOOSENS.value} where {where}" for trigger, where in LOOSENS_WHERE.items()]
     lines += ["", "[reserved]"]
     lines += [f"{reserved.name} {reserved.direction.value}" for reserved in RESERVED.values()]
     for table in tables.FIXED:

@@ -13,6 +13,7 @@ from interlock.statemachine import authority, quorum
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.machines import fire as machines
+from interlock.statemachine.ruling import rule_of
 from interlock.statemachine.unmet import Code, Unmet
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def author_persons(state: State, change: r.Change, content: Content) -> frozense
             case f.SafeguardVerify() | f.SafeguardReattest():
                 documents |= set(firing.evidence)
                 people.add(change.proposer)
-            case f.DeterminationReport():
+            case f.DeterminationReport() | f.ObligationFulfil():
                 documents |= set(firing.evidence)
             case f.DeterminationConfirm():
                 reported = state.find(firing.determination, r.Determination)
@@ -204,9 +205,8 @@ def conditions_in_words(slot: Slot) -> str:
 def _ruled(policy: Policy, state: State, content: Content) -> Iterable[tuple[Rule, str | None]]:
     """Yield each trigger's rule with the model that it is judged on."""
     for firing in content.triggers:
-        standard = machines.standard_of(policy, firing)
-        if policy.is_ruled(firing.trigger.value, standard):
-            rule = policy.rule_for(firing.trigger.value, standard)
+        rule = rule_of(policy, state, firing)
+        if rule is not None:
             yield rule, machines.model_concerned(state, firing)
 
 

@@ -33,7 +33,8 @@ class State:
     maps are indexes over ``items``; ``holds_placed`` has each target's placed holds by number, which grows as they are
     placed; ``live`` has names of deployments by model, then by (context, artifact); ``applied`` holds for each
     position at which a change was applied that change; ``measures`` each model's interim measures that nobody ended;
-    ``fulfilments`` for each obligation the period that each document fulfils.
+    ``fulfilments`` for each obligation the period that each document fulfils, ``cleared`` the number up to which all
+    of its periods are fulfilled.
     """
 
     size: int = 0
@@ -52,6 +53,7 @@ class State:
     applied: Map[int, str] = field(default_factory=Map)
     measures: Map[str, tuple[str, ...]] = field(default_factory=Map)
     fulfilments: Map[str, Map[str, str]] = field(default_factory=Map)
+    cleared: Map[str, int] = field(default_factory=Map)
     policy: r.PolicyVersion | None = None
     writes: tuple[str, ...] = ()
 
@@ -207,11 +209,25 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
         case r.Period():
             of = obligation_of(item.name)
             used: Map[str, str] = state.fulfilments.get(of, Map())
-            return {"fulfilments": state.fulfilments.set(of, used.update(dict.fromkeys(item.evidence, item.name)))}
+            return {
+                "fulfilments": state.fulfilments.set(of, used.update(dict.fromkeys(item.evidence, item.name))),
+                "cleared": _cleared(state, of, item),
+            }
         case r.PolicyVersion():
             return {"policy": item} if item.state == "adopted" else {}
         case _:
             return {}
+
+
+def _cleared(state: State, obligation: str, item: r.Period) -> Map[str, int]:
+    """The index of fulfilled periods with one of them as it is now."""
+    number = state.cleared.get(obligation, 0)
+    while True:
+        name = f"{obligation}/periods/{number + 1}"
+        period = item if item.name == name else state.find(name, r.Period)
+        if period is None or period.state != "fulfilled":
+            return state.cleared.set(obligation, number)
+        number += 1
 
 
 def _measures(measures: Map[str, tuple[str, ...]], item: r.InterimMeasure) -> Map[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
-from interlock.statemachine import moments, names
+from interlock.statemachine import moments, names, owed
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.leaves import find_leaves
@@ -20,7 +20,7 @@ from interlock.statemachine.levels import attestation_end
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from interlock.statemachine.leaves import Leaf
+    from interlock.statemachine.leaf import Leaf
     from interlock.statemachine.policy.model import Policy
     from interlock.statemachine.state import State
 
@@ -36,11 +36,11 @@ RULES: Final = {
 }
 """The ALLOW rule by its numbers, in words."""
 
-_NOTHING_BLOCKS: Final = {
-    7: "met by every model: these rules know no incident, finding or obligation that blocks",
+_NOTHING_SAID: Final = {
+    7: "met: nothing that could block is open, and the policy in force obliges to nothing",
     8: "met by every change: these rules know nothing that taints one",
 }
-"""Rules that nothing can fail yet, and why."""
+"""What a rule says that finds nothing to judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ def _group(rule: int, requirement: str, children: tuple[Node, ...]) -> Node:
 
 
 def _rule(number: int, leaves: list[Node]) -> Node:
-    if number in _NOTHING_BLOCKS:
-        return Node(number, RULES[number], met=True, actual=_NOTHING_BLOCKS[number])
+    if not leaves and number in _NOTHING_SAID:
+        return Node(number, RULES[number], met=True, actual=_NOTHING_SAID[number])
     return _group(number, RULES[number], tuple(leaves))
 
 
@@ -180,8 +180,20 @@ def _facts(policy: Policy, state: State, leaf: Leaf) -> _Facts:
             measure = state.need(name, r.InterimMeasure)
             stands = f"{name} stands in until {moments.to_text(measure.until)}"
             return _Facts(stands, (measure.in_force_by, state.position(name)), about=(measure.model,))
+        case "obligation":
+            return _obligation(state, leaf)
         case _:
             assert_never(leaf.kind)
+
+
+def _obligation(state: State, leaf: Leaf) -> _Facts:
+    """A period reads its own entries, and that of the adoption that began the grid."""
+    period = owed.period_of(state, leaf.name)
+    of = names.obligation_of(leaf.name)
+    by = f"due by {moments.to_text(owed.span_of(state, leaf.name)[1])}"
+    if period.waived_until is not None:
+        by += f", waived until {moments.to_text(period.waived_until)}"
+    return _Facts(by, (state.position(of), period.waived_by), period.evidence, (leaf.name,))
 
 
 def _artifact(state: State, name: str) -> _Facts:

@@ -66,6 +66,7 @@ class Trigger(StrEnum):
     INTERIM_MEASURE_END = "interim_measure.end"
     OBLIGATION_FULFIL = "obligation.fulfil"
     POLICY_ADOPT = "policy.adopt"
+    OBLIGATION_WAIVE = "obligation.waive"
 
 
 _LOOSENS, _TIGHTENS, _NEUTRAL = Direction.LOOSENS, Direction.TIGHTENS, Direction.NEUTRAL
@@ -112,8 +113,16 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.INTERIM_MEASURE_END: _TIGHTENS,
         Trigger.OBLIGATION_FULFIL: _NEUTRAL,
         Trigger.POLICY_ADOPT: _LOOSENS,
+        Trigger.OBLIGATION_WAIVE: _LOOSENS,
     }
 )
+
+LOOSENS_WHERE: Mapping[Trigger, str] = MappingProxyType(
+    {
+        Trigger.OBLIGATION_FULFIL: "the obligation blocks",
+    }
+)
+"""Triggers that loosen where this is so, and have the direction of the table everywhere else (``ruling.py`` asks)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +142,6 @@ RESERVED: Mapping[str, ReservedTrigger] = MappingProxyType(
         name: ReservedTrigger(name, direction)
         for name, direction in {
             "rules.adopt": _LOOSENS,
-            "obligation.waive": _LOOSENS,
             "incident.close": _LOOSENS,
             "finding.dismiss": _LOOSENS,
             "change.ratify": _LOOSENS,
@@ -158,3 +166,8 @@ def loosening() -> tuple[str, ...]:
 def direction_of(name: str) -> Direction | None:
     """Direction of the trigger called ``name``; None when there is no such trigger."""
     return _BY_NAME.get(name)
+
+
+def can_loosen(name: str) -> bool:
+    """Say whether the trigger called ``name`` loosens, always or somewhere: a rule for it needs two people."""
+    return _BY_NAME.get(name) is Direction.LOOSENS or name in LOOSENS_WHERE

@@ -111,7 +111,7 @@ def test_every_command_of_the_design_is_there() -> None:
         gate watch | models watch
         deployments record | deployments end | deployments list | deployments show
         deployments watch | measures list | measures show | measures propose | measures end
-        obligations list | obligations show | obligations fulfil
+        obligations list | obligations show | obligations fulfil | obligations waive
         keys create | keys list | keys revoke | keys prove | keys register | keys rotate
         grants list | grants give | grants end
         principals add | principals restore | principals suspend | principals remove

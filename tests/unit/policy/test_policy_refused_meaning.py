@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from interlock.statemachine.policy import Code, Severity, examine_pack
-from interlock.statemachine.triggers import DIRECTIONS, Direction
+from interlock.statemachine.triggers import DIRECTIONS, Direction, can_loosen
 from tests.unit.policy.packs import SKETCH, WIDE, break_pack, errors_of, files
 
 REVIEWER = "      - {role: reviewer, distinct_from: [requester, evidence_author]}\n    evidence:"
@@ -308,7 +308,13 @@ SAFETY_FAULTS = [
         Code.RULES_OVERLAP,
         id="break-glass-twice",
     ),
-    pytest.param(SKETCH, "blocking: false", "blocking: ¦true", Code.BLOCKING_OBLIGATION, id="blocking-obligation"),
+    pytest.param(
+        SKETCH,
+        "{every: 90d, fulfilled_by: {evidence: risk_report}, blocking: false}",
+        "{every: ¦1h, fulfilled_by: {evidence: risk_report}, blocking: true}",
+        Code.BAD_DURATION,
+        id="blocks-each-hour",
+    ),
 ]
 
 
@@ -323,7 +329,9 @@ def test_a_fault_of_meaning_is_found_where_it_is(pack: str, old: str, new: str, 
     assert found[0].fix
 
 
-@pytest.mark.parametrize("trigger", sorted(t.value for t, d in DIRECTIONS.items() if d is Direction.TIGHTENS))
+@pytest.mark.parametrize(
+    "trigger", sorted(t.value for t, d in DIRECTIONS.items() if d is Direction.TIGHTENS and not can_loosen(t.value))
+)
 def test_no_rule_can_name_a_trigger_that_tightens(trigger: str) -> None:
     """Whatever tightens stays one person's at once, whatever a pack would like."""
     broken = break_pack(SKETCH, "[level.assign,", f"[¦{trigger}, level.assign,")
@@ -335,9 +343,9 @@ def test_faults_of_meaning_in_unrelated_places_are_told_at_once() -> None:
     """Rules are looked at even where levels are wrong, and in order of place."""
     text = SKETCH.replace("level: guarded", "level: gard").replace("[level.assign,", "[level.asign,")
 
-    found = errors_of(files(text.replace("blocking: false", "blocking: true")))
+    found = errors_of(files(text.replace("{evidence: risk_report}", "{evidence: risk_repot}")))
 
-    assert [f.code for f in found] == [Code.UNKNOWN_LEVEL, Code.UNKNOWN_TRIGGER, Code.BLOCKING_OBLIGATION]
+    assert [f.code for f in found] == [Code.UNKNOWN_LEVEL, Code.UNKNOWN_TRIGGER, Code.UNKNOWN_EVIDENCE_KIND]
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_one() -> None:

@@ -56,6 +56,7 @@ _ALL: Final[tuple[f.Firing, ...]] = (
     f.InterimMeasureEnd("interimMeasures/1", _REASON),
     f.ObligationFulfil("obligations/quarterly-report/periods/1", _EVIDENCE),
     f.PolicyAdopt("policies/house-rules/versions/2.0", bytes(32)),
+    f.ObligationWaive("obligations/quarterly-report/periods/1", 1),
 )
 
 EXAMPLES: Final[dict[type[f.Firing], f.Firing]] = {type(firing): firing for firing in _ALL}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
 
 from interlock.statemachine import resources as r
+from interlock.statemachine.blocking import open_duties
 from interlock.statemachine.explain import Verdict, explain
 from interlock.statemachine.levels import leaning_models, required_level
+from interlock.statemachine.policy.model import EvidenceNeed, Obligation
 from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.unmet import Code
-from tests.support.world import sha256_of
+from tests.support.world import DAY_US, sha256_of
 from tests.unit.statemachine.steps import MODEL, NOW, with_model
 
 if TYPE_CHECKING:
@@ -253,3 +256,58 @@ def test_leaning_models_of_an_own_safeguard(wide_world: World) -> None:
     assert leaning_models(wide_world.policy, state, FILTER) == (MODEL,)
     assert leaning_models(wide_world.policy, retired, FILTER) == ()
     assert leaning_models(wide_world.policy, state, f"{MODEL}/safeguards/output-filter") == ()
+
+
+OWED = "obligations/owed-report"
+EVERY = 60 * DAY_US
+
+
+def owing(world: World, *others: r.Resource, blocking: bool = True) -> tuple[World, State]:
+    """Return a world whose policy obliges to a report, and a state in which its first period ended just now."""
+    spec = Obligation("owed-report", "", EVERY, EvidenceNeed("risk_report", None), blocking, None, True, None)  # noqa: FBT003
+    policy = replace(world.policy, obligations=MappingProxyType({spec.id: spec}))
+    grid = r.Obligation(OWED, ((1, NOW - EVERY, EVERY),))
+    return replace(world, policy=policy), released(world, grid, *others)
+
+
+@pytest.mark.parametrize(
+    ("period", "instant", "overdue"),
+    [
+        (r.Period(f"{OWED}/periods/1"), NOW - 1, False),
+        (r.Period(f"{OWED}/periods/1"), NOW, True),
+        (r.Period(f"{OWED}/periods/1", "fulfilled"), NOW, False),
+        (r.Period(f"{OWED}/periods/1", "waived", waived_until=NOW + 1), NOW, False),
+        (r.Period(f"{OWED}/periods/1", "waived", waived_until=NOW + 1), NOW + 1, True),
+    ],
+)
+def test_rule_7_overdue(period: r.Period, instant: int, overdue: bool, wide_world: World) -> None:  # noqa: FBT001
+    """A period of an obligation that blocks denies from its end on, unless fulfilled, or waived until later."""
+    world, state = owing(wide_world, period)
+
+    assert reasons(ask(world, state, instant=instant)) == [(7, "OBLIGATION_OVERDUE")] * overdue
+
+
+def test_rule_7_advises_where_it_does_not_block(wide_world: World) -> None:
+    """An obligation that does not block is an advisory once overdue, and never a reason."""
+    world, state = owing(wide_world, blocking=False)
+    verdict = ask(world, state)
+
+    assert verdict.allowed
+    assert [advice.code for advice in verdict.advisories] == [Code.OBLIGATION_OVERDUE]
+
+
+def test_rule_7_counts_in_valid_until(wide_world: World) -> None:
+    """The verdict lasts to the next end: of the period that runs, or of the one after where that is fulfilled."""
+    before, state = owing(wide_world)
+    after, fulfilled = owing(wide_world, r.Period(f"{OWED}/periods/1", "fulfilled"))
+
+    assert ask(before, state, instant=NOW - 7).valid_until == NOW
+    assert {leaf.until for leaf in open_duties(after.policy, fulfilled, NOW)} == {NOW + EVERY}
+
+
+def test_rule_7_is_told_of_an_unknown_model_too(wide_world: World) -> None:
+    """What is overdue blocks every release, so it is told with all the rest."""
+    world, state = owing(wide_world)
+
+    verdict = explain(world.policy, state, "models/never", "api", "", NOW)
+    assert (7, "OBLIGATION_OVERDUE") in reasons(verdict)

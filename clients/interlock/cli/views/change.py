@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interlock.cli.views.common import when, when_micros, word
+from interlock.cli.views.common import to_json, when, when_micros, word
 from interlock.cli.views.trigger import trigger_line
 from interlock.cli.views.unmet import unmet_lines
 from interlock.client import names
@@ -12,6 +12,7 @@ from interlock.client import names
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from interlock.cli.run import Run
     from interlock.cli.terminal import Piece, Terminal
     from interlock.client.review import OpenedChange, ReviewedChange
     from interlock.v1.change_pb2 import Change, SignOffRecord
@@ -45,6 +46,14 @@ def show_outcome(terminal: Terminal, change: Change) -> None:
         terminal.line((code, "yellow"), f"  {wish}", (f"  for {fired}" if fired else "", "dim"), indent=2)
     still = f": {len(wishes)} still unmet" if wishes else ""
     terminal.line((change.name, "bold"), f" revision {change.revision}, ", state_of(change), still)
+
+
+def show_proposed(run: Run, change: Change) -> None:
+    """Tell that a change was proposed, as JSON or in words."""
+    if run.as_json:
+        run.terminal.json(to_json(change))
+        return
+    show_outcome(run.terminal, change)
 
 
 def show_change(terminal: Terminal, opened: OpenedChange) -> None:

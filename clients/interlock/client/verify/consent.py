@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
-from interlock.statemachine.triggers import Direction, direction_of
+from interlock.statemachine.triggers import Direction, can_loosen, direction_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from interlock.statemachine.decide import Accepted
 
 _APPLIED = "change.apply"
@@ -33,12 +35,11 @@ class Consent:
         entry = accepted.entry
         if isinstance(entry.command, c.Genesis | c.CloseGenesis):
             return
-        loosened = [row for row in entry.transitions if _loosens(row.trigger)]
-        if not loosened:
-            return
-        filled = _filled(accepted) if accepted.state.log.countersigned else frozenset()
-        for row in loosened:
-            if row.trigger in filled:
+        slots = _slots(accepted)
+        for row in entry.transitions:
+            if not _loosens(row.trigger, slots):
+                continue
+            if slots.get(row.trigger) and accepted.state.log.countersigned:
                 self.signed += 1
                 continue
             self.asserted += 1
@@ -46,16 +47,21 @@ class Consent:
                 self.first_asserted = entry.seq
 
 
-def _loosens(trigger: str) -> bool:
-    return direction_of(trigger) is Direction.LOOSENS
+def _loosens(trigger: str, governed: Mapping[str, bool]) -> bool:
+    return direction_of(trigger) is Direction.LOOSENS or (can_loosen(trigger) and trigger in governed)
 
 
-def _filled(accepted: Accepted) -> frozenset[str]:
-    """Return the triggers of the change that was applied whose every slot is filled by somebody who signed for it."""
+def _slots(accepted: Accepted) -> dict[str, bool]:
+    """Return the triggers of the change that was applied that a rule governed, and whether all their slots are filled.
+
+    That is: by somebody who signed for it. What loosens only in places is governed there: ``decide`` has seen to it.
+    """
     applied = next((row.resource for row in accepted.entry.transitions if row.trigger == _APPLIED), "")
     change = accepted.state.find(applied, r.Change)
     if change is None:
-        return frozenset()
+        return {}
     signers = {row.signer for row in change.sign_offs if row.decision == "approve" and row.envelope_digest}
-    open_ = {trigger for trigger, _, _, holder in change.applied_slots if holder not in signers}
-    return frozenset(trigger for trigger, _, _, _ in change.applied_slots) - open_
+    found: dict[str, bool] = {}
+    for trigger, _, _, holder in change.applied_slots:
+        found[trigger] = found.get(trigger, True) and holder in signers
+    return found

@@ -10,7 +10,7 @@ from interlock.service.errors import Invalid, NotFound
 from interlock.statemachine import firings as f
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
-from interlock.statemachine.machines.obligation import period_of
+from interlock.statemachine.owed import overdue_from, period_of, span_of, spec_of
 from interlock.v1 import accountability_pb2, accountability_pb2_grpc
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class AccountabilityService(accountability_pb2_grpc.AccountabilityServiceService
         """Return one period that has begun. Raises NotFound."""
         view, instant = await self._reader.as_of(request)
         name = names.obligation_of(request.name)
-        grid, spec = view.state.find(name, r.Obligation), view.policy.obligations.get(names.leaf_of(name))
-        if grid is None or spec is None or not spec.in_force or names.number_of(request.name) > grid.running(instant):
+        grid = view.state.find(name, r.Obligation)
+        if grid is None or spec_of(view.policy, name) is None or names.number_of(request.name) > grid.running(instant):
             raise NotFound(request.name)
         return _message(view, request.name, instant)
 
@@ -65,7 +65,7 @@ class AccountabilityService(accountability_pb2_grpc.AccountabilityServiceService
         wanted = (
             name
             for name in _names(view, instant, page.after)
-            if (request.show_fulfilled or period_of(view.state, name).state == "due")
+            if (request.show_fulfilled or period_of(view.state, name).state != "fulfilled")
             and (latest is None or _due(view, name) <= latest)
         )
         chosen, token = page.cut(wanted, lambda name: name)
@@ -91,20 +91,29 @@ def _names(view: View, instant: int, after: str | None) -> Iterator[str]:
 
 
 def _due(view: View, name: str) -> int:
-    return view.state.need(names.obligation_of(name), r.Obligation).span(names.number_of(name))[1]
+    """Return from when on a period is overdue, or was due where it is fulfilled (microseconds)."""
+    return overdue_from(view.state, name) or span_of(view.state, name)[1]
+
+
+def _state(known: r.Period, instant: int) -> accountability_pb2.ObligationState.ValueType:
+    if known.state == "fulfilled":
+        return accountability_pb2.OBLIGATION_STATE_FULFILLED
+    if known.waived_until is not None and instant < known.waived_until:
+        return accountability_pb2.OBLIGATION_STATE_WAIVED
+    return accountability_pb2.OBLIGATION_STATE_DUE
 
 
 def _message(view: View, name: str, instant: int) -> accountability_pb2.Obligation:
     """Return a period as it stands at ``instant`` (microseconds)."""
     of = names.obligation_of(name)
     spec, known = view.policy.obligations[names.leaf_of(of)], period_of(view.state, name)
-    start, due = view.state.need(of, r.Obligation).span(names.number_of(name))
-    owed = known.state == "due"
+    start, due = span_of(view.state, name)
+    overdue = known.overdue_from(due)
     message = accountability_pb2.Obligation(
         name=name,
         title=spec.title,
-        state=accountability_pb2.OBLIGATION_STATE_DUE if owed else accountability_pb2.OBLIGATION_STATE_FULFILLED,
-        overdue=owed and instant >= due,
+        state=_state(known, instant),
+        overdue=overdue is not None and instant >= overdue,
         start_time=from_microseconds(start),
         due_time=from_microseconds(due),
         evidence_kind=spec.fulfilled_by.kind,
@@ -114,7 +123,11 @@ def _message(view: View, name: str, instant: int) -> accountability_pb2.Obligati
         source=f"{spec.source.document}, {spec.source.section}" if spec.source is not None else "",
         instant=from_microseconds(instant),
         position=view.state.position(name),
+        blocking=spec.blocking,
+        cause=known.cause,
     )
+    if known.waived_until is not None:
+        message.waived_until_time.CopyFrom(from_microseconds(known.waived_until))
     if known.fulfilled_at is not None:
         message.fulfil_time.CopyFrom(from_microseconds(known.fulfilled_at))
     return message

@@ -74,8 +74,8 @@ def _model_touched(state: State, name: str) -> str:
             return target
         case r.InterimMeasure(model=model):
             return model
-        case r.PolicyVersion():
-            return EVERYTHING
+        case r.PolicyVersion() | r.Obligation() | r.Period():
+            return EVERYTHING  # an obligation that blocks does so for every model
         case (
             r.Assessment()
             | r.Evidence()
@@ -85,8 +85,6 @@ def _model_touched(state: State, name: str) -> str:
             | r.Log()
             | r.Decision()
             | r.Deployment()
-            | r.Obligation()
-            | r.Period()
             | r.Pack()
         ):
             return ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from interlock.statemachine.firings.duty import (
     ObligationFulfil,
+    ObligationWaive,
 )
 from interlock.statemachine.firings.identity import (
     CredentialRegister,
@@ -84,6 +85,7 @@ __all__ = [
     "ModelRetire",
     "ObligationFulfil",
     "PolicyAdopt",
+    "ObligationWaive",
     "PrincipalCreate",
     "PrincipalRemove",
     "PrincipalRestore",
@@ -141,5 +143,6 @@ Firing = (
     | InterimMeasureEnd
     | ObligationFulfil
     | PolicyAdopt
+    | ObligationWaive
 )
 """Any trigger with its arguments."""

@@ -18,3 +18,12 @@ class ObligationFulfil:
     trigger: ClassVar[Trigger] = Trigger.OBLIGATION_FULFIL
     period: str
     evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ObligationWaive:
+    """``obligation.waive``; ``until`` is microseconds."""
+
+    trigger: ClassVar[Trigger] = Trigger.OBLIGATION_WAIVE
+    period: str
+    until: int

@@ -89,6 +89,8 @@ def fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  # 
             return obligation.fulfil(moment, state, firing)
         case f.PolicyAdopt():
             return policy_version.adopt(moment, state, firing)
+        case f.ObligationWaive():
+            return obligation.waive(moment, state, firing)
         case _:
             return safeguard.fire(moment, state, firing)
 
@@ -120,7 +122,7 @@ def subject_of(firing: f.Firing) -> str:
             return firing.deployment
         case f.InterimMeasureEnd():
             return firing.interim_measure
-        case f.ObligationFulfil():
+        case f.ObligationFulfil() | f.ObligationWaive():
             return firing.period
         case f.PolicyAdopt():
             return firing.policy
@@ -216,7 +218,7 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
             found |= {firing.assessment} - {""}
         case f.PolicyAdopt():
             found |= policy_version.touched(policy, state, firing)
-        case f.ObligationFulfil():
+        case f.ObligationFulfil() | f.ObligationWaive():
             found.add(names.obligation_of(firing.period))
         case f.DeploymentRecord():
             found |= {firing.decision} - {""}

@@ -1,7 +1,7 @@
-"""The obligation machine: a period of a fixed grid is due, and fulfilled by documents. That it is overdue is derived.
+"""The obligation machine: a period is due, is waived until an instant, is fulfilled by documents.
 
-What lives here: where grids begin, and fulfilling. A blocking obligation does not load yet (decision 0007), so
-fulfilling turns no verdict.
+What lives here: where grids begin, fulfilling and waiving. That a period is overdue, and what that blocks, is derived
+(``owed.py``). Fulfilling loosens where the obligation blocks (``ruling.py``); the step is the same.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Transition
 from interlock.statemachine.machines import tables
 from interlock.statemachine.machines.step import Moment, Moved, no_edge, not_found
+from interlock.statemachine.owed import period_of, span_of, spec_of
 from interlock.statemachine.requirements import evidence_unmet, unknown_evidence
-from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet
+from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,32 +46,60 @@ def begin_grids(policy: Policy, state: State, instant: int) -> State:
     return state
 
 
-def period_of(state: State, name: str) -> r.Period:
-    """Return a period; due when nothing was written."""
-    return state.find(name, r.Period) or r.Period(name)
-
-
 def fulfil(moment: Moment, state: State, firing: f.ObligationFulfil) -> Moved | Refused:
     """Fulfil a period that has begun, overdue or not, by documents of the kind that the policy asks for."""
-    spec = moment.policy.obligations.get(names.leaf_of(names.obligation_of(firing.period)))
-    grid = state.find(names.obligation_of(firing.period), r.Obligation)
-    if spec is None or not spec.in_force or grid is None:
-        return not_found(firing.period, "a period of an obligation of the policy in force")
-    number, trigger = names.number_of(firing.period), firing.trigger.value
-    if number > grid.running(moment.instant):
-        return not_found(firing.period, f"a period that has begun: up to {grid.running(moment.instant)}")
-    known = period_of(state, firing.period)
+    begun = _begun(moment, state, firing.period)
+    if isinstance(begun, Refused):
+        return begun
+    spec, known = begun
+    trigger = firing.trigger.value
     target = tables.OBLIGATION.target(known.state, trigger)
     if target is None:
         return no_edge(tables.OBLIGATION, trigger, known.name, known.state)
     missing = unknown_evidence(state, firing.evidence, trigger)
     if missing:
         return Refused(RefusalKind.NOT_FOUND, missing)
-    unmet = tuple(_unmet(moment, state, spec, firing, grid.span(number)[0]))
+    unmet = tuple(_unmet(moment, state, spec, firing, span_of(state, known.name)[0]))
     if unmet:
         return Refused(RefusalKind.UNMET, unmet)
-    done = replace(known, state=target, evidence=firing.evidence, fulfilled_at=moment.instant, fulfiller=moment.actor)
+    done = replace(
+        known,
+        state=target,
+        evidence=firing.evidence,
+        fulfilled_at=moment.instant,
+        fulfiller=moment.actor,
+        fulfilled_by=state.size,
+    )
     return Moved(state.put(done), (Transition(known.name, trigger, known.state, target),))
+
+
+def waive(moment: Moment, state: State, firing: f.ObligationWaive) -> Moved | Refused:
+    """Waive a period that has begun until an instant; from then on it is due again, or overdue."""
+    begun = _begun(moment, state, firing.period)
+    if isinstance(begun, Refused):
+        return begun
+    _, known = begun
+    trigger = firing.trigger.value
+    target = tables.OBLIGATION.target(known.state, trigger)
+    if target is None:
+        return no_edge(tables.OBLIGATION, trigger, known.name, known.state)
+    if firing.until <= moment.instant:
+        wish, actual = f"an end after {moments.to_text(moment.instant)}", moments.to_text(firing.until)
+        return refused(RefusalKind.UNMET, Code.END_PASSED, wish, actual, known.name, trigger)
+    waived = replace(known, state=target, waived_until=firing.until, waived_by=state.size)
+    return Moved(state.put(waived), (Transition(known.name, trigger, known.state, target),))
+
+
+def _begun(moment: Moment, state: State, period: str) -> tuple[Obligation, r.Period] | Refused:
+    """Return a period that has begun with what the policy in force says of it, or why there is none."""
+    spec = spec_of(moment.policy, period)
+    obligation = state.find(names.obligation_of(period), r.Obligation)
+    if spec is None or obligation is None:
+        return not_found(period, "a period of an obligation of the policy in force")
+    last = obligation.running(moment.instant)
+    if names.number_of(period) > last:
+        return not_found(period, f"a period that has begun: up to {last}")
+    return spec, period_of(state, period)
 
 
 def _unmet(moment: Moment, state: State, spec: Obligation, firing: f.ObligationFulfil, start: int) -> Iterator[Unmet]:

@@ -182,6 +182,9 @@ def _interim_measure_edges() -> Iterable[Edge]:
 
 def _obligation_edges() -> Iterable[Edge]:
     yield "due", "obligation.fulfil", "fulfilled"
+    yield "waived", "obligation.fulfil", "fulfilled"
+    yield "due", "obligation.waive", "waived"
+    yield "waived", "obligation.waive", "waived"
 
 
 def _policy_version_edges() -> Iterable[Edge]:

@@ -9,12 +9,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from interlock.statemachine.policy.fields import MAX_SLOTS
+from interlock.statemachine.policy.fields import DAY_US, MAX_SLOTS
 from interlock.statemachine.policy.findings import Code, shown
 from interlock.statemachine.policy.resolve import Names
 from interlock.statemachine.policy.vocabulary import AS_DEAR_AS_A_GRANT, EXCEPTABLE, GRANT, MIN_PEOPLE, NARROWABLE
 from interlock.statemachine.rights import ALL_RIGHTS, BUILT_IN_ROLES, CHANGE_SIGN, GROUPS, IDENTITY
-from interlock.statemachine.triggers import DIRECTIONS, RESERVED, Direction, direction_of
+from interlock.statemachine.triggers import DIRECTIONS, RESERVED, Direction, can_loosen, direction_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from interlock.statemachine.policy.yamltree import Path
 
 _TRIGGERS = frozenset(t.value for t in DIRECTIONS) | frozenset(RESERVED)
-_RULABLE = frozenset(name for name in _TRIGGERS if direction_of(name) is not Direction.TIGHTENS)
+_RULABLE = frozenset(name for name in _TRIGGERS if direction_of(name) is not Direction.TIGHTENS or can_loosen(name))
 
 
 def _slot_of(slot: SlotShape) -> tuple[object, ...]:
@@ -89,7 +89,7 @@ class _Desk:
             standards = self.names.standards
             place = (*path, "standard")
             self.book.known(place, rule.standard, standards, Code.UNKNOWN_STANDARD, "standard")
-        loosens = any(direction_of(trigger) is Direction.LOOSENS for trigger in rule.triggers)
+        loosens = any(can_loosen(trigger) for trigger in rule.triggers)
         self.check_sign_offs(path, rule.sign_offs, loosens=loosens)
         self.check_evidence((*path, "evidence"), rule.evidence)
 
@@ -98,7 +98,7 @@ class _Desk:
         if direction is None:
             message = f"There is no trigger {shown(trigger)}."
             self.book.error(path, Code.UNKNOWN_TRIGGER, message, self.book.suggest(trigger, _RULABLE))
-        elif direction is Direction.TIGHTENS:
+        elif direction is Direction.TIGHTENS and not can_loosen(trigger):
             message = f"{shown(trigger)} tightens: one person with the right does it at once, no rule can slow it."
             self.book.error(path, Code.TRIGGER_TIGHTENS, message, "take it out of the rule")
         elif standard is not None and trigger not in NARROWABLE:
@@ -199,10 +199,10 @@ class _Desk:
     def check_obligations(self) -> None:
         for obligation_id, obligation in self.shape.obligations.items():
             path: Path = ("obligations", obligation_id)
-            if obligation.blocking:
-                message = "Obligations that block the gate when overdue are not supported by these rules yet."
-                fix = "write `blocking: false`; it is still listed and counted when overdue"
-                self.book.error((*path, "blocking"), Code.BLOCKING_OBLIGATION, message, fix)
+            if obligation.blocking and obligation.every < DAY_US:
+                message = "An obligation that blocks has periods of a day at least."
+                fix = "write `1d` or more; the gate looks at every period that nobody fulfilled"
+                self.book.error((*path, "every"), Code.BAD_DURATION, message, fix)
             place = (*path, "fulfilled_by", "evidence")
             word, kinds = obligation.fulfilled_by.evidence, self.names.evidence_kinds
             self.book.known(place, word, kinds, Code.UNKNOWN_EVIDENCE_KIND, "kind of evidence")

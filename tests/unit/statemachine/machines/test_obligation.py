@@ -11,6 +11,7 @@ import pytest
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.machines.obligation import begin_grids
+from interlock.statemachine.owed import next_due, overdue_from, span_of
 from interlock.statemachine.unmet import Code
 from tests.support.world import DAY_US
 from tests.unit.statemachine.steps import NOW, outcome, with_model
@@ -98,3 +99,41 @@ def test_fulfil(
 ) -> None:
     """A period that has begun is fulfilled by a document of its kind, made in it or later, used for no other."""
     assert outcome(world, second_period(world, *documents), f.ObligationFulfil(period, evidence)) == expected
+
+
+@pytest.mark.parametrize(
+    ("period", "state", "until", "expected"),
+    [
+        (SECOND, "due", NOW + 1, "waived"),
+        (FIRST, "due", NOW + 1, "waived"),
+        (FIRST, "waived", NOW + 1, "waived"),
+        (FIRST, "due", NOW, Code.END_PASSED),
+        (FIRST, "fulfilled", NOW + 1, Code.NO_SUCH_EDGE),
+        (f"{NAME}/periods/3", "due", NOW + 1, Code.NOT_FOUND),
+        ("obligations/nothing/periods/1", "due", NOW + 1, Code.NOT_FOUND),
+    ],
+)
+def test_waive(period: str, state: str, until: int, expected: str, world: World) -> None:
+    """A period that has begun and is not fulfilled is waived until an instant ahead, again and again."""
+    there = second_period(world, r.Period(period, state))
+
+    assert outcome(world, there, f.ObligationWaive(period, until)) == expected
+
+
+@pytest.mark.parametrize(("waived", "expected"), [(None, 0), (5, 5), (0, 0), (-5, 0)])
+def test_overdue_from_the_later_of_due_and_the_waivers_end(waived: int | None, expected: int, world: World) -> None:
+    """A waiver takes nothing from a period that is not due yet, and when it ends the period is overdue at once."""
+    due = NOW - 3_600_000_000
+    period = r.Period(FIRST) if waived is None else r.Period(FIRST, "waived", waived_until=due + waived)
+
+    assert overdue_from(second_period(world, period), FIRST) == due + expected
+
+
+def test_a_grid_that_ends_goes_on_with_what_entries_open(world: World) -> None:
+    """Periods that an entry opened carry their own span, and numbers go on after those of the grid."""
+    obligation = r.Obligation(NAME, ((1, NOW - EVERY, EVERY), (2, NOW, 0)), opened=3)
+    state = second_period(world).put(obligation).put(r.Period(f"{NAME}/periods/3", start=NOW, due=NOW + 7))
+
+    assert [obligation.running(at) for at in (NOW - 1, NOW, NOW + EVERY)] == [3, 3, 3]
+    assert span_of(state, f"{NAME}/periods/3") == (NOW, NOW + 7)
+    assert next_due(state, NAME, NOW) is None

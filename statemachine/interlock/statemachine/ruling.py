@@ -1,0 +1,43 @@
+"""Which rule a trigger must meet here: the direction of a trigger on what it is fired on, and who signs for it.
+
+Most triggers have one direction (``triggers.py``). Of a few it depends: fulfilling an obligation loosens where the
+obligation blocks. Judged on the state before the change or the command, so nothing that rides along makes it easier.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from interlock.statemachine import firings as f
+from interlock.statemachine import owed
+from interlock.statemachine.machines.fire import standard_of
+from interlock.statemachine.triggers import DIRECTIONS, Direction
+
+if TYPE_CHECKING:
+    from interlock.statemachine.policy.model import Policy, Rule
+    from interlock.statemachine.state import State
+
+
+def direction_at(policy: Policy, state: State, firing: f.Firing) -> Direction:
+    """Return what firing a trigger can do to verdicts, on what is there."""
+    return Direction.LOOSENS if _loosens_here(policy, state, firing) else DIRECTIONS[firing.trigger]
+
+
+def _loosens_here(policy: Policy, _state: State, firing: f.Firing) -> bool:
+    """Say whether a trigger of ``LOOSENS_WHERE`` loosens."""
+    match firing:
+        case f.ObligationFulfil():
+            return owed.blocks(policy, firing.period)
+        case _:
+            return False
+
+
+def rule_of(policy: Policy, state: State, firing: f.Firing) -> Rule | None:
+    """Return the rule that a trigger must meet in a change, None for a neutral or tightening one that none names."""
+    direction = direction_at(policy, state, firing)
+    if direction is Direction.TIGHTENS:
+        return None
+    trigger, standard = firing.trigger.value, standard_of(policy, firing)
+    if policy.is_ruled(trigger, standard):
+        return policy.rule_for(trigger, standard)
+    return policy.default_rule if direction is Direction.LOOSENS else None
