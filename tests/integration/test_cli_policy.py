@@ -70,3 +70,23 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").symlink_to("/etc/hostname")
 
     assert interlock("lint", tmp_path).returncode == 2
+
+
+def test_lint_shows_the_calls_that_lead_to_a_fault_and_what_every_trigger_takes(tmp_path: Path) -> None:
+    """A pack that loads and is unsafe: exit 1, the side door in numbered calls; `--quorums` says how few are enough."""
+    interlock("init", "minimal", "--out", tmp_path / "mine")
+    file = tmp_path / "mine" / "policy.yaml"
+    slot = "{role: owner, distinct_from: [requester]}"
+    weak = f"  - triggers: [policy.adopt, rules.adopt]\n    sign_offs: [{slot}, {slot}]\n"
+    weak += "    source: {document: D, section: s}\n"
+    file.write_text(file.read_text().replace("default:  ", f"{weak}default:  "))
+
+    words, values = interlock("lint", tmp_path / "mine", "--quorums"), interlock("lint", tmp_path / "mine", "--json")
+
+    doors = [row for row in json.loads(values.stdout)["findings"] if row["code"] == "SIDE_DOOR"]
+    grant = next(row for row in json.loads(values.stdout)["quorums"] if row["trigger"] == "grant.give")
+    assert (words.returncode, values.returncode) == (1, 1)
+    assert any("policy.adopt" in row["calls"][0] for row in doors)
+    assert {rule for way in grant["ways"] for rule in way["rules"]} == {"default", "rules/2"}
+    assert "1. policy.adopt of a pack" in words.stdout
+    assert "grant.give" in words.stdout

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
+from interlock.cli import linting
 from interlock.cli.arguments import AsOfOption, moment_or_position
-from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import to_json
-
-if TYPE_CHECKING:
-    from interlock.statemachine.policy.findings import Finding
 
 app = group("Policies: the versions ever adopted, with their packs; and packs to write.")
 
@@ -93,41 +90,4 @@ def init(
     run.terminal.note("give it a name of its own under `policy:`, edit it, then: interlock policy lint ", str(folder))
 
 
-@command(app, "lint", example="interlock policy lint house-rules")
-def lint(
-    run: Run,
-    pack: Annotated[str, typer.Argument(metavar="PACK", help="A folder, or a pack that ships.")],
-) -> int:
-    """Say everything that is wrong in a pack, with line, column and what to write instead. Exit 1 unless it is clean.
-
-    Errors keep a pack from being adopted, warnings are to be mended, notes are for the reviewer. Checked are text,
-    YAML, keys and types, every name, and what no pack may say; machines and quorums are not yet proven.
-    """
-    from interlock.client.packs import read_pack
-    from interlock.statemachine.policy import examine_pack, pack_digest
-
-    files = read_pack(pack)
-    examined = examine_pack(files)
-    if run.as_json:
-        digest = pack_digest(files).hex() if examined.policy is not None else ""
-        rows = [_finding_json(finding) for finding in examined.findings]
-        run.terminal.json({"clean": examined.clean, "digest": digest, "findings": rows})
-        return ExitCode.DONE if examined.clean else ExitCode.NO
-    for finding in examined.findings:
-        run.terminal.line(str(finding))
-    if examined.clean:
-        run.terminal.line(("clean", "bold green"), f"  sha256 {pack_digest(files).hex()}")
-        return ExitCode.DONE
-    return ExitCode.NO
-
-
-def _finding_json(finding: Finding) -> dict[str, object]:
-    return {
-        "severity": finding.severity.value,
-        "file": finding.file,
-        "line": finding.line,
-        "column": finding.column,
-        "code": finding.code.value,
-        "message": finding.message,
-        "fix": finding.fix,
-    }
+command(app, "lint", example="interlock policy lint house-rules --against ops")(linting.lint)

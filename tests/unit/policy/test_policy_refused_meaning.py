@@ -8,7 +8,7 @@ import pytest
 
 from interlock.statemachine.policy import Code, Severity, examine_pack
 from interlock.statemachine.triggers import DIRECTIONS, Direction, can_loosen
-from tests.unit.policy.packs import SKETCH, WIDE, break_pack, errors_of, files
+from tests.unit.policy.packs import FIXTURES, SKETCH, WIDE, break_pack, errors_of, files
 
 REVIEWER = "      - {role: reviewer, distinct_from: [requester, evidence_author]}\n    evidence:"
 DEFAULT = (
@@ -430,5 +430,6 @@ def test_notes_point_at_what_is_legal_and_worth_a_look() -> None:
 def test_no_kind_of_finding_is_without_a_test() -> None:
     """Every code in the table is expected by some test of this folder."""
     tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    corpus = "".join(path.read_text(encoding="utf-8") for path in FIXTURES.glob("broken-packs/*/expected.json"))
 
-    assert [code for code in Code if f"Code.{code.name}" not in tests] == []
+    assert [code for code in Code if f"Code.{code.name}" not in tests and f'"{code.value}"' not in corpus] == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -96,6 +96,25 @@ class Code(StrEnum):
     OPEN_TO_REQUESTER = "OPEN_TO_REQUESTER"
     LOGIN_ASSURANCE = "LOGIN_ASSURANCE"
     BREAK_GLASS = "BREAK_GLASS"
+    # What a lint proves of a pack that loads (``lint/``)
+    EDGE_TOO_EASY = "EDGE_TOO_EASY"
+    EDGE_SLOWED = "EDGE_SLOWED"
+    NO_ONE_MAY_FIRE = "NO_ONE_MAY_FIRE"
+    NO_ONE_CAN_STOP = "NO_ONE_CAN_STOP"
+    INVARIANT_BROKEN = "INVARIANT_BROKEN"
+    NOT_PROVEN = "NOT_PROVEN"
+    SIDE_DOOR = "SIDE_DOOR"
+    EASIER_FOR_A_WHILE = "EASIER_FOR_A_WHILE"
+    QUORUM_OUT_OF_REACH = "QUORUM_OUT_OF_REACH"
+    NOBODY_HOLDS = "NOBODY_HOLDS"
+    LEVEL_NEVER_ASKED = "LEVEL_NEVER_ASKED"
+    THRESHOLD_NEVER_NEEDED = "THRESHOLD_NEVER_NEEDED"
+    EXPOSED_IS_EASIER = "EXPOSED_IS_EASIER"
+    STUB_STOPS = "STUB_STOPS"
+    ROLE_MAY_NOTHING = "ROLE_MAY_NOTHING"
+    ROLE_SIGNS_NOTHING = "ROLE_SIGNS_NOTHING"
+    EVIDENCE_KIND_UNUSED = "EVIDENCE_KIND_UNUSED"
+    JURISDICTION_UNUSED = "JURISDICTION_UNUSED"
     # The report itself
     MORE_FINDINGS = "MORE_FINDINGS"
 
@@ -111,6 +130,8 @@ class Finding:
     code: Code
     message: str
     fix: str  # what to write instead
+    calls: tuple[str, ...] = ()  # the shortest sequence of calls that shows it; a lint fills it in
+    path: tuple[str | int, ...] = field(default=(), compare=False, repr=False)  # the keys and indexes that lead there
 
     def __str__(self) -> str:
         """One line, in the form that editors jump to."""

@@ -8,7 +8,7 @@ In order, each step only when the one before found no error, and each reporting 
    ``checks_succession.py``);
 5. the compiled values (``compile.py``).
 
-Not here: where the bytes come from, and the proofs over machines and quorums that a lint adds.
+Not here: where the bytes come from, and the proofs over machines and quorums that a lint adds (``lint/``).
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from interlock.statemachine.policy.model import Policy
+    from interlock.statemachine.policy.schema import PackShape
+    from interlock.statemachine.policy.yamltree import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +57,34 @@ def load_pack(files: Mapping[str, bytes]) -> Policy:
 
 def examine_pack(files: Mapping[str, bytes]) -> Examined:
     """Like load_pack, and tells warnings and notes too; never raises for what the files hold."""
+    draft = draft_pack(files)
+    return Examined(draft.policy, draft.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """How far a pack could be read: the first thing that is None is where reading stopped."""
+
+    findings: tuple[Finding, ...]
+    tree: Tree | None = None
+    shape: PackShape | None = None
+    policy: Policy | None = None
+
+
+def draft_pack(files: Mapping[str, bytes]) -> Draft:
+    """Read a pack as far as that goes, and keep what a lint looks places up in."""
     texts, findings = read_texts(files)
     if findings:
-        return Examined(None, ordered(findings))
+        return Draft(ordered(findings))
     tree, findings = read_tree(POLICY_FILE, texts[POLICY_FILE])
     if tree is None:
-        return Examined(None, ordered(findings))
+        return Draft(ordered(findings))
     shape, findings = read_shape(tree)
     if shape is None:
-        return Examined(None, ordered(findings))
+        return Draft(ordered(findings), tree)
     book = Notebook(tree)
     check_model(shape, book)
     check_rules(shape, book)
     check_succession(shape, book)
     policy = None if book.failed else compile_policy(shape, pack_digest(files))
-    return Examined(policy, ordered(book.findings))
+    return Draft(ordered(book.findings), tree, shape, policy)

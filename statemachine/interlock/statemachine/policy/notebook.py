@@ -66,4 +66,4 @@ class Notebook:
 
     def _add(self, severity: Severity, path: Path, words: tuple[Code, str, str], *, key: bool) -> None:
         line, column = self.tree.place(path, key=key)
-        self.findings.append(Finding(severity, self.tree.file, line, column, *words))
+        self.findings.append(Finding(severity, self.tree.file, line, column, *words, path=path))
