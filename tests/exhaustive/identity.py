@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from interlock.statemachine import authority
+from interlock.statemachine import authority, delegating
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.machines.fire import fire
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from interlock.statemachine.state import State
 
 ACCOUNT: Final = "principals/newcomer"
+DELEGATOR: Final = "principals/owner-a"
 _NEW_KEYS: Final = ("", "-2")
 _MOST_GRANTS: Final = 2
 
@@ -52,20 +53,28 @@ class Explored:
             return frozenset()
         uses = {key.use for key in account.credentials if key.state == "active"}
         grants = authority.active_grants(self.world.policy, state, ACCOUNT, self.world.now)
-        return frozenset(uses) | {role.id for _, role in grants}
+        return frozenset(uses) | {role.id for _, role in grants} | self.borrowed(state)
+
+    def borrowed(self, state: State) -> frozenset[str]:
+        """Return the roles that the account may sign in for others; nobody who is out signs in any."""
+        account = state.find(ACCOUNT, r.Principal)
+        if account is None or account.state != "active":
+            return frozenset()
+        rows = delegating.standing(state, ACCOUNT, DELEGATOR, self.world.now)
+        return frozenset(f"{row.role} for {row.delegator}" for row in rows)
 
 
 def explore() -> Explored:
     """Explore everything, from a log in which nobody has heard of the account."""
     world = World.found()
-    moment = Moment(world.policy, world.now, "principals/admin")
+    moment, lending = (Moment(world.policy, world.now, who) for who in ("principals/admin", DELEGATOR))
     seen: dict[Hashable, State] = {_key(world.state): world.state}
     steps: list[Step] = []
     waiting = deque([world.state])
     while waiting:
         state = waiting.popleft()
         for firing in _thinkable(world, state):
-            moved = fire(moment, state, firing)
+            moved = fire(lending if isinstance(firing, f.DelegationGive) else moment, state, firing)
             if not isinstance(moved, Moved):
                 continue
             after = moved.state.after_entry(state.time + 1)
@@ -90,6 +99,9 @@ def _thinkable(world: World, state: State) -> Iterator[f.Firing]:
     if len(state.grants(ACCOUNT)) < _MOST_GRANTS:
         yield from (f.GrantGive(ACCOUNT, "owner", "*"), f.GrantGive(ACCOUNT, "requester", "*"))
     yield from (f.GrantEnd(grant.name) for grant in state.grants(ACCOUNT))
+    if not state.delegations_to(ACCOUNT):
+        yield replace(there, nonces=0).delegation("owner-a", "owner", "newcomer")
+    yield from (f.DelegationEnd(row.name) for row in state.delegations_to(ACCOUNT))
 
 
 def _key(state: State) -> Hashable:
@@ -98,4 +110,4 @@ def _key(state: State) -> Hashable:
         return None
     keys = frozenset((key.fingerprint, key.state, key.compromised_since) for key in account.credentials)
     grants = tuple((grant.role, grant.state) for grant in state.grants(ACCOUNT))
-    return (account.state, keys, grants)
+    return (account.state, keys, grants, tuple(row.state for row in state.delegations_to(ACCOUNT)))

@@ -27,7 +27,7 @@ from interlock.service.errors import Invalid, InvalidRequest
 from interlock.service.genesis.plan import PlanError
 from interlock.service.genesis.reviewed import read_reviewed
 from interlock.service.wire import RequestReader
-from interlock.statemachine import codec, decision, signoff
+from interlock.statemachine import codec, decision, signoff, statements
 from interlock.statemachine.policy.loader import examine_pack
 from interlock.v1 import audit_pb2, change_pb2
 from tests.support.bundles import NAME, VKEY, judged
@@ -212,8 +212,8 @@ TARGETS: Final[dict[str, Target]] = {
     "request": Target(_request, (InvalidRequest,)),
     "token": Target(_token, (Invalid,)),
     "stored": Target(_stored, (codec.CodecError,)),
-    "envelope": Target(_signed, (RefusedError, signoff.StatementError)),
-    "statement": Target(_statement, (RefusedError, signoff.StatementError, decision.DecisionError)),
+    "envelope": Target(_signed, (RefusedError, statements.StatementError)),
+    "statement": Target(_statement, (RefusedError, statements.StatementError, decision.DecisionError)),
     "decision": Target(_decided, ()),
     "note": Target(_note, ()),
     "bundle": Target(_bundle, (RefusedError,)),

@@ -109,6 +109,10 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "RemovePrincipal": {"admin"},
         "RevokeCredential": {"admin"},
         "EndGrant": {"admin"},
+        "GiveDelegation": APPROVERS,
+        # Who gave one may end it; of others' only an administrator, which `decide` judges.
+        "EndDelegation": APPROVERS | {"admin"},
+        "ListDelegations": READ,
     },
     "ModelService": {
         "CreateModel": ASSESSORS,

@@ -199,6 +199,15 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
         draw(st.sampled_from(["*", "*", "m"])),
         draw(st.sampled_from([0, 0, 1, w.state.time + DAY_US])),
     ),
+    f.DelegationGive: lambda draw, w, p: w.delegation(
+        draw(st.sampled_from(["owner-a", "reviewer-a", *(name.removeprefix("principals/") for name in SPARE)])),
+        draw(st.sampled_from([*p.roles, "nothing"])),
+        draw(st.sampled_from(["engineer", "both", "admin", *(name.removeprefix("principals/") for name in SPARE)])),
+        start=draw(st.sampled_from([0, 0, max(w.now, w.state.time) + DAY_US // 2])),
+    ),
+    f.DelegationEnd: lambda draw, w, _p: f.DelegationEnd(
+        draw(st.sampled_from(names_of(w, r.Delegation, "delegations/99")))
+    ),
     f.InterimMeasurePutInForce: lambda draw, w, p: f.InterimMeasurePutInForce(
         a_model(draw),
         tuple(draw(st.lists(st.sampled_from([*p.safeguards, *p.safeguards, "nothing"]), min_size=1, unique=True))),
@@ -282,6 +291,7 @@ def _thinkable(world: World) -> Iterator[f.Firing]:
         yield from (f.PrincipalCreate(name, "human", "persons/new"), f.GrantGive(name, "owner", "*"))
         yield world.registration(name.removeprefix("principals/"))
     yield from (f.PrincipalRestore(name) for name in (*SPARE, *NEWCOMERS) if name in world.state.items)
+    yield from (f.DelegationEnd(delegation) for delegation in names_of(world, r.Delegation))
     yield from (f.InterimMeasureEnd(measure) for measure in names_of(world, r.InterimMeasure))
     yield from (f.DeploymentEnd(deployment) for deployment in names_of(world, r.Deployment))
     yield f.HoldPlace(EVERYTHING)

@@ -1,4 +1,4 @@
-"""Invariant 1: whatever one person does, with every account and role they have, no DENY becomes ALLOW.
+"""Invariant 1: whatever one person does, with every account and role they have or borrow, no DENY becomes ALLOW.
 
 The worlds are made sharp: a model one signature short of release, changes by others under review without a sign-off,
 people who hold every approving role, or two accounts. The person signs with real keys, and only with their own.
@@ -61,6 +61,16 @@ class Alone:
 
     def __init__(self, world: World, accounts: list[str], draw: Draw) -> None:
         self.world, self.accounts, self.draw = world, accounts, draw
+        self.borrowed: list[tuple[str, str]] = []
+
+    def borrow(self) -> None:
+        """Have everybody who can delegate every role of theirs to one of the accounts."""
+        for member in self.world.cast.values():
+            for role, _ in member.grants:
+                account = self.draw(st.sampled_from(self.accounts))
+                given = self.world.fire(member.id, self.world.delegation(member.id, role, account))
+                if isinstance(given, Accepted):
+                    self.borrowed.append((account, member.id))
 
     def move(self) -> None:
         """Do something, with any account."""
@@ -96,9 +106,10 @@ class Alone:
             return
         name = self.draw(st.sampled_from(sorted(changes)))
         approving = tuple(sorted(role.id for role in self.world.policy.roles.values() if role.approves))
-        for account in [who, *self.accounts]:
+        for account, owner in [(who, ""), *((one, "") for one in self.accounts), *self.borrowed]:
             odd = self.draw(st.integers(0, 9))
-            statement = self.world.statement(account, name, "reject" if odd == 0 else "approve")
+            decision = "reject" if odd == 0 else "approve"
+            statement = self.world.statement(account, name, decision, on_behalf_of=owner)
             if odd == 1:
                 statement = replace(statement, roles=approving)
             signed = envelope(self.accounts[-1] if odd == 2 else account, statement)
@@ -157,6 +168,8 @@ def test_no_single_person_turns_deny_into_allow(pack: str, data: st.DataObject) 
         world.attempt("evaluator", c.ProposeChange(world.content(*mend, evidence=[document])))
     sharp = ["owner-a", "both", "everything-but-admin"]
     alone = Alone(world, persons(cast)[draw(st.sampled_from([*sharp, *sharp, *sharp, *persons(cast)]))], draw)
+    if draw(st.booleans()):
+        alone.borrow()
 
     before = dict(answers(world))
     for _ in range(draw(st.integers(1, 8))):

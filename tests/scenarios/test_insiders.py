@@ -27,6 +27,7 @@ from interlock.v1 import (
     ledger_pb2,
     trigger_pb2,
 )
+from tests.support.delegations import delegate, delegation
 from tests.support.newcomers import bring_in, give, registrations
 from tests.support.people import People, Subject, refused, trigger
 from tests.support.server import CALL_SECONDS, ServerThread, answer_of, copy_of, install
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from tests.support.people import Person
 
 SIGN: Final = "interlock.v1.ChangeService/SignOff"
+DELEGATE: Final = "interlock.v1.IdentityService/GiveDelegation"
 PROPOSE: Final = "interlock.v1.ChangeService/ProposeChange"
 SALTED: Final = "interlock.v1.EvidenceService/DownloadEvidence"
 
@@ -104,8 +106,51 @@ def test_a_delegate_of_the_requester(people: People, change: change_pb2.Change) 
     with refused("SIGN_OFF_INVALID") as said:
         people["reviewer"].sign(change.name, "reviewer", on_behalf_of="principals/evaluator")
 
+    assert said.unmet == ("NO_DELEGATION",)
+    assert (SIGN, ("NO_DELEGATION",)) in attempts(people, "reviewer")
+
+
+def test_a_delegate_by_a_delegation_that_stands(people: People, change: change_pb2.Change) -> None:
+    """The requester signs neither for who delegated to them, nor through a delegate of their second account."""
+    delegate(people, "reviewer", "reviewer", "evaluator")
+    delegate(people, "evaluator-again", "reviewer", "engineer")
+
+    with refused("NOT_ALLOWED") as said:
+        people["evaluator"].sign(change.name, "reviewer", on_behalf_of="principals/reviewer")
+    assert set(said.unmet) == {"REQUESTER_CONFLICT", "EVIDENCE_AUTHOR_CONFLICT"}
+    assert (SIGN, ("EVIDENCE_AUTHOR_CONFLICT", "REQUESTER_CONFLICT")) in attempts(people, "evaluator")
+
+    with refused("NOT_ALLOWED") as said:
+        people["engineer"].sign(change.name, "reviewer", on_behalf_of="principals/evaluator-again")
+    assert set(said.unmet) == {"REQUESTER_CONFLICT", "EVIDENCE_AUTHOR_CONFLICT"}
+
+
+def test_a_delegate_of_both_approvers(people: People, change: change_pb2.Change) -> None:
+    """Who borrowed every role that a change asks for is one person with all of them, and the change stays in review."""
+    delegate(people, "owner", "owner", "auditor")
+    delegate(people, "reviewer", "reviewer", "auditor")
+
+    people["auditor"].sign(change.name, "owner", on_behalf_of="principals/owner")
+    after = people["auditor"].sign(change.name, "reviewer", on_behalf_of="principals/reviewer")
+    after = people["owner"].sign(after.name, "owner")
+
+    assert after.state == change_pb2.CHANGE_STATE_IN_REVIEW
+    assert not after.approved
+
+
+def test_a_delegation_signed_by_somebody_else(people: People) -> None:
+    """Nobody hands in another's delegation, nor signs one for them; and nobody borrows what was lent already."""
+    stolen = delegation(people, "owner", "owner", "engineer")
+    with refused("SIGN_OFF_INVALID") as said:
+        people["reviewer"].identity.GiveDelegation(identity_pb2.GiveDelegationRequest(envelope=stolen))
     assert said.unmet == ("SIGN_OFF_SIGNER",)
-    assert (SIGN, ("SIGN_OFF_SIGNER",)) in attempts(people, "reviewer")
+    assert (DELEGATE, ("SIGN_OFF_SIGNER",)) in attempts(people, "reviewer")
+
+    delegate(people, "owner", "owner", "reviewer-2")
+    with refused("REQUIREMENTS_UNMET") as said:
+        delegate(people, "reviewer-2", "owner", "engineer")
+    assert said.unmet == ("NO_APPROVING_ROLE",)
+    assert (DELEGATE, ("NO_APPROVING_ROLE",)) in attempts(people, "reviewer-2")
 
 
 def test_an_administrator_gives_a_role(people: People) -> None:

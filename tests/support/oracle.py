@@ -58,6 +58,7 @@ class Oracle:
     identity: dict[str, dict[str, Any]] = field(default_factory=dict)
     periods: dict[str, dict[str, Any]] = field(default_factory=dict)
     founded: int = 0
+    delegations: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: dict[str, bytes] = field(default_factory=dict)
     evidence: dict[str, str] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
@@ -115,6 +116,8 @@ class Oracle:
             return str(self.measures[resource]["state"])
         if resource in self.deployments:
             return str(self.deployments[resource]["state"])
+        if resource in self.delegations:
+            return str(self.delegations[resource]["state"])
         if resource in self.identity:
             return str(self.identity[resource]["state"])
         if resource in self.periods:
@@ -142,6 +145,8 @@ class Oracle:
             self._obligation(trigger, firing)
         elif machine in {"principal", "credential", "grant"}:
             self._identity(machine, trigger, firing)
+        elif machine == "delegation":
+            self._delegation(trigger, firing)
 
     def _obligation(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
         known = self.periods.setdefault(firing.period, {"state": "due", "until": 0})
@@ -200,6 +205,12 @@ class Oracle:
             for name, row in self.identity.items():
                 if row["of"] == firing.principal:
                     row["state"] = _GONE[name.split("/")[-2]]
+
+    def _delegation(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as below
+        if trigger == "end":
+            self.delegations[firing.delegation]["state"] = "ended"
+            return
+        self.delegations[f"delegations/{len(self.delegations) + 1}"] = {"state": "active"}
 
     def _model(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # any trigger of the machine
         if trigger == "register":

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.proofs import dsse, keys
-from interlock.statemachine import codec, drafting, packs, possession, rules, signoff, verdicts
+from interlock.statemachine import codec, delegating, drafting, packs, possession, rules, signoff, verdicts
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
 from interlock.statemachine import firings as f
@@ -233,6 +233,26 @@ class World:
             key_of(principal, old).sign(possession.rotation_bytes(log_id, principal, use, fingerprint)),
         )  # fmt: skip
 
+    def delegation(  # each keyword is a part of the statement
+        self, who: str, role: str, to: str, *, until: int = 0, start: int = 0, key_of_whom: str = ""
+    ) -> f.DelegationGive:
+        """Return the trigger by which somebody lets another act in a role, signed; for a day unless told otherwise."""
+        self.nonces += 1
+        end = until or max(self.now, self.state.time) + DAY_US
+        statement = delegating.DelegationStatement(
+            self.state.log.genesis_digest.hex(), f"principals/{who}", f"principals/{to}", role, start, end,
+            f"{self.nonces:032x}",
+        )  # fmt: skip
+        key = key_of(f"principals/{key_of_whom or who}", "signoff")
+        signed = dsse.sign(dsse.IN_TOTO_TYPE, delegating.build_delegation(statement), key).to_json()
+        return f.DelegationGive(statement.delegator, statement.delegate, role, start, end, signed)
+
+    def delegate(self, who: str, role: str, to: str, *, until: int = 0, start: int = 0) -> str:
+        """Have somebody delegate a role, which is wanted to be accepted; return the delegation's name."""
+        name = self.state.next_name("delegations")
+        self.must(who, c.Fire(self.delegation(who, role, to, until=until, start=start)))
+        return name
+
     # Evidence ----------------------------------------------------------------------------------------------------
 
     def upload(  # each keyword is a field of the record
@@ -352,10 +372,12 @@ class World:
         roles: Iterable[str] | None = None,
         seen: str = "full",
         not_after: int = 0,
+        on_behalf_of: str = "",
     ) -> signoff.Statement:
         """Return the statement that somebody would sign about a change as it stands."""
         stored = self.state.need(change, r.Change)
-        held = {grant.role for grant in self.state.grants(f"principals/{who}") if grant.state == "active"}
+        owner = f"principals/{on_behalf_of or who}"
+        held = {grant.role for grant in self.state.grants(owner) if grant.state == "active"}
         approving = {role for role in held if self.policy.roles[role].approves}
         self.nonces += 1
         return signoff.Statement(
@@ -371,6 +393,7 @@ class World:
                 signoff.SeenEvidence(name, sha256, seen) for name, sha256 in content_of(stored.content).evidence
             ),
             not_after=not_after,
+            on_behalf_of=owner if on_behalf_of else "",
         )
 
     def sign(  # each keyword is a field of the statement
@@ -382,9 +405,12 @@ class World:
         roles: Iterable[str] | None = None,
         seen: str = "full",
         not_after: int = 0,
+        on_behalf_of: str = "",
     ) -> Accepted | Refused:
         """Sign a change as it stands: approve, reject or withdraw. What completes a quorum applies it."""
-        statement = self.statement(who, change, decision, roles=roles, seen=seen, not_after=not_after)
+        statement = self.statement(
+            who, change, decision, roles=roles, seen=seen, not_after=not_after, on_behalf_of=on_behalf_of
+        )
         return self.submit(who, change, statement)
 
     def submit(

@@ -215,8 +215,15 @@ def show_rows(run: Run, client: Interlock, changes: Iterable[Change]) -> None:
             title = title_of(open_change(row, client.profile.log_id))
         except ContentError as error:
             title = f"CONTENT NOT TO BE TRUSTED: {error.message}"
-        lines.append(change_row(row, title))
+        lines.append([*change_row(row, title), (_waits(row), "dim")])
     run.terminal.rows(lines, empty="no change")
+
+
+def _waits(change: Change) -> str:
+    """Say on whose behalf a change waits for the caller, where the server was asked for what waits."""
+    behalf = ", ".join(names.leaf(name) for name in change.waits_on_behalf_of)
+    own = "you, or " if change.waits_in_own_name else ""
+    return f"waits for {own}you on behalf of {behalf}" if behalf else ""
 
 
 def _check_evidence(listed: Iterable[str], opened: OpenedChange) -> None:

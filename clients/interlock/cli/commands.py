@@ -32,15 +32,16 @@ ALONE: Final[Mapping[str, Listed]] = MappingProxyType(
     {
         "login": Listed("session", "Open a session with your login key; other commands do so by themselves."),
         "logout": Listed("session", "End your session, at the server and here."),
-        "whoami": Listed(
-            "session", "Show who you are: roles with scope and end, keys, rights, and when the session ends."
-        ),
+        "whoami": Listed("session", "Show who you are: roles, delegations, keys, rights, and when the session ends."),
         "inbox": Listed("signing", "List the changes that wait for your sign-off."),
         "sign": Listed("signing", "Show everything that a change binds, then approve it with your sign-off key."),
         "reject": Listed(
             "signing", "Reject a change with your sign-off key; nothing of it is approved while that stands."
         ),
         "withdraw-sign-off": Listed("signing", "Take your own sign-off back, signed as well."),
+        "delegate": Listed(
+            "delegations", "Let somebody sign in one of your roles for a while; signed with your sign-off key."
+        ),
         "status": Listed(
             "status",
             "Show on one screen: server, log, policy, models and the gate, holds, what waits for you, what falls due.",
@@ -71,6 +72,7 @@ GROUPS: Final[Mapping[str, Listed]] = MappingProxyType(
         "principals": Listed(
             "principals", "Principals: accounts, their keys and roles; add, suspend, remove or restore one."
         ),
+        "delegations": Listed("delegations", "Delegations: who may sign in whose role, until when; end one."),
         "grants": Listed("grants", "Grants: who has which role, on which models, until when."),
     }
 )

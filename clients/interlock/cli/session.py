@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interlock.cli.delegations import delegation_line
 from interlock.cli.grants import grant_ends
 from interlock.cli.run import Run, command
 from interlock.cli.views.common import short, to_json, when
@@ -38,7 +39,7 @@ def logout(run: Run) -> None:
 
 
 def whoami(run: Run) -> None:
-    """Show who you are: roles with scope and end, keys, rights, and when the session ends."""
+    """Show who you are: roles, delegations, keys, rights, and when the session ends."""
     with run.client() as client:
         _show(run, client.identity.whoami())
 
@@ -54,6 +55,11 @@ def _show(run: Run, me: WhoAmIResponse) -> None:
         [
             *_labelled("roles", [_role(row) for row in principal.grants]),
             ["signs as", ", ".join(approving) or "nothing: no role of yours counts in sign-offs"],
+            *(
+                _labelled("delegations", [f"{delegation_line(row)} ({row.name})" for row in me.delegations])
+                if me.delegations
+                else ()
+            ),
             *_labelled("keys", [_key(row) for row in principal.credentials]),
             ["rights", ", ".join(me.rights) or "none"],
             ["person", principal.person or "none: a service"],

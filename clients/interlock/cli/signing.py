@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,10 +18,26 @@ if TYPE_CHECKING:
     from interlock.v1.change_pb2 import Change
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Sign without being asked once more.")]
+BehalfOption = Annotated[
+    str,
+    typer.Option(
+        "--on-behalf-of", metavar="PRINCIPAL", help="Sign in roles that this account delegated to you, not your own."
+    ),
+]
 RoleOption = Annotated[
     list[str] | None,
     typer.Option("--role", metavar="ROLE", help="A role to act in; else all of yours that it asks for."),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What somebody wants to say of a change."""
+
+    decision: str
+    roles: tuple[str, ...]
+    comment: str
+    on_behalf_of: str
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,9 +60,10 @@ def sign(
     yes: YesOption = False,
     comment: Annotated[str, typer.Option("--comment", "-m", help="Goes with your sign-off, by digest.")] = "",
     role: RoleOption = None,
+    on_behalf_of: BehalfOption = "",
 ) -> None:
     """Show everything that a change binds, then approve it with your sign-off key."""
-    _decide(run, change, "approve", yes=yes, comment=comment, roles=role or [])
+    _decide(run, change, _Wish("approve", tuple(role or ()), comment, on_behalf_of), yes=yes)
 
 
 def reject(
@@ -54,9 +72,10 @@ def reject(
     comment: Annotated[str, typer.Option("--comment", "-m", help="Why; goes with your sign-off, by digest.")],
     yes: YesOption = False,
     role: RoleOption = None,
+    on_behalf_of: BehalfOption = "",
 ) -> None:
     """Reject a change with your sign-off key; nothing of it is approved while that stands."""
-    _decide(run, change, "reject", yes=yes, comment=comment, roles=role or [])
+    _decide(run, change, _Wish("reject", tuple(role or ()), comment, on_behalf_of), yes=yes)
 
 
 def withdraw_sign_off(run: Run, change: ChangeArgument, yes: YesOption = False) -> None:
@@ -67,20 +86,26 @@ def withdraw_sign_off(run: Run, change: ChangeArgument, yes: YesOption = False) 
     _tell(run, outcome, "withdrawn")
 
 
-def _decide(run: Run, change: str, decision: str, *, yes: bool, comment: str, roles: list[str]) -> None:
+def _decide(run: Run, change: str, wish: _Wish, *, yes: bool) -> None:
     with run.client() as client:
         reviewed = client.review(change)
         show_for_signing(run.terminal if yes else run.terminal.for_asking(), reviewed)
-        _confirm(run, _question(reviewed, decision), yes=yes)
-        outcome = client.sign(reviewed, decision=decision, roles=roles, comment=comment)
-    _tell(run, outcome, "signed" if decision == "approve" else "rejected")
+        _confirm(run, _question(reviewed, wish), yes=yes)
+        outcome = client.sign(
+            reviewed,
+            decision=wish.decision,
+            roles=wish.roles,
+            comment=wish.comment,
+            on_behalf_of=wish.on_behalf_of,
+        )
+    _tell(run, outcome, "signed" if wish.decision == "approve" else "rejected")
 
 
-def _question(reviewed: ReviewedChange, decision: str) -> str:
-    verb = "Approve" if decision == "approve" else "Reject"
-    return (
-        f"{verb} {reviewed.opened.name} revision {reviewed.content.revision}, {reviewed.opened.content_sha256[:12]}…?"
-    )
+def _question(reviewed: ReviewedChange, wish: _Wish) -> str:
+    verb = "Approve" if wish.decision == "approve" else "Reject"
+    behalf = f" on behalf of {wish.on_behalf_of}" if wish.on_behalf_of else ""
+    which = f"{reviewed.opened.name} revision {reviewed.content.revision}, {reviewed.opened.content_sha256[:12]}…"
+    return f"{verb} {which}{behalf}?"
 
 
 def _confirm(run: Run, question: str, *, yes: bool) -> None:

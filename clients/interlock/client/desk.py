@@ -5,19 +5,19 @@ Apart from `sdk.py` because it brings all of the rules, and most programs only a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interlock.client.review import OpenedChange, ReviewedChange, open_change, review
-from interlock.client.signing import Consent, SignedStatement, Signer, roles_to_act_in
+from interlock.client.signing import Consent, SignedStatement, Signer, Wish, roles_held, roles_to_act_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from interlock.client.groups.base import AsOf
     from interlock.client.keyfile import Passphrase
     from interlock.client.opened import OpenedEvidence
     from interlock.client.sdk import Interlock
     from interlock.v1.change_pb2 import Change
+    from interlock.v1.identity_pb2 import Delegation
 
 
 class SigningDesk:
@@ -37,11 +37,9 @@ class SigningDesk:
         """Return a change that can be shown in full. Raises ContentError."""
         return review(self.open(change), self._client.evidence.get)
 
-    def sign(
-        self, reviewed: ReviewedChange, decision: str, roles: Iterable[str], comment: str, request_id: str | None
-    ) -> Change:
-        """Sign ``approve`` or ``reject`` and send it."""
-        signed = self._signed(reviewed.opened, decision, roles, comment)
+    def sign(self, reviewed: ReviewedChange, wish: Consent, request_id: str | None) -> Change:
+        """Sign ``approve`` or ``reject`` and send it; of the roles wished for, those that are held."""
+        signed = self._signed(reviewed.opened, wish)
         return self._client.changes.send_sign_off(
             reviewed.opened.name, signed.envelope, signed.comment, request_id=request_id
         )
@@ -49,12 +47,17 @@ class SigningDesk:
     def withdraw(self, change: str, request_id: str | None) -> Change:
         """Sign the withdrawal of one's own sign-off and send it."""
         opened = self.open(change)
-        signed = self._signed(opened, "withdraw", (), "")
+        signed = self._signed(opened, Consent("withdraw"))
         return self._client.changes.send_withdrawal(opened.name, signed.envelope, request_id=request_id)
 
-    def _signed(self, opened: OpenedChange, decision: str, roles: Iterable[str], comment: str) -> SignedStatement:
-        grants = self._client.identity.whoami().principal.grants
-        held = [grant.role for grant in grants if grant.approves]
+    def delegate(self, wish: Wish, request_id: str | None) -> Delegation:
+        """Sign a delegation and hand it in."""
+        envelope = self._signer.delegate(wish)
+        return self._client.identity.send_delegation(envelope, request_id=request_id)
+
+    def _signed(self, opened: OpenedChange, wish: Consent) -> SignedStatement:
+        held = roles_held(self._client.identity.whoami(), wish.on_behalf_of)
         asked = [slot.role for slot in opened.change.slots]
-        consent = Consent(decision, roles_to_act_in(held, asked, roles), comment, self._opened.load())
+        roles = roles_to_act_in(held, asked, wish.roles)
+        consent = replace(wish, roles=roles, opened_evidence=self._opened.load())
         return self._signer.sign(opened, self._client.audit.checkpoint(), consent)

@@ -71,6 +71,11 @@ def grant(name: str) -> str:
     return _prefixed("grants/", name)
 
 
+def delegation(name: str) -> str:
+    """Return `delegations/{n}`."""
+    return _prefixed("delegations/", name)
+
+
 def credential(of_principal: str, fingerprint: str) -> str:
     """Return `principals/{p}/credentials/{fingerprint}`."""
     return f"{principal(of_principal)}/credentials/{fingerprint}"

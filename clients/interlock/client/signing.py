@@ -1,7 +1,7 @@
 """Signing off: a statement over what was reviewed, signed here with the sign-off key.
 
-Lives here: building and signing the statement. Not here: checking what is signed (`review.py`), whether the signature
-counts (the server and every verifier decide that, with the same code).
+Lives here: building and signing the statement, and that of a delegation. Not here: checking what is signed
+(`review.py`), whether the signature counts (the server and every verifier decide that, with the same code).
 """
 
 from __future__ import annotations
@@ -10,21 +10,25 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from interlock.client import names
 from interlock.client.errors import ProfileError
 from interlock.client.review import salted_digest
 from interlock.client.signers import open_signer
 from interlock.proofs import dsse, signature_keys
-from interlock.statemachine import signoff
+from interlock.statemachine import delegating, signoff
 from interlock.v1 import change_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
+    from pathlib import Path
 
     from interlock.client.keyfile import Passphrase
     from interlock.client.profile import Profile
     from interlock.client.proving import SignedCheckpoint
     from interlock.client.review import OpenedChange
     from interlock.client.signers import SigningKey
+    from interlock.v1.identity_pb2 import WhoAmIResponse
 
 SALT_BYTES: Final = 32
 _NONCE_BYTES: Final = 16
@@ -32,12 +36,26 @@ _NONCE_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a signer says of a change: the decision, the roles acted in, a comment, and which documents were opened."""
+    """What a signer says of a change: the decision, the roles acted in, a comment, and which documents were opened.
+
+    ``on_behalf_of`` is who delegated these roles, `principals/{p}`; empty where they are the signer's own.
+    """
 
     decision: str
     roles: tuple[str, ...] = ()
     comment: str = ""
     opened_evidence: frozenset[str] = frozenset()
+    on_behalf_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A delegation to sign: who may act in which role, until when, and from when (None: at once)."""
+
+    role: str
+    to: str
+    until: datetime
+    start: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +82,7 @@ class Signer:
 
     def sign(self, opened: OpenedChange, checkpoint: SignedCheckpoint, consent: Consent) -> SignedStatement:
         """Sign a statement over the change's very bytes. Raises ProfileError without a sign-off key."""
-        file = self._profile.signoff_key_file
-        if file is None:
-            raise ProfileError(f"{self._profile.principal} has no sign-off key in this profile", reason="NO_KEY")
+        file = self._key_file()
         comment = self._salted("comment", consent.comment) if consent.comment else None
         statement = signoff.Statement(
             change=opened.name,
@@ -77,6 +93,7 @@ class Signer:
             checkpoint_size=checkpoint.size,
             checkpoint_root=checkpoint.root.hex(),
             nonce=self._random_bytes(_NONCE_BYTES).hex(),
+            on_behalf_of=consent.on_behalf_of,
             comment_digest=comment.digest.hex() if comment else "",
             evidence=tuple(
                 signoff.SeenEvidence(name, sha256, "full" if sha256 in consent.opened_evidence else "not_opened")
@@ -85,6 +102,30 @@ class Signer:
         )
         envelope = seal(open_signer(file, self._passphrase), signoff.build_statement(statement))
         return SignedStatement(envelope.to_json(), comment)
+
+    def delegate(self, wish: Wish) -> bytes:
+        """Sign that somebody may act in a role of this principal; return the envelope. Raises ProfileError."""
+        if not self._profile.genesis_digest:
+            raise ProfileError(
+                "the profile does not say which founding its log has: genesis_digest", reason="NO_GENESIS"
+            )
+        statement = delegating.DelegationStatement(
+            genesis_sha256=self._profile.genesis_digest.hex(),
+            delegator=self._profile.principal,
+            delegate=names.principal(wish.to),
+            role=wish.role,
+            start=_microseconds(wish.start) if wish.start is not None else 0,
+            until=_microseconds(wish.until),
+            nonce=self._random_bytes(_NONCE_BYTES).hex(),
+        )
+        key = open_signer(self._key_file(), self._passphrase)
+        return seal(key, delegating.build_delegation(statement)).to_json()
+
+    def _key_file(self) -> Path:
+        file = self._profile.signoff_key_file
+        if file is None:
+            raise ProfileError(f"{self._profile.principal} has no sign-off key in this profile", reason="NO_KEY")
+        return file
 
     def _salted(self, field: str, text: str) -> change_pb2.SaltedText:
         salt = self._random_bytes(SALT_BYTES)
@@ -95,6 +136,18 @@ def seal(key: SigningKey, payload: bytes) -> dsse.RawEnvelope:
     """Return the envelope of an in-toto statement, signed wherever the key is."""
     signature = key.sign(dsse.pae(dsse.IN_TOTO_TYPE, payload))
     return dsse.RawEnvelope(dsse.IN_TOTO_TYPE, payload, signature, signature_keys.fingerprint(key.public))
+
+
+def _microseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)
+
+
+def roles_held(me: WhoAmIResponse, on_behalf_of: str = "") -> tuple[str, ...]:
+    """Return the approving roles that a caller can act in: their own, or those that somebody delegated to them."""
+    if not on_behalf_of:
+        return tuple(grant.role for grant in me.principal.grants if grant.approves)
+    mine = (row for row in me.delegations if row.in_force and row.delegate == me.principal.name)
+    return tuple(row.role for row in mine if row.delegator == on_behalf_of)
 
 
 def roles_to_act_in(held: Iterable[str], asked: Iterable[str], wished: Iterable[str] = ()) -> tuple[str, ...]:

@@ -286,6 +286,7 @@ class SignOffRecord(_message.Message):
     VOID_REASON_FIELD_NUMBER: _builtins.int
     ENVELOPE_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
     signer: _builtins.str
     """Who signed, `principals/{p}`."""
     decision: Global___Decision.ValueType
@@ -300,6 +301,8 @@ class SignOffRecord(_message.Message):
     """Why it does not count, as a code; empty where it does."""
     envelope: _builtins.bytes
     """The DSSE envelope, as received."""
+    on_behalf_of: _builtins.str
+    """In whose roles the signer acts by a delegation, `principals/{p}`; empty for their own."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles that the signer consents to act in."""
@@ -325,10 +328,11 @@ class SignOffRecord(_message.Message):
         void_reason: _builtins.str = ...,
         envelope: _builtins.bytes = ...,
         comment: Global___SaltedText = ...,
+        on_behalf_of: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "create_time", b"create_time", "decision", b"decision", "envelope", b"envelope", "position", b"position", "revision", b"revision", "roles", b"roles", "signer", b"signer", "void", b"void", "void_reason", b"void_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "create_time", b"create_time", "decision", b"decision", "envelope", b"envelope", "on_behalf_of", b"on_behalf_of", "position", b"position", "revision", b"revision", "roles", b"roles", "signer", b"signer", "void", b"void", "void_reason", b"void_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -393,6 +397,8 @@ class Change(_message.Message):
     APPLIED_POSITION_FIELD_NUMBER: _builtins.int
     LOG_POSITION_FIELD_NUMBER: _builtins.int
     PACK_FIELD_NUMBER: _builtins.int
+    WAITS_IN_OWN_NAME_FIELD_NUMBER: _builtins.int
+    WAITS_ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`changes/{n}`."""
     state: Global___ChangeState.ValueType
@@ -413,6 +419,8 @@ class Change(_message.Message):
     """Position of the entry that applied it; -1 before."""
     log_position: _builtins.int
     """Position of the log and instant at which the derived facts hold."""
+    waits_in_own_name: _builtins.bool
+    """In a listing of what waits for the caller: true where it waits for a sign-off in their own name."""
     @_builtins.property
     def texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SaltedText]:
         """Title and summary with their salts, where not erased."""
@@ -449,6 +457,10 @@ class Change(_message.Message):
     def pack(self) -> _policy_pb2.PolicyPack:
         """The pack that it proposes to adopt, which its content names by digest; set by GetChange only."""
 
+    @_builtins.property
+    def waits_on_behalf_of(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In such a listing: on whose behalf, by a delegation, the caller could sign, `principals/{p}` each."""
+
     def __init__(
         self,
         *,
@@ -471,10 +483,12 @@ class Change(_message.Message):
         applied_position: _builtins.int = ...,
         log_position: _builtins.int = ...,
         pack: _policy_pb2.PolicyPack = ...,
+        waits_in_own_name: _builtins.bool = ...,
+        waits_on_behalf_of: _abc.Iterable[_builtins.str] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "pack", b"pack"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "approved", b"approved", "content", b"content", "create_time", b"create_time", "etag", b"etag", "expire_time", b"expire_time", "expired", b"expired", "log_position", b"log_position", "moved", b"moved", "name", b"name", "pack", b"pack", "requesters", b"requesters", "revision", b"revision", "sign_offs", b"sign_offs", "slots", b"slots", "stale", b"stale", "state", b"state", "texts", b"texts", "unmet", b"unmet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "approved", b"approved", "content", b"content", "create_time", b"create_time", "etag", b"etag", "expire_time", b"expire_time", "expired", b"expired", "log_position", b"log_position", "moved", b"moved", "name", b"name", "pack", b"pack", "requesters", b"requesters", "revision", b"revision", "sign_offs", b"sign_offs", "slots", b"slots", "stale", b"stale", "state", b"state", "texts", b"texts", "unmet", b"unmet", "waits_in_own_name", b"waits_in_own_name", "waits_on_behalf_of", b"waits_on_behalf_of"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -747,7 +761,7 @@ class ListChangesRequest(_message.Message):
     page_token: _builtins.str
     """From the page before; empty for the first."""
     waiting_for_me: _builtins.bool
-    """Only those that the caller could sign now."""
+    """Only those that the caller could sign now, in their own name or by a delegation."""
     model: _builtins.str
     """Only those whose triggers name this model; empty for all."""
     state: Global___ChangeState.ValueType

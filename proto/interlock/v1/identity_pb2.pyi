@@ -200,6 +200,84 @@ class Grant(_message.Message):
 Global___Grant: _TypeAlias = Grant  # noqa: Y015
 
 @_typing.final
+class Delegation(_message.Message):
+    """Somebody acts in a role for another, for a while."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DELEGATOR_FIELD_NUMBER: _builtins.int
+    DELEGATE_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    IN_FORCE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    ENDER_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`delegations/{n}`."""
+    delegator: _builtins.str
+    """Whose role it is, `principals/{p}`."""
+    delegate: _builtins.str
+    """Who may act in it, `principals/{p}`."""
+    role: _builtins.str
+    """Id of the role."""
+    state: _builtins.str
+    """`active` or `ended`."""
+    in_force: _builtins.bool
+    """True where it stands at the instant of the answer: in its window, its delegator active, its key good."""
+    ender: _builtins.str
+    """Who ended it, `principals/{p}`; empty where nobody did."""
+    credential: _builtins.str
+    """Fingerprint of the key that signed it, lower-case hex."""
+    position: _builtins.int
+    """Position of the last entry that wrote it."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was given."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """From when on it may be used."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends by itself."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When somebody ended it; unset where nobody did."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        delegator: _builtins.str = ...,
+        delegate: _builtins.str = ...,
+        role: _builtins.str = ...,
+        state: _builtins.str = ...,
+        in_force: _builtins.bool = ...,
+        create_time: _timestamp_pb2.Timestamp = ...,
+        start_time: _timestamp_pb2.Timestamp = ...,
+        expire_time: _timestamp_pb2.Timestamp = ...,
+        end_time: _timestamp_pb2.Timestamp = ...,
+        ender: _builtins.str = ...,
+        credential: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "credential", b"credential", "delegate", b"delegate", "delegator", b"delegator", "end_time", b"end_time", "ender", b"ender", "expire_time", b"expire_time", "in_force", b"in_force", "name", b"name", "position", b"position", "role", b"role", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Delegation: _TypeAlias = Delegation  # noqa: Y015
+
+@_typing.final
 class ClientProfile(_message.Message):
     """What a client has to know of its server; `init` writes it beside the keys, as JSON."""
 
@@ -440,6 +518,7 @@ class WhoAmIResponse(_message.Message):
     RIGHTS_FIELD_NUMBER: _builtins.int
     LOG_ID_FIELD_NUMBER: _builtins.int
     DEVELOPMENT_FIELD_NUMBER: _builtins.int
+    DELEGATIONS_FIELD_NUMBER: _builtins.int
     credential: _builtins.str
     """Fingerprint of the key behind the session."""
     log_id: _builtins.str
@@ -458,6 +537,10 @@ class WhoAmIResponse(_message.Message):
     def rights(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the caller may do."""
 
+    @_builtins.property
+    def delegations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Delegation]:
+        """Delegations that the caller gave or was given and nobody ended, their windows not passed, oldest first."""
+
     def __init__(
         self,
         *,
@@ -467,10 +550,11 @@ class WhoAmIResponse(_message.Message):
         rights: _abc.Iterable[_builtins.str] = ...,
         log_id: _builtins.str = ...,
         development: _builtins.bool = ...,
+        delegations: _abc.Iterable[Global___Delegation] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "principal", b"principal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "development", b"development", "expire_time", b"expire_time", "log_id", b"log_id", "principal", b"principal", "rights", b"rights"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "delegations", b"delegations", "development", b"development", "expire_time", b"expire_time", "log_id", b"log_id", "principal", b"principal", "rights", b"rights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -751,3 +835,121 @@ class EndGrantRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EndGrantRequest: _TypeAlias = EndGrantRequest  # noqa: Y015
+
+@_typing.final
+class GiveDelegationRequest(_message.Message):
+    """What is delegated."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    envelope: _builtins.bytes
+    """DSSE envelope (JSON) over an in-toto Statement v1 with predicate type `urn:interlock:delegation:v1`."""
+    request_id: _builtins.str
+    """Id of the request for safe retries (AIP-155), a UUID; the same id answers the same reply for 24 h."""
+    def __init__(
+        self,
+        *,
+        envelope: _builtins.bytes = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GiveDelegationRequest: _TypeAlias = GiveDelegationRequest  # noqa: Y015
+
+@_typing.final
+class EndDelegationRequest(_message.Message):
+    """Which delegation ends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`delegations/{n}`."""
+    reason: _builtins.str
+    """Why, in words; kept beside the log and erasable."""
+    request_id: _builtins.str
+    """Id of the request for safe retries (AIP-155), a UUID; the same id answers the same reply for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndDelegationRequest: _TypeAlias = EndDelegationRequest  # noqa: Y015
+
+@_typing.final
+class ListDelegationsRequest(_message.Message):
+    """Which delegations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    ACTIVE_ONLY_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many at most, up to 1,000; 0 for the default of 100."""
+    page_token: _builtins.str
+    """From the page before; empty for the first."""
+    principal: _builtins.str
+    """Only those that this account gave or was given; empty for all."""
+    active_only: _builtins.bool
+    """Only those that stand now."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        principal: _builtins.str = ...,
+        active_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_only", b"active_only", "page_size", b"page_size", "page_token", b"page_token", "principal", b"principal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDelegationsRequest: _TypeAlias = ListDelegationsRequest  # noqa: Y015
+
+@_typing.final
+class ListDelegationsResponse(_message.Message):
+    """A page of delegations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELEGATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    @_builtins.property
+    def delegations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Delegation]:
+        """Delegations, newest first."""
+
+    def __init__(
+        self,
+        *,
+        delegations: _abc.Iterable[Global___Delegation] = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delegations", b"delegations", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDelegationsResponse: _TypeAlias = ListDelegationsResponse  # noqa: Y015

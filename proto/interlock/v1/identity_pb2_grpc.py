@@ -90,6 +90,21 @@ class IdentityServiceStub:
                 request_serializer=interlock_dot_v1_dot_identity__pb2.EndGrantRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_identity__pb2.Grant.FromString,
                 _registered_method=True)
+        self.GiveDelegation = channel.unary_unary(
+                '/interlock.v1.IdentityService/GiveDelegation',
+                request_serializer=interlock_dot_v1_dot_identity__pb2.GiveDelegationRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_identity__pb2.Delegation.FromString,
+                _registered_method=True)
+        self.EndDelegation = channel.unary_unary(
+                '/interlock.v1.IdentityService/EndDelegation',
+                request_serializer=interlock_dot_v1_dot_identity__pb2.EndDelegationRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_identity__pb2.Delegation.FromString,
+                _registered_method=True)
+        self.ListDelegations = channel.unary_unary(
+                '/interlock.v1.IdentityService/ListDelegations',
+                request_serializer=interlock_dot_v1_dot_identity__pb2.ListDelegationsRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_identity__pb2.ListDelegationsResponse.FromString,
+                _registered_method=True)
 
 
 class IdentityServiceServicer:
@@ -173,6 +188,27 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GiveDelegation(self, request, context):
+        """Delegates a role of the caller's, by a signed statement.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndDelegation(self, request, context):
+        """Ends a delegation: what was signed by it and is not applied yet is void.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDelegations(self, request, context):
+        """Delegations, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IdentityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -230,6 +266,21 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.EndGrant,
                     request_deserializer=interlock_dot_v1_dot_identity__pb2.EndGrantRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_identity__pb2.Grant.SerializeToString,
+            ),
+            'GiveDelegation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GiveDelegation,
+                    request_deserializer=interlock_dot_v1_dot_identity__pb2.GiveDelegationRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_identity__pb2.Delegation.SerializeToString,
+            ),
+            'EndDelegation': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndDelegation,
+                    request_deserializer=interlock_dot_v1_dot_identity__pb2.EndDelegationRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_identity__pb2.Delegation.SerializeToString,
+            ),
+            'ListDelegations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDelegations,
+                    request_deserializer=interlock_dot_v1_dot_identity__pb2.ListDelegationsRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_identity__pb2.ListDelegationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -530,6 +581,87 @@ class IdentityService:
             '/interlock.v1.IdentityService/EndGrant',
             interlock_dot_v1_dot_identity__pb2.EndGrantRequest.SerializeToString,
             interlock_dot_v1_dot_identity__pb2.Grant.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GiveDelegation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.IdentityService/GiveDelegation',
+            interlock_dot_v1_dot_identity__pb2.GiveDelegationRequest.SerializeToString,
+            interlock_dot_v1_dot_identity__pb2.Delegation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndDelegation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.IdentityService/EndDelegation',
+            interlock_dot_v1_dot_identity__pb2.EndDelegationRequest.SerializeToString,
+            interlock_dot_v1_dot_identity__pb2.Delegation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDelegations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.IdentityService/ListDelegations',
+            interlock_dot_v1_dot_identity__pb2.ListDelegationsRequest.SerializeToString,
+            interlock_dot_v1_dot_identity__pb2.ListDelegationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

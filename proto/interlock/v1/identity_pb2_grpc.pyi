@@ -55,6 +55,12 @@ class IdentityServiceStub:
     """Revokes a key: its sessions end at once, and what it signed since it was lost is void."""
     EndGrant: _grpc.UnaryUnaryMultiCallable[_identity_pb2.EndGrantRequest, _identity_pb2.Grant]
     """Ends a role of an account, for the very next request."""
+    GiveDelegation: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GiveDelegationRequest, _identity_pb2.Delegation]
+    """Delegates a role of the caller's, by a signed statement."""
+    EndDelegation: _grpc.UnaryUnaryMultiCallable[_identity_pb2.EndDelegationRequest, _identity_pb2.Delegation]
+    """Ends a delegation: what was signed by it and is not applied yet is void."""
+    ListDelegations: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListDelegationsRequest, _identity_pb2.ListDelegationsResponse]
+    """Delegations, newest first."""
 
 @_typing.type_check_only
 class IdentityServiceAsyncStub(IdentityServiceStub):
@@ -83,6 +89,12 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """Revokes a key: its sessions end at once, and what it signed since it was lost is void."""
     EndGrant: _aio.UnaryUnaryMultiCallable[_identity_pb2.EndGrantRequest, _identity_pb2.Grant]  # type: ignore[assignment]
     """Ends a role of an account, for the very next request."""
+    GiveDelegation: _aio.UnaryUnaryMultiCallable[_identity_pb2.GiveDelegationRequest, _identity_pb2.Delegation]  # type: ignore[assignment]
+    """Delegates a role of the caller's, by a signed statement."""
+    EndDelegation: _aio.UnaryUnaryMultiCallable[_identity_pb2.EndDelegationRequest, _identity_pb2.Delegation]  # type: ignore[assignment]
+    """Ends a delegation: what was signed by it and is not applied yet is void."""
+    ListDelegations: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListDelegationsRequest, _identity_pb2.ListDelegationsResponse]  # type: ignore[assignment]
+    """Delegations, newest first."""
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     """Sessions and identity."""
@@ -174,5 +186,29 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.Grant, _abc.Awaitable[_identity_pb2.Grant]]:
         """Ends a role of an account, for the very next request."""
+
+    @_abc_1.abstractmethod
+    def GiveDelegation(
+        self,
+        request: _identity_pb2.GiveDelegationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.Delegation, _abc.Awaitable[_identity_pb2.Delegation]]:
+        """Delegates a role of the caller's, by a signed statement."""
+
+    @_abc_1.abstractmethod
+    def EndDelegation(
+        self,
+        request: _identity_pb2.EndDelegationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.Delegation, _abc.Awaitable[_identity_pb2.Delegation]]:
+        """Ends a delegation: what was signed by it and is not applied yet is void."""
+
+    @_abc_1.abstractmethod
+    def ListDelegations(
+        self,
+        request: _identity_pb2.ListDelegationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.ListDelegationsResponse, _abc.Awaitable[_identity_pb2.ListDelegationsResponse]]:
+        """Delegations, newest first."""
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -89,6 +89,8 @@ class Trigger(_message.Message):
     PRINCIPAL_RESTORE_FIELD_NUMBER: _builtins.int
     CREDENTIAL_REGISTER_FIELD_NUMBER: _builtins.int
     GRANT_GIVE_FIELD_NUMBER: _builtins.int
+    DELEGATION_GIVE_FIELD_NUMBER: _builtins.int
+    DELEGATION_END_FIELD_NUMBER: _builtins.int
     INTERIM_MEASURE_PUT_IN_FORCE_FIELD_NUMBER: _builtins.int
     INTERIM_MEASURE_END_FIELD_NUMBER: _builtins.int
     OBLIGATION_FULFIL_FIELD_NUMBER: _builtins.int
@@ -239,6 +241,14 @@ class Trigger(_message.Message):
         """A role of an account."""
 
     @_builtins.property
+    def delegation_give(self) -> Global___DelegationGive:
+        """Somebody may act in a role for another, for a while."""
+
+    @_builtins.property
+    def delegation_end(self) -> Global___DelegationEnd:
+        """A delegation ends."""
+
+    @_builtins.property
     def interim_measure_put_in_force(self) -> Global___InterimMeasurePutInForce:
         """An interim measure stands in for safeguards."""
 
@@ -297,17 +307,19 @@ class Trigger(_message.Message):
         principal_restore: Global___PrincipalRestore = ...,
         credential_register: Global___CredentialRegister = ...,
         grant_give: Global___GrantGive = ...,
+        delegation_give: Global___DelegationGive = ...,
+        delegation_end: Global___DelegationEnd = ...,
         interim_measure_put_in_force: Global___InterimMeasurePutInForce = ...,
         interim_measure_end: Global___InterimMeasureEnd = ...,
         obligation_fulfil: Global___ObligationFulfil = ...,
         policy_adopt: Global___PolicyAdopt = ...,
         obligation_waive: Global___ObligationWaive = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give", "interim_measure_put_in_force", "interim_measure_end", "obligation_fulfil", "policy_adopt", "obligation_waive"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give", "delegation_give", "delegation_end", "interim_measure_put_in_force", "interim_measure_end", "obligation_fulfil", "policy_adopt", "obligation_waive"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1290,6 +1302,76 @@ class GrantGive(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GrantGive: _TypeAlias = GrantGive  # noqa: Y015
+
+@_typing.final
+class DelegationGive(_message.Message):
+    """delegation.give (=). On a change where it is used, delegator and delegate are one person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELEGATOR_FIELD_NUMBER: _builtins.int
+    DELEGATE_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    delegator: _builtins.str
+    """Who delegates, `principals/{p}`."""
+    delegate: _builtins.str
+    """Who may act for them, `principals/{p}`."""
+    role: _builtins.str
+    """Id of the approving role, which the delegator was granted."""
+    start: _builtins.int
+    """From when on, in Unix microseconds UTC; 0 for at once."""
+    until: _builtins.int
+    """Its end, in Unix microseconds UTC."""
+    envelope: _builtins.bytes
+    """DSSE envelope (JSON) over an in-toto Statement v1 with predicate type `urn:interlock:delegation:v1`, signed with the
+    delegator's sign-off key, which says just this.
+    """
+    def __init__(
+        self,
+        *,
+        delegator: _builtins.str = ...,
+        delegate: _builtins.str = ...,
+        role: _builtins.str = ...,
+        start: _builtins.int = ...,
+        until: _builtins.int = ...,
+        envelope: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delegate", b"delegate", "delegator", b"delegator", "envelope", b"envelope", "role", b"role", "start", b"start", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DelegationGive: _TypeAlias = DelegationGive  # noqa: Y015
+
+@_typing.final
+class DelegationEnd(_message.Message):
+    """delegation.end (↓). By who gave it, or an administrator."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELEGATION_FIELD_NUMBER: _builtins.int
+    REASON_DIGEST_FIELD_NUMBER: _builtins.int
+    delegation: _builtins.str
+    """Resource name, `delegations/{n}`."""
+    reason_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of the reason; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        delegation: _builtins.str = ...,
+        reason_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delegation", b"delegation", "reason_digest", b"reason_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DelegationEnd: _TypeAlias = DelegationEnd  # noqa: Y015
 
 @_typing.final
 class InterimMeasurePutInForce(_message.Message):

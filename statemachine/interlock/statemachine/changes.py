@@ -238,16 +238,16 @@ def condense(unmet: Iterable[Unmet]) -> tuple[Unmet, ...]:
     )
 
 
-def waiting_for(policy: Policy, state: State, change: r.Change, principal: str, instant: int) -> bool:
-    """Say whether a principal could fill an open slot of a change under review now."""
+def waiting_for(policy: Policy, state: State, change: r.Change, principal: str, instant: int) -> tuple[str, ...]:
+    """Return in whose names a principal could fill an open slot of a change under review now; empty for their own."""
     if change.state != "in_review":
-        return False
+        return ()
     evaluation = evaluate(policy, state, change, instant)
     if evaluation.approved or evaluation.blocking:
-        return False
+        return ()
     content = content_of(change.content)
     ledger = signing.tally(policy, state, change, content, instant)
-    return signing.could_help(policy, state, change, content, principal, instant, ledger)
+    return signing.capacities(policy, state, content, principal, ledger)
 
 
 def refusal_of(evaluation: Evaluation) -> Refused:

@@ -6,12 +6,10 @@ An approval that completes the quorum applies the change, in the same entry. Whi
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interlock.proofs.errors import RefusedError
-from interlock.statemachine import authority, changes, signing, signoff
+from interlock.statemachine import authority, changes, delegating, signing, signoff
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.documents import may_have_read
@@ -21,6 +19,7 @@ from interlock.statemachine.machines import tables
 from interlock.statemachine.machines.fire import model_concerned
 from interlock.statemachine.machines.step import Moved, no_edge
 from interlock.statemachine.ruling import rule_of
+from interlock.statemachine.statements import open_signed
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
 
 if TYPE_CHECKING:
@@ -43,7 +42,9 @@ def sign(turn: Turn, state: State, command: c.SignOffChange | c.WithdrawSignOffO
         return no_edge(tables.CHANGE, "change.sign", change.name, change.state)
     if len(turn.facts.envelopes) != 1:
         return _bad(Code.SIGN_OFF_FORMAT, "exactly one envelope", str(len(turn.facts.envelopes)), change.name)
-    opened = _open_envelope(turn, state, turn.facts.envelopes[0])
+    signer = turn.actor.principal
+    account = state.find(signer, r.Principal)
+    opened = open_signed(account, signer, "signoff", turn.facts.envelopes[0], turn.instant, signoff.parse_statement)
     if isinstance(opened, Refused):
         return opened
     statement, key, digest = opened.statement, opened.key, opened.digest
@@ -52,18 +53,19 @@ def sign(turn: Turn, state: State, command: c.SignOffChange | c.WithdrawSignOffO
     if no is not None:
         return no
     sign_off = r.SignOff(
-        signer=turn.actor.principal,
-        person=signing.person_of(state, turn.actor.principal),
+        signer=signer,
+        person=signing.person_of(state, signer),
         credential=key.fingerprint,
         decision=statement.decision,
         revision=change.revision,
-        roles=_held(turn, state, change, statement.roles),
+        roles=_held(turn, state, change, statement),
         position=state.size,
         at=turn.instant,
         not_after=statement.not_after,
         comment_digest=bytes.fromhex(statement.comment_digest),
         envelope_digest=digest,
         seen=tuple((row.evidence, row.seen) for row in statement.evidence),
+        on_behalf_of=statement.on_behalf_of,
     )
     match statement.decision:
         case "withdraw":
@@ -74,58 +76,26 @@ def sign(turn: Turn, state: State, command: c.SignOffChange | c.WithdrawSignOffO
             return _approve(turn, state, change, sign_off)
 
 
-def _held(turn: Turn, state: State, change: r.Change, named: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the roles named that the signer holds on some model of the change: naming others gives no say in them."""
+def _held(turn: Turn, state: State, change: r.Change, statement: signoff.Statement) -> tuple[str, ...]:
+    """Return the roles named that the signer holds on some model of the change: naming others gives no say in them.
+
+    On behalf of somebody they are that one's roles, as far as they are delegated to the signer.
+    """
+    signer, owner = turn.actor.principal, statement.on_behalf_of
     held = {
         role.id
         for firing in changes.content_of(change.content).triggers
         for _, role in authority.roles_on(
-            turn.policy, state, turn.actor.principal, turn.instant, model_concerned(state, firing)
+            turn.policy, state, owner or signer, turn.instant, model_concerned(state, firing)
         )
     }
-    return tuple(role for role in named if role in held)
+    if owner:
+        held &= {row.role for row in delegating.standing(state, signer, owner, turn.instant)}
+    return tuple(role for role in statement.roles if role in held)
 
 
 def _bad(code: Code, requirement: str, actual: str, name: str) -> Refused:
     return refused(RefusalKind.SIGN_OFF_INVALID, code, requirement, actual, name)
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A statement whose signature was checked, the key that made it, and what stands for the envelope for ever.
-
-    ``digest`` is over signer and signed payload: the envelope's own bytes (key id, base64, white space) are nobody's
-    signature and could be changed to have the same statement accepted twice.
-    """
-
-    statement: signoff.Statement
-    key: r.Credential
-    digest: bytes
-
-
-def _open_envelope(turn: Turn, state: State, envelope: bytes) -> _Opened | Refused:
-    """Return the statement of an envelope once its signature is checked against the actor's own sign-off keys."""
-    name = turn.actor.principal
-    account = state.find(name, r.Principal)
-    keys = [k for k in account.credentials if k.use == "signoff"] if account else []
-    if not any(key.active_at(turn.instant) for key in keys):
-        return _bad(Code.SIGN_OFF_KEY, "an active sign-off key of the signer", "none registered", name)
-    reason = ""
-    for key in keys:
-        try:
-            payload = signoff.open_envelope(envelope, key.public_key)
-            statement = signoff.parse_statement(payload.payload)
-        except RefusedError as error:
-            reason = str(error)
-        except signoff.StatementError as error:
-            return _bad(Code.SIGN_OFF_FORMAT, "a sign-off statement", str(error), name)
-        else:
-            if not key.active_at(turn.instant):
-                wish = "an active sign-off key of the signer"
-                return _bad(Code.SIGN_OFF_KEY, wish, "this one was revoked or has ended", name)
-            digest = hashlib.sha256(name.encode() + b"\0" + payload.payload).digest()
-            return _Opened(statement, key, digest)
-    return _bad(Code.SIGN_OFF_SIGNATURE, "a signature by the signer's own sign-off key", reason, name)
 
 
 def _check_statement(
@@ -170,10 +140,10 @@ def _check_statement(
             f"no entry says so of {', '.join(unopened)}",
         ),
         (
-            not statement.on_behalf_of,
-            Code.SIGN_OFF_SIGNER,
-            "no delegation: these rules know none",
-            statement.on_behalf_of,
+            not statement.on_behalf_of or _may_act_for(turn, state, statement),
+            Code.NO_DELEGATION,
+            f"a delegation by {statement.on_behalf_of} to {signer} of a role that is named, in its window",
+            "none that stands",
         ),
         (
             not statement.not_after or turn.instant < statement.not_after,
@@ -190,6 +160,12 @@ def _check_statement(
     )
     unmet = tuple(Unmet(code, wish, actual, change.name) for good, code, wish, actual in checks if not good)
     return Refused(RefusalKind.SIGN_OFF_INVALID, unmet) if unmet else None
+
+
+def _may_act_for(turn: Turn, state: State, statement: signoff.Statement) -> bool:
+    """Say whether some delegation to the actor stands for a role that they name. A withdrawal is in one's own name."""
+    rows = delegating.standing(state, turn.actor.principal, statement.on_behalf_of, turn.instant)
+    return statement.decision != "withdraw" and any(row.role in statement.roles for row in rows)
 
 
 def _check_decision(

@@ -161,8 +161,24 @@ def _check_firing(turn: Turn, state: State, firing: f.Firing) -> Refused | None:
             subject_of(firing),
             firing.trigger.value,
         )
-    model, right = model_concerned(state, firing), authority.right_to(firing)
+    right = authority.right_to(firing)
+    if isinstance(firing, f.DelegationGive | f.DelegationEnd):  # a role on one model is its holder's to delegate, too
+        no = _check_anywhere(turn, state, right)
+        return no or (_check_ender(turn, state, firing) if isinstance(firing, f.DelegationEnd) else None)
+    model = model_concerned(state, firing)
     return authority.check_right(turn.policy, state, turn.actor, turn.instant, right, model)
+
+
+def _check_ender(turn: Turn, state: State, firing: f.DelegationEnd) -> Refused | None:
+    """Refuse whoever would end somebody else's delegation and is no administrator."""
+    actor, delegation = turn.actor.principal, state.find(firing.delegation, r.Delegation)
+    grants = authority.active_grants(turn.policy, state, actor, turn.instant)
+    if delegation is None or delegation.delegator == actor:
+        return None
+    if any(authority.administers(turn.policy, role.id) for _, role in grants):
+        return None
+    wish, name = f"{delegation.delegator}, who gave it, or an administrator", delegation.name
+    return refused(RefusalKind.NOT_ALLOWED, Code.RIGHT_MISSING, wish, actor, name, firing.trigger.value)
 
 
 def transact(turn: Turn, state: State, command: c.Command) -> Moved | Refused:  # one case a command

@@ -70,6 +70,9 @@ _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "principal": PRINCIPAL,
         "credential": _form(f"principals/{_ID}/credentials/[0-9a-f]{{64}}"),
         "grant": _form(f"grants/{_NUMBER}"),
+        "delegator": PRINCIPAL,
+        "delegate": PRINCIPAL,
+        "delegation": _form(f"delegations/{_NUMBER}"),
         "kind": _form("human|service|external"),
         "person": PERSON,
         "use": _form("login|signoff"),
@@ -106,6 +109,9 @@ _AT_LEAST_ONE: Final = frozenset(
 )
 
 
+MAX_ENVELOPE: Final = 8192
+"""How many bytes a signed statement in a trigger has at most: these say a few names and instants."""
+
 _OF_DIGESTS: Final = frozenset({0, _DIGEST_BYTES})
 _LENGTHS: Mapping[str, frozenset[int]] = MappingProxyType(
     {
@@ -131,6 +137,8 @@ def _good(trigger: str, name: str, value: str | bytes | int | tuple[str, ...]) -
     if isinstance(value, int):  # instants, 0 for none
         return 0 <= value <= LAST_INSTANT
     if isinstance(value, bytes):
+        if name == "envelope":
+            return 0 < len(value) <= MAX_ENVELOPE
         return len(value) in _LENGTHS.get(name, _OF_DIGESTS)
     if isinstance(value, str):
         return bool(_ARGUMENTS[name].fullmatch(value)) or (not value and (trigger, name) in _MAY_BE_EMPTY)

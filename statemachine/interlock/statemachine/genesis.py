@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from interlock.proofs import keys, signature_keys
 from interlock.proofs.errors import RefusedError
-from interlock.statemachine import authority, codec, forms, signoff
+from interlock.statemachine import authority, codec, forms, signoff, statements
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.commands import SYSTEM
@@ -204,9 +204,9 @@ def _countersigner(state: State, envelope: bytes, genesis_digest: bytes) -> str 
             if key.use != "signoff":
                 continue
             try:
-                payload = signoff.open_envelope(envelope, key.public_key)
+                payload = statements.open_envelope(envelope, key.public_key)
                 signer = signoff.parse_countersignature(payload.payload, genesis_digest)
-            except (RefusedError, signoff.StatementError):
+            except (RefusedError, statements.StatementError):
                 continue
             return signer if signer == account.name else None
     return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from interlock.proofs.errors import RefusedError
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
-from interlock.statemachine import signoff
+from interlock.statemachine import signoff, statements
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.codec import CodecError
 
@@ -63,7 +63,7 @@ def _of_content(data: bytes) -> Iterator[tuple[str, bytes]]:
 def _of_statement(envelope: bytes) -> Iterator[tuple[str, bytes]]:
     try:
         statement = signoff.claimed_statement(envelope)
-    except (RefusedError, signoff.StatementError):
+    except (RefusedError, statements.StatementError):
         return  # replay says what is wrong with it
     yield "comment", bytes.fromhex(statement.comment_digest)
     yield "conditions", bytes.fromhex(statement.conditions_digest)

@@ -166,7 +166,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class SignOff:
-    """One accepted sign-off statement on one revision of a change."""
+    """One accepted sign-off statement on one revision of a change.
+
+    ``on_behalf_of`` is the account whose roles the signer acts in by a delegation, empty for their own.
+    """
 
     signer: str
     person: str
@@ -180,6 +183,7 @@ class SignOff:
     comment_digest: bytes
     envelope_digest: bytes
     seen: tuple[tuple[str, str], ...] = ()
+    on_behalf_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +263,34 @@ class Grant:
     until: int | None = None
     given_by: int = NEVER
     ended_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """``delegations/{n}``: who may act in a role for whom, from ``start`` until ``until`` (microseconds).
+
+    ``credential`` is the fingerprint of the key that signed it. ``ended``: somebody ended it; that its window has
+    passed is derived.
+    """
+
+    name: str
+    delegator: str
+    delegate: str
+    role: str
+    start: int
+    until: int
+    state: str = "active"
+    given_at: int = 0
+    given_position: int = NEVER
+    credential: str = ""
+    envelope_digest: bytes = b""
+    ended_at: int | None = None
+    ender: str = ""
+    reason_digest: bytes = b""
+
+    def holds_at(self, instant: int) -> bool:
+        """True in its window (microseconds), unless somebody ended it."""
+        return self.state == "active" and self.start <= instant < self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,6 +457,7 @@ Resource = (
     | Change
     | Principal
     | Grant
+    | Delegation
     | Log
     | PolicyVersion
     | Pack

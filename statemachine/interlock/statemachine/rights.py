@@ -72,6 +72,7 @@ APPROVING: Final = (
     | {
         Trigger.LEVEL_CONFIRM.value,
         Trigger.OBLIGATION_FULFIL.value,
+        Trigger.DELEGATION_GIVE.value,
         CHANGE_SIGN,
         CHANGE_APPLY,
         EVIDENCE_GRANT_ACCESS,
@@ -92,7 +93,9 @@ BUILT_IN_ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
             CHANGE_APPLY,
             EVIDENCE_UPLOAD,
         },
-        "admin": READ_SET | IDENTITY | {HOLD_EVERYTHING, Trigger.HOLD_PLACE.value, Trigger.SAFEGUARD_REPLAN.value},
+        "admin": READ_SET
+        | IDENTITY
+        | {HOLD_EVERYTHING, Trigger.DELEGATION_END.value, Trigger.HOLD_PLACE.value, Trigger.SAFEGUARD_REPLAN.value},
         "release-tool": GROUPS["gate"] | GROUPS["deployments"] | {WHOAMI},
         "monitor": frozenset({Trigger.SAFEGUARD_DEGRADE.value, Trigger.SAFEGUARD_SUSPEND.value, GATE_CHECK, WHOAMI}),
         "auditor": READ_SET,

@@ -1,15 +1,16 @@
 """Whose sign-off counts for which slot (identity design, "Sign-off rules").
 
-Distinctness, requester and author conflicts are judged by person, never by account. Voiding only ever removes
-approvals: a reject stands until its author takes it back or that role looks at a newer revision.
+Distinctness, requester and author conflicts are judged by person, never by account; who signed for somebody else is
+one person with them on that change. Voiding only ever removes approvals: a reject stands until its author takes it back
+or that role looks at a newer revision.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import authority, quorum
+from interlock.statemachine import authority, delegating, quorum
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.machines import fire as machines
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The sign-offs of a change at an instant: approvals that count, standing rejects, and why others are void."""
+    """The sign-offs of a change at an instant: approvals that count, standing rejects, and why others are void.
+
+    ``united`` has for each person the people that they are one with on this change, for a delegation was used.
+    """
 
     change: r.Change
     instant: int
@@ -36,6 +40,11 @@ class Tally:
     requesters: frozenset[str]
     authors: frozenset[str]
     attached: frozenset[str] = field(default=frozenset())
+    united: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def people_of(self, sign_off: r.SignOff) -> frozenset[str]:
+        """Return whom a sign-off counts as: its signer, and whoever is one person with them."""
+        return self.united.get(sign_off.person, frozenset({sign_off.person}))
 
 
 def person_of(state: State, principal: str) -> str:
@@ -84,10 +93,11 @@ def author_persons(state: State, change: r.Change, content: Content) -> frozense
 def tally(policy: Policy, state: State, change: r.Change, content: Content, instant: int) -> Tally:
     """Sort the sign-offs of a change: the latest decision of each person counts for all their roles."""
     latest = {sign_off.person: sign_off for sign_off in change.sign_offs}
+    overtaken = _overtaken(change)
     void: dict[int, Code] = {}
     approvals: list[r.SignOff] = []
     for sign_off in change.sign_offs:
-        reason = _void_reason(policy, state, change, sign_off, latest[sign_off.person], instant)
+        reason = overtaken.get(sign_off.position) or _void_reason(policy, state, change, sign_off, instant)
         if reason is not None:
             void[sign_off.position] = reason
         elif sign_off.decision == "approve":
@@ -113,20 +123,52 @@ def tally(policy: Policy, state: State, change: r.Change, content: Content, inst
         requester_persons(state, change),
         author_persons(state, change, content),
         frozenset(name for name, _ in content.evidence),
+        _united(state, change.sign_offs),
     )
 
 
+def _overtaken(change: r.Change) -> dict[int, Code]:
+    """Return the sign-offs that a later one of the same person takes the place of, by position.
+
+    One person may approve in their own name and in those of others beside it: each for roles of its own. Whatever is no
+    approval is said in all names at once.
+    """
+    gone: dict[int, Code] = {}
+    standing: dict[str, list[r.SignOff]] = {}
+    for sign_off in change.sign_offs:
+        before, code = standing.get(sign_off.person, []), Code.SUPERSEDED
+        if sign_off.decision == "withdraw":
+            code = Code.WITHDRAWN
+        kept = [
+            row
+            for row in before
+            if row.decision == sign_off.decision == "approve" and row.on_behalf_of != sign_off.on_behalf_of
+        ]
+        gone |= {row.position: code for row in before if row not in kept}
+        standing[sign_off.person] = [*kept, sign_off]
+    for last in (rows[-1] for rows in standing.values() if rows[-1].decision == "withdraw"):
+        gone |= {row.position: Code.WITHDRAWN for row in change.sign_offs if row.person == last.person and row != last}
+    return gone
+
+
+def _united(state: State, sign_offs: Iterable[r.SignOff]) -> dict[str, frozenset[str]]:
+    """Return for each person who they are one with: a delegation that was used once unites, void or not.
+
+    So nothing that ends or voids one parts them again: two slots would be filled where one was.
+    """
+    united: dict[str, frozenset[str]] = {}
+    for sign_off in sign_offs:
+        if sign_off.on_behalf_of:
+            pair = (sign_off.person, person_of(state, sign_off.on_behalf_of))
+            group = frozenset(pair).union(*(united.get(person, frozenset()) for person in pair))
+            united |= dict.fromkeys(group, group)
+    return united
+
+
 def _void_reason(  # one return a reason, in the order they are looked at
-    policy: Policy,
-    state: State,
-    change: r.Change,
-    sign_off: r.SignOff,
-    latest: r.SignOff,
-    instant: int,
+    policy: Policy, state: State, change: r.Change, sign_off: r.SignOff, instant: int
 ) -> Code | None:
-    """Return why a sign-off does not count, or None where it does."""
-    if latest.position != sign_off.position:
-        return Code.WITHDRAWN if latest.decision == "withdraw" else Code.SUPERSEDED
+    """Return why a sign-off that no later one took the place of does not count, or None where it does."""
     if sign_off.decision != "approve":  # voiding only ever removes approvals
         return None
     if sign_off.revision != change.revision:
@@ -134,15 +176,31 @@ def _void_reason(  # one return a reason, in the order they are looked at
     if sign_off.not_after and instant >= sign_off.not_after:
         return Code.SIGN_OFF_ENDED
     account = state.find(sign_off.signer, r.Principal)
-    if account is None or account.state != "active":
+    owner = state.find(sign_off.on_behalf_of or sign_off.signer, r.Principal)
+    if account is None or account.state != "active" or owner is None or owner.state != "active":
         return Code.PRINCIPAL_INACTIVE
-    if authority.is_admin(policy, state, sign_off.signer, instant):
+    if any(authority.is_admin(policy, state, one.name, instant) for one in {account, owner}):
         return Code.ADMIN_CONFLICT
     key = account.credential(sign_off.credential)
     if key is None or (key.compromised_since is not None and key.compromised_since <= sign_off.at):
         return Code.CREDENTIAL_COMPROMISED
-    held = {role.id for _, role in authority.active_grants(policy, state, sign_off.signer, instant)}
-    return Code.GRANT_ENDED if held.isdisjoint(sign_off.roles) else None
+    held = {role.id for _, role in authority.active_grants(policy, state, owner.name, instant)}
+    if held.isdisjoint(sign_off.roles):
+        return Code.GRANT_ENDED
+    return _delegation_fault(state, sign_off, instant) if sign_off.on_behalf_of else None
+
+
+def _delegation_fault(state: State, sign_off: r.SignOff, instant: int) -> Code | None:
+    """Return why none of the delegations that a sign-off rests on stands any more, or None where one does."""
+    rows = [
+        row
+        for row in state.delegations_to(sign_off.signer)
+        if row.delegator == sign_off.on_behalf_of
+        and row.role in sign_off.roles
+        and row.given_position < sign_off.position
+    ]
+    faults = [delegating.fault_of(state, row, instant) for row in rows]
+    return None if None in faults else next((fault for fault in faults if fault), Code.DELEGATION_ENDED)
 
 
 def _anew(change: r.Change, reject: r.SignOff, standing: Iterable[r.SignOff]) -> bool:
@@ -156,13 +214,23 @@ def _anew(change: r.Change, reject: r.SignOff, standing: Iterable[r.SignOff]) ->
 
 
 def fill(policy: Policy, state: State, rule: Rule, model: str | None, ledger: Tally) -> dict[int, str]:
-    """Return who fills which slot of a rule on a model, by the one assignment that is recorded."""
-    candidates = [
-        frozenset(slot.index for slot in rule.slots if not obstacles(policy, state, slot, model, sign_off, ledger))
-        for sign_off in ledger.approvals
-    ]
-    chosen = quorum.assign(candidates)
-    return {slot: sign_off.signer for slot, sign_off in zip(chosen, ledger.approvals, strict=True) if slot is not None}
+    """Return who fills which slot of a rule on a model, by the one assignment that is recorded.
+
+    Of those who are one person the earliest approval that can fill the slot does.
+    """
+    together: dict[frozenset[str], list[r.SignOff]] = {}
+    for sign_off in ledger.approvals:
+        together.setdefault(ledger.people_of(sign_off), []).append(sign_off)
+    able: list[dict[int, str]] = []
+    for rows in together.values():
+        fitting: dict[int, str] = {}
+        for sign_off in rows:
+            for slot in rule.slots:
+                if slot.index not in fitting and not obstacles(policy, state, slot, model, sign_off, ledger):
+                    fitting[slot.index] = sign_off.signer
+        able.append(fitting)
+    chosen = quorum.assign([frozenset(fitting) for fitting in able])
+    return {slot: fitting[slot] for slot, fitting in zip(chosen, able, strict=True) if slot is not None}
 
 
 def obstacles(  # the slot, where it counts, and who would fill it
@@ -170,22 +238,29 @@ def obstacles(  # the slot, where it counts, and who would fill it
 ) -> tuple[Code, ...]:
     """Return every reason why a sign-off can't fill a slot on a model; none means that it can."""
     found: list[Code] = []
+    owner = sign_off.on_behalf_of or sign_off.signer
     grants = [
-        grant
-        for grant, role in authority.roles_on(policy, state, sign_off.signer, ledger.instant, model)
-        if role.id == slot.role
+        grant for grant, role in authority.roles_on(policy, state, owner, ledger.instant, model) if role.id == slot.role
     ]
+    if sign_off.on_behalf_of:  # what was granted after it was delegated was not
+        given = [
+            row.given_position
+            for row in delegating.standing(state, sign_off.signer, owner, ledger.instant, sign_off.position)
+            if row.role == slot.role
+        ]
+        grants = [grant for grant in grants if any(grant.given_position < position for position in given)]
+    people = ledger.people_of(sign_off)
     if slot.role not in sign_off.roles or not grants:
         found.append(Code.NO_APPROVING_ROLE)
     elif all(grant.given_position >= ledger.change.proposed_position for grant in grants):
         found.append(Code.GRANT_TOO_NEW)
-    if "requester" in slot.distinct_from and sign_off.person in ledger.requesters:
+    if "requester" in slot.distinct_from and not people.isdisjoint(ledger.requesters):
         found.append(Code.REQUESTER_CONFLICT)
-    if "evidence_author" in slot.distinct_from and sign_off.person in ledger.authors:
+    if "evidence_author" in slot.distinct_from and not people.isdisjoint(ledger.authors):
         found.append(Code.EVIDENCE_AUTHOR_CONFLICT)
-    account = state.find(sign_off.signer, r.Principal)
     external = slot.affiliation == "external" or policy.roles[slot.role].affiliation == "external"
-    if account is None or account.kind == "service" or (external and account.kind != "external"):
+    kinds = {account.kind for name in (sign_off.signer, owner) if (account := state.find(name, r.Principal))}
+    if not kinds or "service" in kinds or (external and kinds != {"external"}):
         found.append(Code.AFFILIATION)
     if slot.seen_full and ledger.attached - {name for name, seen in sign_off.seen if seen == "full"}:
         found.append(Code.EVIDENCE_NOT_OPENED)
@@ -216,7 +291,9 @@ def misfits(  # the change, and who would sign it
     """Return every reason why a sign-off fills no slot of any of the change's rules; empty where it fills one."""
     pairs = [(slot, model) for rule, model in _ruled(policy, state, content) for slot in rule.slots]
     stops = [obstacles(policy, state, slot, model, sign_off, ledger) for slot, model in pairs]
-    admin = (Code.ADMIN_CONFLICT,) if authority.is_admin(policy, state, sign_off.signer, ledger.instant) else ()
+    who = dict.fromkeys((sign_off.signer, sign_off.on_behalf_of or sign_off.signer))
+    admins = [name for name in who if authority.is_admin(policy, state, name, ledger.instant)]
+    admin = (Code.ADMIN_CONFLICT,) if admins else ()
     if not admin and any(not stop for stop in stops):
         return ()
     asked = ", ".join(dict.fromkeys(slot.role for slot, _ in pairs))
@@ -234,39 +311,49 @@ def misfits(  # the change, and who would sign it
         Code.GRANT_TOO_NEW: ("a role granted before the change was proposed", "was granted later"),
         Code.EVIDENCE_NOT_OPENED: ("all evidence opened in full", "has not opened all of it"),
         Code.ADMIN_CONFLICT: (
-            "a signer who is no admin: admins administer, they do not approve",
-            "is an admin",
+            "a signer who is no admin, nor who delegated: admins administer, they do not approve",
+            "is an admin, or was one lately",
         ),
     }
     closest = [stop for stop in stops if Code.NO_APPROVING_ROLE not in stop] or stops  # the slots of a role held
     codes = dict.fromkeys((*admin, *(code for stop in closest for code in stop)))
-    return tuple(Unmet(code, words[code][0], f"{sign_off.signer} {words[code][1]}", content.change) for code in codes)
+    named = " for ".join(who)
+    return tuple(Unmet(code, words[code][0], f"{named} {words[code][1]}", content.change) for code in codes)
 
 
-def could_help(  # the change, and who would sign it
-    policy: Policy,
-    state: State,
-    change: r.Change,
-    content: Content,
-    principal: str,
-    instant: int,
-    ledger: Tally,
-) -> bool:
-    """Say whether a principal's approval would fill a slot that is open now."""
-    person = person_of(state, principal)
-    if any(approval.person == person for approval in ledger.approvals):
-        return False
-    if authority.is_admin(policy, state, principal, instant):
-        return False
-    held = {role.id for _, role in authority.active_grants(policy, state, principal, instant) if role.approves}
-    seen = tuple((name, "full") for name in ledger.attached)
-    wish = r.SignOff(
-        principal, person, "", "approve", change.revision, tuple(held), state.size, instant, 0, b"", b"", seen
-    )
-    more = Tally(
-        change, instant, (*ledger.approvals, wish), ledger.rejects, ledger.void, ledger.requesters, ledger.authors,
-        ledger.attached,
+def capacities(  # the change, and who would sign it
+    policy: Policy, state: State, content: Content, principal: str, ledger: Tally
+) -> tuple[str, ...]:
+    """Return in whose names a principal's approval would fill a slot that is open now; empty for their own."""
+    ruled, instant = tuple(_ruled(policy, state, content)), ledger.instant
+
+    def filled(tallied: Tally) -> list[int]:
+        return [len(fill(policy, state, rule, model, tallied)) for rule, model in ruled]
+
+    now, found = filled(ledger), []
+    for name in ("", *delegating.delegators_of(state, principal, instant)):
+        wish = _wish(policy, state, ledger, principal, name)
+        if wish is None:
+            continue
+        united = _united(state, (*ledger.change.sign_offs, wish))
+        more = replace(ledger, approvals=(*ledger.approvals, wish), united=united)
+        if any(then > before for then, before in zip(filled(more), now, strict=True)):
+            found.append(name)
+    return tuple(found)
+
+
+def _wish(policy: Policy, state: State, ledger: Tally, principal: str, name: str) -> r.SignOff | None:
+    """Return the approval that a principal could give in a name (empty for their own), or None where none counts."""
+    person, instant = person_of(state, principal), ledger.instant
+    if any((row.person, row.on_behalf_of) == (person, name) for row in ledger.approvals):
+        return None
+    if any(authority.is_admin(policy, state, who, instant) for who in {principal, name or principal}):
+        return None
+    roles = {role.id for _, role in authority.active_grants(policy, state, name or principal, instant) if role.approves}
+    if name:
+        roles &= {row.role for row in delegating.standing(state, principal, name, instant)}
+    seen = tuple((document, "full") for document in ledger.attached)
+    return r.SignOff(
+        principal, person, "", "approve", ledger.change.revision, tuple(roles), state.size, instant, 0, b"", b"", seen,
+        name,
     )  # fmt: skip
-    return any(
-        principal in fill(policy, state, rule, model, more).values() for rule, model in _ruled(policy, state, content)
-    )

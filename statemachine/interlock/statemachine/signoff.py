@@ -9,24 +9,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
-from interlock.proofs import dsse, json_text
-from interlock.proofs.errors import RefusedError
+from interlock.statemachine.statements import (
+    DIGEST_CHARS,
+    NONCE_CHARS,
+    StatementError,
+    check_values,
+    envelope_of,
+    exactly,
+    is_hex,
+    open_payload,
+    raw_envelope,
+)
 
-STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 SIGN_OFF_TYPE: Final = "urn:interlock:signoff:v1"
 GENESIS_TYPE: Final = "urn:interlock:genesis:v1"
 DECISIONS: Final = ("approve", "reject", "withdraw")
 SEEN: Final = ("full", "redacted", "not_opened")
-_NONCE_CHARS: Final = 32
-_DIGEST_CHARS: Final = 64
 _FEW: Final = 8
 """One entry's envelopes are looked at again and again while it is judged; no more than these are worth keeping."""
-
-
-class StatementError(ValueError):
-    """A payload that is not a statement of ours; the message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,38 +61,30 @@ class Statement:
 
 def build_statement(statement: Statement) -> bytes:
     """Return the payload to sign, in canonical JSON."""
-    return json_text.canonical_json(
-        _envelope_of(
-            statement.change,
-            statement.content_sha256,
-            SIGN_OFF_TYPE,
-            {
-                "decision": statement.decision,
-                "signer": statement.signer,
-                "roles": list(statement.roles),
-                "onBehalfOf": statement.on_behalf_of,
-                "comment": statement.comment_digest,
-                "conditions": statement.conditions_digest,
-                "evidence": [
-                    {"name": row.evidence, "sha256": row.sha256, "seen": row.seen} for row in statement.evidence
-                ],
-                "checkpoint": {"size": statement.checkpoint_size, "root": statement.checkpoint_root},
-                "notAfter": statement.not_after,
-                "nonce": statement.nonce,
-            },
-        )
-    )
+    predicate: dict[str, object] = {
+        "decision": statement.decision,
+        "signer": statement.signer,
+        "roles": list(statement.roles),
+        "onBehalfOf": statement.on_behalf_of,
+        "comment": statement.comment_digest,
+        "conditions": statement.conditions_digest,
+        "evidence": [{"name": row.evidence, "sha256": row.sha256, "seen": row.seen} for row in statement.evidence],
+        "checkpoint": {"size": statement.checkpoint_size, "root": statement.checkpoint_root},
+        "notAfter": statement.not_after,
+        "nonce": statement.nonce,
+    }
+    return envelope_of(statement.change, statement.content_sha256, SIGN_OFF_TYPE, predicate)
 
 
 def build_countersignature(genesis_digest: bytes, signer: str) -> bytes:
     """Return the payload that an approver signs to countersign the genesis (SHA-256 of its document, 32 bytes)."""
-    return json_text.canonical_json(_envelope_of("genesis", genesis_digest.hex(), GENESIS_TYPE, {"signer": signer}))
+    return envelope_of("genesis", genesis_digest.hex(), GENESIS_TYPE, {"signer": signer})
 
 
 def parse_countersignature(payload: bytes, genesis_digest: bytes) -> str:
     """Return the signer of a countersignature over this genesis. Raises StatementError for anything else."""
-    name, sha256, predicate = _open(payload, GENESIS_TYPE)
-    _exactly(predicate, {"signer": str}, "the predicate")
+    name, sha256, predicate = open_payload(payload, GENESIS_TYPE)
+    exactly(predicate, {"signer": str}, "the predicate")
     if name != "genesis" or sha256 != genesis_digest.hex():
         msg = "the countersignature is over another genesis"
         raise StatementError(msg)
@@ -101,7 +95,7 @@ def parse_countersignature(payload: bytes, genesis_digest: bytes) -> str:
 @lru_cache(maxsize=_FEW)
 def parse_statement(payload: bytes) -> Statement:
     """Return what a sign-off payload says. Raises StatementError unless it is exactly of the form built here."""
-    name, sha256, predicate = _open(payload, SIGN_OFF_TYPE)
+    name, sha256, predicate = open_payload(payload, SIGN_OFF_TYPE)
     shape = {
         "decision": str,
         "signer": str,
@@ -114,10 +108,10 @@ def parse_statement(payload: bytes) -> Statement:
         "notAfter": int,
         "nonce": str,
     }
-    _exactly(predicate, shape, "the predicate")
-    _exactly(predicate["checkpoint"], {"size": int, "root": str}, "the checkpoint")
+    exactly(predicate, shape, "the predicate")
+    exactly(predicate["checkpoint"], {"size": int, "root": str}, "the checkpoint")
     for row in predicate["evidence"]:
-        _exactly(row, {"name": str, "sha256": str, "seen": str}, "an evidence row")
+        exactly(row, {"name": str, "sha256": str, "seen": str}, "an evidence row")
     statement = Statement(
         change=name,
         content_sha256=sha256,
@@ -142,81 +136,25 @@ def _check_values(statement: Statement) -> None:
     if not all(isinstance(role, str) for role in statement.roles):  # first: what follows sorts them
         msg = "the statement's roles are not names"
         raise StatementError(msg)
-    checks = (
-        (statement.decision in DECISIONS, "decision"),
-        (list(statement.roles) == sorted(set(statement.roles)), "roles (sorted, each once)"),
-        (all(row.seen in SEEN for row in statement.evidence), "evidence seen"),
-        (_is_hex(statement.content_sha256, _DIGEST_CHARS), "subject digest"),
-        (_is_hex(statement.checkpoint_root, _DIGEST_CHARS), "checkpoint root"),
-        (_is_hex(statement.nonce, _NONCE_CHARS), "nonce (32 hex characters)"),
-        (not statement.comment_digest or _is_hex(statement.comment_digest, _DIGEST_CHARS), "comment"),
+    check_values(
         (
-            not statement.conditions_digest or _is_hex(statement.conditions_digest, _DIGEST_CHARS),
-            "conditions",
-        ),
-        (statement.checkpoint_size >= 0, "checkpoint size"),
-        (statement.not_after >= 0, "notAfter"),
+            (statement.decision in DECISIONS, "decision"),
+            (list(statement.roles) == sorted(set(statement.roles)), "roles (sorted, each once)"),
+            (all(row.seen in SEEN for row in statement.evidence), "evidence seen"),
+            (is_hex(statement.content_sha256, DIGEST_CHARS), "subject digest"),
+            (is_hex(statement.checkpoint_root, DIGEST_CHARS), "checkpoint root"),
+            (is_hex(statement.nonce, NONCE_CHARS), "nonce (32 hex characters)"),
+            (not statement.comment_digest or is_hex(statement.comment_digest, DIGEST_CHARS), "comment"),
+            (
+                not statement.conditions_digest or is_hex(statement.conditions_digest, DIGEST_CHARS),
+                "conditions",
+            ),
+            (statement.checkpoint_size >= 0, "checkpoint size"),
+            (statement.not_after >= 0, "notAfter"),
+        )
     )
-    for good, what in checks:
-        if not good:
-            msg = f"the statement's {what} is not as it must be"
-            raise StatementError(msg)
-
-
-def _is_hex(text: str, length: int) -> bool:
-    return len(text) == length and all(char in "0123456789abcdef" for char in text)
-
-
-def _envelope_of(name: str, sha256: str, kind: str, predicate: dict[str, object]) -> dict[str, object]:
-    return {
-        "_type": STATEMENT_TYPE,
-        "subject": [{"name": name, "digest": {"sha256": sha256}}],
-        "predicateType": kind,
-        "predicate": predicate,
-    }
-
-
-def _open(payload: bytes, kind: str) -> tuple[str, str, dict[str, Any]]:
-    """Return subject name, subject digest and predicate of a statement of one predicate type."""
-    try:
-        statement: Any = json_text.strict_json(payload)
-    except RefusedError as error:
-        msg = f"the payload is not strict JSON: {error}"
-        raise StatementError(msg) from error
-    _exactly(statement, {"_type": str, "subject": list, "predicateType": str, "predicate": dict}, "the statement")
-    if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != kind:
-        msg = f"the payload is not an in-toto Statement v1 with predicate type {kind}"
-        raise StatementError(msg)
-    if len(statement["subject"]) != 1:
-        msg = "the statement must have exactly one subject"
-        raise StatementError(msg)
-    subject = statement["subject"][0]
-    _exactly(subject, {"name": str, "digest": dict}, "the subject")
-    _exactly(subject["digest"], {"sha256": str}, "the subject's digest")
-    return subject["name"], subject["digest"]["sha256"], statement["predicate"]
-
-
-def _exactly(value: Any, shape: dict[str, type], what: str) -> None:  # noqa: ANN401  # parsed JSON of any shape
-    """Raise StatementError unless ``value`` is an object with exactly these fields of these types."""
-    if not isinstance(value, dict) or value.keys() != shape.keys():
-        msg = f"{what} must have exactly the fields {', '.join(sorted(shape))}"
-        raise StatementError(msg)
-    for name, kind in shape.items():
-        if not isinstance(value[name], kind) or (kind is int and isinstance(value[name], bool)):
-            msg = f"{what}: {name} must be a {kind.__name__}"
-            raise StatementError(msg)
-
-
-def open_envelope(data: bytes, public_key: bytes) -> dsse.VerifiedPayload:
-    """Return the payload of an envelope that ``public_key`` signed. Raises RefusedError otherwise."""
-    return dsse.verify(_raw(data), public_key, payload_type=dsse.IN_TOTO_TYPE)
 
 
 def claimed_statement(data: bytes) -> Statement:
     """Return the statement in an envelope, whoever signed it. Raises RefusedError, StatementError."""
-    return parse_statement(_raw(data).payload)
-
-
-@lru_cache(maxsize=_FEW)
-def _raw(data: bytes) -> dsse.RawEnvelope:
-    return dsse.RawEnvelope.from_json(data)
+    return parse_statement(raw_envelope(data).payload)

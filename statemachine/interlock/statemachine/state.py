@@ -34,7 +34,7 @@ class State:
     placed; ``live`` has names of deployments by model, then by (context, artifact); ``applied`` holds for each
     position at which a change was applied that change; ``measures`` each model's interim measures that nobody ended;
     ``fulfilments`` for each obligation the period that each document fulfils, ``cleared`` the number up to which all
-    of its periods are fulfilled.
+    of its periods are fulfilled; ``delegations_of`` each account's delegations, given and held, by number.
     """
 
     size: int = 0
@@ -44,6 +44,7 @@ class State:
     counters: Map[str, int] = field(default_factory=Map)
     holds_placed: Map[str, Map[int, str]] = field(default_factory=Map)
     grants_of: Map[str, tuple[r.Grant, ...]] = field(default_factory=Map)
+    delegations_of: Map[str, tuple[str, ...]] = field(default_factory=Map)
     artifact_owner: Map[str, str] = field(default_factory=Map)
     first_uploads: Map[str, int] = field(default_factory=Map)
     envelopes: Map[bytes, int] = field(default_factory=Map)
@@ -160,6 +161,14 @@ class State:
         """Every grant that a principal was ever given."""
         return self.grants_of.get(principal, ())
 
+    def delegations(self, principal: str) -> tuple[r.Delegation, ...]:
+        """Every delegation that an account ever gave or was given."""
+        return tuple(self.need(name, r.Delegation) for name in self.delegations_of.get(principal, ()))
+
+    def delegations_to(self, principal: str) -> tuple[r.Delegation, ...]:
+        """Every delegation that an account was ever given."""
+        return tuple(row for row in self.delegations(principal) if row.delegate == principal)
+
 
 _PLACES: Final = {item.name: place for place, item in enumerate(fields(State))}
 _values: Final = attrgetter(*_PLACES)
@@ -182,6 +191,9 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
             else:
                 given = (*given, item)
             return {"grants_of": state.grants_of.set(item.principal, given)}
+        case r.Delegation():
+            envelopes = state.envelopes.set(item.envelope_digest, item.given_position)
+            return {"delegations_of": _delegations(state.delegations_of, item), "envelopes": envelopes}
         case r.Model():
             owners = state.artifact_owner
             for artifact in item.artifacts:
@@ -228,6 +240,14 @@ def _cleared(state: State, obligation: str, item: r.Period) -> Map[str, int]:
         if period is None or period.state != "fulfilled":
             return state.cleared.set(obligation, number)
         number += 1
+
+
+def _delegations(known: Map[str, tuple[str, ...]], item: r.Delegation) -> Map[str, tuple[str, ...]]:
+    """The index of delegations with one of them, each account's by number."""
+    for account in (item.delegator, item.delegate):
+        names = {*known.get(account, ()), item.name}
+        known = known.set(account, tuple(sorted(names, key=number_of)))
+    return known
 
 
 def _measures(measures: Map[str, tuple[str, ...]], item: r.InterimMeasure) -> Map[str, tuple[str, ...]]:

@@ -62,6 +62,8 @@ class Trigger(StrEnum):
     PRINCIPAL_RESTORE = "principal.restore"
     CREDENTIAL_REGISTER = "credential.register"
     GRANT_GIVE = "grant.give"
+    DELEGATION_GIVE = "delegation.give"
+    DELEGATION_END = "delegation.end"
     INTERIM_MEASURE_PUT_IN_FORCE = "interim_measure.put_in_force"
     INTERIM_MEASURE_END = "interim_measure.end"
     OBLIGATION_FULFIL = "obligation.fulfil"
@@ -109,6 +111,8 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.PRINCIPAL_RESTORE: _LOOSENS,
         Trigger.CREDENTIAL_REGISTER: _LOOSENS,
         Trigger.GRANT_GIVE: _LOOSENS,
+        Trigger.DELEGATION_GIVE: _NEUTRAL,
+        Trigger.DELEGATION_END: _TIGHTENS,
         Trigger.INTERIM_MEASURE_PUT_IN_FORCE: _LOOSENS,
         Trigger.INTERIM_MEASURE_END: _TIGHTENS,
         Trigger.OBLIGATION_FULFIL: _NEUTRAL,

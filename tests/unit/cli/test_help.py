@@ -113,7 +113,7 @@ def test_every_command_of_the_design_is_there() -> None:
         deployments watch | measures list | measures show | measures propose | measures end
         obligations list | obligations show | obligations fulfil | obligations waive
         keys create | keys list | keys revoke | keys prove | keys register | keys rotate
-        grants list | grants give | grants end
+        grants list | grants give | grants end | delegate | delegations list | delegations end
         principals add | principals restore | principals suspend | principals remove
         policy list | policy show | policy init | policy lint | principals list | principals show
         audit log | audit show | audit state | audit why | audit diff | audit tail | audit checkpoint | audit verify

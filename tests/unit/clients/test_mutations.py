@@ -17,7 +17,7 @@ from interlock.client.verify.fold import Fold
 from interlock.proofs import dsse, merkle, note, tiles
 from interlock.proofs.errors import RefusedError
 from interlock.statemachine import commands as c
-from interlock.statemachine import signoff
+from interlock.statemachine import statements
 from interlock.statemachine.codec import content_digests
 from interlock.v1 import bundle_pb2
 from tests.support.bundles import NAME, VKEY, codes, judged, root_of
@@ -100,12 +100,12 @@ def test_no_byte_of_an_envelope_can_change_what_was_signed(number: int) -> None:
     ]
     signer, envelope = signed[number]
     key = public_of(signer, "signoff")
-    payload = signoff.open_envelope(envelope, key).payload
+    payload = statements.open_envelope(envelope, key).payload
     other_hints = 0
 
     for other in mutants(envelope):
         try:
-            opened = signoff.open_envelope(other, key)
+            opened = statements.open_envelope(other, key)
         except RefusedError:
             continue
         assert opened.payload == payload

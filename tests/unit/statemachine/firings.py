@@ -52,6 +52,8 @@ _ALL: Final[tuple[f.Firing, ...]] = (
     f.PrincipalRestore(_PRINCIPAL),
     f.CredentialRegister(_PRINCIPAL, "login", bytes(32), bytes(64), _SHA256, bytes(64), 1),
     f.GrantGive(_PRINCIPAL, "owner", "m-*", 1),
+    f.DelegationGive(_PRINCIPAL, "principals/q", "owner", 1, 2, b"{}"),
+    f.DelegationEnd("delegations/1", _REASON),
     f.InterimMeasurePutInForce(_MODEL, ("input-filter", "classifier"), ("api",), 1),
     f.InterimMeasureEnd("interimMeasures/1", _REASON),
     f.ObligationFulfil("obligations/quarterly-report/periods/1", _EVIDENCE),

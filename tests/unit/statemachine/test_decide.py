@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 ASSIGN = f.LevelAssign("models/m/levels/deployment", "basic")
 TIGHTENING = {
     "model.retire", "model.record_run", "determination.report", "safeguard.degrade", "safeguard.suspend",
-    "safeguard.retire", "hold.place", "interim_measure.end",
+    "safeguard.retire", "hold.place", "interim_measure.end", "delegation.end",
 }  # fmt: skip
 IDENTITY = {"principal.suspend", "principal.remove", "credential.revoke", "grant.end"}
 ASSESSMENT = {"assessment.open", "assessment.conclude", "assessment.abandon"}
 MAY = {
-    "owner": TIGHTENING | {"level.confirm", "obligation.fulfil"},
-    "reviewer": TIGHTENING | {"level.confirm", "obligation.fulfil"},
+    "owner": TIGHTENING | {"level.confirm", "obligation.fulfil", "delegation.give"},
+    "reviewer": TIGHTENING | {"level.confirm", "obligation.fulfil", "delegation.give"},
     "requester": {"model.register", "safeguard.start", "safeguard.verify"} | ASSESSMENT,
-    "admin": {"hold.place", "safeguard.replan", "hold.everything"} | IDENTITY,
+    "admin": {"hold.place", "safeguard.replan", "hold.everything", "delegation.end"} | IDENTITY,
     "monitor": {"safeguard.degrade", "safeguard.suspend"},
     "release-tool": {"deployment.record", "deployment.end"},
     "auditor": set(),

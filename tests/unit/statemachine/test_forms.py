@@ -48,7 +48,7 @@ def test_odd_arguments(kind: type[f.Firing], name: str, hint: str) -> None:
         if name in {"to", "thresholds", "context", "role", "scope", "safeguards", "contexts"}
         else set()
     )
-    ids |= {"principals/owner-a"} if name == "principal" else set()
+    ids |= {"principals/owner-a"} if name in {"principal", "delegator", "delegate"} else set()
     texts = [text for text in ODD if text not in ids]
     if name == "location":  # names no resource, so it may look like the name of one
         texts = ["-/", " a", "a ", "a b", "a\n", "A", "\u043c", "a" * 128, "a@b", "x,y", "\x00", "\u202e"]
@@ -56,6 +56,8 @@ def test_odd_arguments(kind: type[f.Firing], name: str, hint: str) -> None:
     odd: list[Any] = [b"x", b"x" * 31, b"x" * 34] if hint == "bytes" else list(texts)
     if name in {"proof", "replaces_proof"}:  # DER has no one length
         odd = [b"x", b"x" * 7, b"x" * 73]
+    if name == "envelope":  # whatever it holds is looked at where its signature is
+        odd = [b"", b"x" * (forms.MAX_ENVELOPE + 1)]
     if name == "person":  # no form of a resource's name but an account's is anything to it
         texts = ["principals/owner-a", "Persons/p", " p", "p ", "p\n", "p\u0430", "a" * 128, "p@q", "\x00", "\u202e"]
         odd = list(texts)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement as InTotoStatement
 
-from interlock.statemachine import signoff
+from interlock.statemachine import signoff, statements
 
 GOOD = signoff.Statement(
     change="changes/1",
@@ -61,7 +61,7 @@ def test_a_statement_comes_back(statement: signoff.Statement) -> None:
 ))  # fmt: skip
 def test_anything_else_is_a_statement_error(payload: bytes) -> None:
     """No bytes at all raise anything but a StatementError."""
-    with pytest.raises(signoff.StatementError):
+    with pytest.raises(statements.StatementError):
         signoff.parse_statement(payload)
 
 
@@ -73,7 +73,7 @@ def test_a_statement_with_a_byte_changed(data: st.DataObject) -> None:
 
     try:
         found = signoff.parse_statement(bytes(payload))
-    except signoff.StatementError:
+    except statements.StatementError:
         return
     assert found != GOOD
 
@@ -106,7 +106,7 @@ def test_it_is_an_in_toto_statement() -> None:
 )
 def test_values_out_of_range(parts: dict[str, object]) -> None:
     """What could be written and means nothing is refused when read."""
-    with pytest.raises(signoff.StatementError):
+    with pytest.raises(statements.StatementError):
         signoff.parse_statement(signoff.build_statement(replace(GOOD, **parts)))  # type: ignore[arg-type]
 
 
@@ -115,9 +115,9 @@ def test_a_countersignature_is_over_one_genesis() -> None:
     payload = signoff.build_countersignature(b"\x01" * 32, "principals/owner-a")
 
     assert signoff.parse_countersignature(payload, b"\x01" * 32) == "principals/owner-a"
-    with pytest.raises(signoff.StatementError):
+    with pytest.raises(statements.StatementError):
         signoff.parse_countersignature(payload, b"\x02" * 32)
-    with pytest.raises(signoff.StatementError):
+    with pytest.raises(statements.StatementError):
         signoff.parse_statement(payload)
-    with pytest.raises(signoff.StatementError):
+    with pytest.raises(statements.StatementError):
         signoff.parse_countersignature(signoff.build_statement(GOOD), b"\x0a" * 32)

@@ -66,6 +66,7 @@ ARROWS = {
     "deployment.record": "=", "deployment.end": "=",
     "principal.suspend": "↓", "principal.remove": "↓", "credential.revoke": "↓", "grant.end": "↓",
     "principal.create": "↑", "principal.restore": "↑", "credential.register": "↑", "grant.give": "↑",
+    "delegation.give": "=", "delegation.end": "↓",
     "interim_measure.put_in_force": "↑", "interim_measure.end": "↓", "obligation.fulfil": "=",
     "policy.adopt": "↑",
     "obligation.waive": "↑",

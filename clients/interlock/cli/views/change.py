@@ -166,7 +166,7 @@ def _show_sign_offs(terminal: Terminal, rows: Iterable[SignOffRecord]) -> None:
         comment = f"“{row.comment.text}”" if row.comment.text else ""
         lines.append(
             [
-                names.leaf(row.signer),
+                names.leaf(row.signer) + (f" for {names.leaf(row.on_behalf_of)}" if row.on_behalf_of else ""),
                 (word(change_pb2.Decision, row.decision), "dim" if row.void else "green"),
                 f"rev {row.revision}",
                 ", ".join(row.roles),

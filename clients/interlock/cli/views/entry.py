@@ -151,12 +151,12 @@ def _decision(entry: LedgerEntry) -> str:
     """Return what a sign-off says, read from its envelope without checking the signature: `audit verify` does that."""
     from interlock.proofs import dsse
     from interlock.proofs.errors import RefusedError
-    from interlock.statemachine import signoff
+    from interlock.statemachine import signoff, statements
 
     for envelope in entry.facts.envelopes:
         try:
             statement = signoff.parse_statement(dsse.RawEnvelope.from_json(envelope).payload)
-        except (RefusedError, signoff.StatementError):
+        except (RefusedError, statements.StatementError):
             continue
         roles = f" as {', '.join(statement.roles)}" if statement.roles else ""
         return f"sign-off: {statement.decision}{roles},"

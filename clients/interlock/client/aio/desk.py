@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interlock.client.review import OpenedChange, ReviewedChange, open_change, review
-from interlock.client.signing import Consent, SignedStatement, Signer, roles_to_act_in
+from interlock.client.signing import Consent, SignedStatement, Signer, Wish, roles_held, roles_to_act_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from interlock.client.aio.sdk import AsyncInterlock
     from interlock.client.groups.base import AsOf
     from interlock.client.keyfile import Passphrase
     from interlock.client.opened import OpenedEvidence
     from interlock.v1.change_pb2 import Change
+    from interlock.v1.identity_pb2 import Delegation
 
 
 class AsyncSigningDesk:
@@ -37,11 +37,9 @@ class AsyncSigningDesk:
         records = {name: await self._client.evidence.get(name) for name, _digest in opened.content.evidence}
         return review(opened, records.__getitem__)
 
-    async def sign(
-        self, reviewed: ReviewedChange, decision: str, roles: Iterable[str], comment: str, request_id: str | None
-    ) -> Change:
-        """Sign ``approve`` or ``reject`` and send it."""
-        signed = await self._signed(reviewed.opened, decision, roles, comment)
+    async def sign(self, reviewed: ReviewedChange, wish: Consent, request_id: str | None) -> Change:
+        """Sign ``approve`` or ``reject`` and send it; of the roles wished for, those that are held."""
+        signed = await self._signed(reviewed.opened, wish)
         return await self._client.changes.send_sign_off(
             reviewed.opened.name, signed.envelope, signed.comment, request_id=request_id
         )
@@ -49,13 +47,18 @@ class AsyncSigningDesk:
     async def withdraw(self, change: str, request_id: str | None) -> Change:
         """Sign the withdrawal of one's own sign-off and send it."""
         opened = await self.open(change)
-        signed = await self._signed(opened, "withdraw", (), "")
+        signed = await self._signed(opened, Consent("withdraw"))
         return await self._client.changes.send_withdrawal(opened.name, signed.envelope, request_id=request_id)
 
-    async def _signed(self, opened: OpenedChange, decision: str, roles: Iterable[str], comment: str) -> SignedStatement:
-        me = await self._client.identity.whoami()
-        held = [grant.role for grant in me.principal.grants if grant.approves]
+    async def delegate(self, wish: Wish, request_id: str | None) -> Delegation:
+        """Sign a delegation and hand it in."""
+        envelope = await asyncio.to_thread(self._signer.delegate, wish)
+        return await self._client.identity.send_delegation(envelope, request_id=request_id)
+
+    async def _signed(self, opened: OpenedChange, wish: Consent) -> SignedStatement:
+        held = roles_held(await self._client.identity.whoami(), wish.on_behalf_of)
         asked = [slot.role for slot in opened.change.slots]
-        consent = Consent(decision, roles_to_act_in(held, asked, roles), comment, self._opened.load())
+        roles = roles_to_act_in(held, asked, wish.roles)
+        consent = replace(wish, roles=roles, opened_evidence=self._opened.load())
         checkpoint = await self._client.audit.checkpoint()
         return await asyncio.to_thread(self._signer.sign, opened, checkpoint, consent)

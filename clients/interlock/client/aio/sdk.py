@@ -11,7 +11,7 @@ from contextlib import aclosing
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
-from interlock.client import files
+from interlock.client import files, names
 from interlock.client.aio.groups import (
     AsyncAssessments,
     AsyncAudit,
@@ -37,6 +37,7 @@ from interlock.client.session import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from interlock.client.verify import Trust, VerifyReport
     from interlock.v1.audit_pb2 import EntryRecord
     from interlock.v1.change_pb2 import Change
+    from interlock.v1.identity_pb2 import Delegation
 
 _AT_ONCE: Final = 256
 """Entries handed to the verifier's thread together."""
@@ -153,18 +155,35 @@ class AsyncInterlock:
         decision: str = "approve",
         roles: Iterable[str] = (),
         comment: str = "",
+        on_behalf_of: str = "",
         request_id: str | None = None,
     ) -> Change:
         """Sign ``approve`` or ``reject`` over what was reviewed, and send it.
 
-        ``roles`` are those to act in, by default the caller's approving roles that the change asks for. Raises
-        RefusedError with everything that stands against it; then nothing was recorded as signed.
+        ``roles`` are those to act in, by default the caller's approving roles that the change asks for; with
+        ``on_behalf_of`` those that this account delegated to the caller, who is one person with them on this change.
+        Raises RefusedError with everything that stands against it; then nothing was recorded as signed.
         """
-        return await self._desk.sign(reviewed, decision, roles, comment, request_id)
+        from interlock.client.signing import Consent  # noqa: PLC0415  # it brings all of the rules; the gate needs none
+
+        owner = names.principal(on_behalf_of) if on_behalf_of else ""
+        wish = Consent(decision, tuple(roles), comment, on_behalf_of=owner)
+        return await self._desk.sign(reviewed, wish, request_id)
 
     async def withdraw_sign_off(self, change: str, *, request_id: str | None = None) -> Change:
         """Sign the withdrawal of one's own sign-off and send it. Raises RefusedError where there is none."""
         return await self._desk.withdraw(change, request_id)
+
+    async def delegate(
+        self, role: str, *, to: str, until: datetime, start: datetime | None = None, request_id: str | None = None
+    ) -> Delegation:
+        """Sign that ``to`` may act in an approving role of the caller's, and hand it in; from now on without ``start``.
+
+        On a change where it is used the two are one person. Raises RefusedError where ``to`` can't have the role.
+        """
+        from interlock.client.signing import Wish  # noqa: PLC0415  # it brings all of the rules; the gate needs none
+
+        return await self._desk.delegate(Wish(role, to, until, start), request_id)
 
     async def verify(
         self,

@@ -29,7 +29,7 @@ from interlock.client.verify.roots import Roots
 from interlock.proofs import cosignature, merkle, note
 from interlock.proofs.errors import RefusedError
 from interlock.statemachine import commands as c
-from interlock.statemachine import signoff
+from interlock.statemachine import signoff, statements
 from interlock.statemachine.replay import Replay
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ class Procedure:
         for envelope in entry.facts.envelopes:
             try:
                 statement = signoff.claimed_statement(envelope)
-            except (RefusedError, signoff.StatementError) as error:
+            except (RefusedError, statements.StatementError) as error:
                 self.find("sign-offs", entry.seq, "SIGN_OFF_FORMAT", str(error))
                 continue
             self.sign_offs += 1

@@ -155,8 +155,8 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
 
         def judged() -> tuple[list[change_pb2.Change], str]:
             found = _wanted(view, request, page, principal, instant)
-            chosen, token = page.cut(found, lambda change: leaf_of(change.name))
-            return [change_message(view, change, instant) for change in chosen], token
+            chosen, token = page.cut(found, lambda row: leaf_of(row[0].name))
+            return [_listed(view, change, waits, instant) for change, waits in chosen], token
 
         # Each change is rehearsed: the loop answers others meanwhile.
         messages, token = await asyncio.to_thread(judged)
@@ -182,16 +182,24 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
 
 def _wanted(
     view: View, request: change_pb2.ListChangesRequest, page: Page, principal: str, instant: int
-) -> Iterator[r.Change]:
+) -> Iterator[tuple[r.Change, tuple[str, ...]]]:
+    """Yield changes, each with the names in which it waits for the caller where only such are asked for."""
     state = STATE_WORDS.get(request.state, "")
     for change in newest_first(view.state, "changes", r.Change, page.number_after()):
         if state and change.state != state:
             continue
         if request.model and not _concerns(view, change, request.model):
             continue
-        if request.waiting_for_me and not waiting_for(view.policy, view.state, change, principal, instant):
-            continue
-        yield change
+        waits = waiting_for(view.policy, view.state, change, principal, instant) if request.waiting_for_me else ()
+        if waits or not request.waiting_for_me:
+            yield change, waits
+
+
+def _listed(view: View, change: r.Change, waits: tuple[str, ...], instant: int) -> change_pb2.Change:
+    message = change_message(view, change, instant)
+    message.waits_in_own_name = "" in waits
+    message.waits_on_behalf_of.extend(name for name in waits if name)
+    return message
 
 
 def _concerns(view: View, change: r.Change, model: str) -> bool:

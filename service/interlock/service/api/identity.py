@@ -6,17 +6,27 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from interlock.proofs.errors import RefusedError
 from interlock.service.api.calls import digest_of
-from interlock.service.api.convert.identity import credential_message, grant_message, holds, principal_message
+from interlock.service.api.convert.identity import (
+    credential_message,
+    delegation_message,
+    grant_message,
+    holds,
+    principal_message,
+)
 from interlock.service.api.pages import page_of
 from interlock.service.api.reads import newest_first
 from interlock.service.api.times import to_positive_microseconds
-from interlock.service.errors import NotFound
+from interlock.service.errors import NotFound, Refusal
 from interlock.service.identity.caller import caller
 from interlock.service.identity.login import Attempt
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
+from interlock.statemachine.delegating import claimed_delegation, fault_of
 from interlock.statemachine.names import leaf_of, owner_of
+from interlock.statemachine.statements import StatementError
+from interlock.statemachine.unmet import Code, RefusalKind, refused
 from interlock.v1 import identity_pb2, identity_pb2_grpc
 
 if TYPE_CHECKING:
@@ -86,6 +96,11 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
             rights=sorted(self._admission.rights(session.principal)),
             log_id=view.state.log.log_id.hex(),
             development=view.state.log.development,
+            delegations=[
+                delegation_message(view, row, instant)
+                for row in view.state.delegations(session.principal)
+                if row.state == "active" and instant < row.until
+            ],
         )
 
     async def GetPrincipal(self, request: identity_pb2.GetPrincipalRequest, context: Context) -> identity_pb2.Principal:
@@ -173,6 +188,61 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
 
         method = "interlock.v1.IdentityService/EndGrant"
         return await self._writer.fire(method, request, firing, render, identity_pb2.Grant, why)
+
+    async def GiveDelegation(
+        self, request: identity_pb2.GiveDelegationRequest, context: Context
+    ) -> identity_pb2.Delegation:
+        """Delegate a role of the caller's, as they signed it."""
+        method = "interlock.v1.IdentityService/GiveDelegation"
+        return await self._writer.fire(method, request, _given(request), _delegation, identity_pb2.Delegation)
+
+    async def EndDelegation(
+        self, request: identity_pb2.EndDelegationRequest, context: Context
+    ) -> identity_pb2.Delegation:
+        """End a delegation, for the very next request."""
+        why = self._writer.salted("reason", request.reason)
+        firing = f.DelegationEnd(request.name, digest_of(why))
+
+        def render(view: View, accepted: Accepted) -> identity_pb2.Delegation:
+            return delegation_message(view, view.state.need(request.name, r.Delegation), accepted.entry.time)
+
+        method = "interlock.v1.IdentityService/EndDelegation"
+        return await self._writer.fire(method, request, firing, render, identity_pb2.Delegation, why)
+
+    async def ListDelegations(
+        self, request: identity_pb2.ListDelegationsRequest, context: Context
+    ) -> identity_pb2.ListDelegationsResponse:
+        """Return delegations, newest first."""
+        view, instant = self._reader.now()
+        page = page_of(request)
+        wanted = (
+            row
+            for row in newest_first(view.state, "delegations", r.Delegation, page.number_after())
+            if request.principal in {"", row.delegator, row.delegate}
+            and (not request.active_only or fault_of(view.state, row, instant) is None)
+        )
+        chosen, token = page.cut(wanted, lambda row: leaf_of(row.name))
+        messages = [delegation_message(view, row, instant) for row in chosen]
+        messages, token = page.fit(messages, token, lambda message: leaf_of(message.name))
+        return identity_pb2.ListDelegationsResponse(delegations=messages, next_page_token=token)
+
+
+def _given(request: identity_pb2.GiveDelegationRequest) -> f.DelegationGive:
+    """Return the trigger that a signed delegation stands for. Raises Refusal where it is none of ours."""
+    try:
+        said = claimed_delegation(request.envelope)
+    except (RefusedError, StatementError) as error:
+        wish = "a delegation that its delegator signed"
+        raise Refusal(
+            refused(RefusalKind.SIGN_OFF_INVALID, Code.SIGN_OFF_FORMAT, wish, str(error), caller().principal)
+        ) from error
+    return f.DelegationGive(said.delegator, said.delegate, said.role, said.start, said.until, request.envelope)
+
+
+def _delegation(view: View, accepted: Accepted) -> identity_pb2.Delegation:
+    """Render the delegation that an entry gave."""
+    name = accepted.entry.transitions[0].resource
+    return delegation_message(view, view.state.need(name, r.Delegation), accepted.entry.time)
 
 
 def _account(name: str) -> Callable[[View, Accepted], identity_pb2.Principal]:

@@ -16,7 +16,7 @@ from interlock.service.api.calls import SALT_BYTES, text_digest
 from interlock.service.errors import Invalid, Refusal
 from interlock.service.ledger.tree import tile_reader
 from interlock.service.storage import Text
-from interlock.statemachine import signoff
+from interlock.statemachine import signoff, statements
 from interlock.statemachine.unmet import Code, RefusalKind, refused
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def read_statement(envelope: bytes, change: str) -> Statement:
     """Return what an envelope claims; nobody has checked its signature. Raises Refusal where it is none of ours."""
     try:
         return signoff.parse_statement(dsse.RawEnvelope.from_json(envelope).payload)
-    except (RefusedError, signoff.StatementError) as error:
+    except (RefusedError, statements.StatementError) as error:
         raise Refusal(
             refused(RefusalKind.SIGN_OFF_INVALID, Code.SIGN_OFF_FORMAT, "a sign-off statement", str(error), change)
         ) from error

@@ -146,6 +146,10 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 "RemovePrincipal": _fires(Trigger.PRINCIPAL_REMOVE),
                 "RevokeCredential": _fires(Trigger.CREDENTIAL_REVOKE),
                 "EndGrant": _fires(Trigger.GRANT_END),
+                "GiveDelegation": _fires(Trigger.DELEGATION_GIVE),
+                # Who gave one may end it; of others' an administrator, which `decide` judges.
+                "EndDelegation": _fires(Trigger.DELEGATION_END),
+                "ListDelegations": _READ,
             },
             "ModelService": {
                 "CreateModel": _fires(Trigger.MODEL_REGISTER),

@@ -24,7 +24,7 @@ from interlock.service.ledger.view import View
 from interlock.service.storage import queries
 from interlock.service.storage.rows import RequestKey, StoredRequest
 from interlock.service.storage.writes import Writes
-from interlock.statemachine import codec, signoff
+from interlock.statemachine import codec, signoff, statements
 from interlock.statemachine import commands as c
 from interlock.statemachine.decide import decide
 from interlock.statemachine.triggers import DIRECTIONS, Direction
@@ -111,7 +111,7 @@ def tightens(command: c.Command, envelopes: Sequence[bytes] = ()) -> bool:
 def _is_reject(envelope: bytes) -> bool:
     try:
         return signoff.claimed_statement(envelope).decision == "reject"
-    except (RefusedError, signoff.StatementError):
+    except (RefusedError, statements.StatementError):
         return False
 
 

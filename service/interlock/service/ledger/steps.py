@@ -82,6 +82,7 @@ def _model_touched(state: State, name: str) -> str:
             | r.Change()
             | r.Principal()
             | r.Grant()
+            | r.Delegation()
             | r.Log()
             | r.Decision()
             | r.Deployment()

@@ -12,6 +12,8 @@ from interlock.statemachine.firings.duty import (
 from interlock.statemachine.firings.identity import (
     CredentialRegister,
     CredentialRevoke,
+    DelegationEnd,
+    DelegationGive,
     GrantEnd,
     GrantGive,
     PrincipalCreate,
@@ -63,6 +65,8 @@ __all__ = [
     "AssessmentOpen",
     "CredentialRegister",
     "CredentialRevoke",
+    "DelegationEnd",
+    "DelegationGive",
     "DeploymentEnd",
     "DeploymentRecord",
     "DeterminationConfirm",
@@ -139,6 +143,8 @@ Firing = (
     | PrincipalRestore
     | CredentialRegister
     | GrantGive
+    | DelegationGive
+    | DelegationEnd
     | InterimMeasurePutInForce
     | InterimMeasureEnd
     | ObligationFulfil

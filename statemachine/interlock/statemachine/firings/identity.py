@@ -95,3 +95,28 @@ class GrantGive:
     role: str
     scope: str
     until: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationGive:
+    """``delegation.give``; instants are microseconds, ``start`` 0 for at once.
+
+    ``envelope`` is the delegator's signed statement of just this (``delegating.py``).
+    """
+
+    trigger: ClassVar[Trigger] = Trigger.DELEGATION_GIVE
+    delegator: str
+    delegate: str
+    role: str
+    start: int
+    until: int
+    envelope: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationEnd:
+    """``delegation.end``."""
+
+    trigger: ClassVar[Trigger] = Trigger.DELEGATION_END
+    delegation: str
+    reason_digest: bytes = b""

@@ -11,6 +11,7 @@ from interlock.statemachine.forms import malformed
 from interlock.statemachine.machines import (
     assessment,
     credential,
+    delegation,
     deployment,
     determination,
     grant,
@@ -81,6 +82,10 @@ def fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  # 
             return credential.register(moment, state, firing)
         case f.GrantGive():
             return grant.give(moment, state, firing)
+        case f.DelegationGive():
+            return delegation.give(moment, state, firing)
+        case f.DelegationEnd():
+            return delegation.end(moment, state, firing)
         case f.InterimMeasurePutInForce():
             return interim_measure.put_in_force(moment, state, firing)
         case f.InterimMeasureEnd():
@@ -139,6 +144,10 @@ def subject_of(firing: f.Firing) -> str:
             return firing.credential
         case f.GrantEnd():
             return firing.grant
+        case f.DelegationGive():
+            return firing.delegator
+        case f.DelegationEnd():
+            return firing.delegation
         case (
             f.SafeguardStart()
             | f.SafeguardVerify()
@@ -229,6 +238,9 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
         case f.GrantGive():  # what the person holds is read, under all of their accounts
             accounts = state.accounts(firing.principal)
             found |= accounts | {grant.name for account in accounts for grant in state.grants(account)}
+        case f.DelegationGive():  # what both hold is read, under all of their accounts
+            for account in sorted(state.accounts(firing.delegator) | state.accounts(firing.delegate)):
+                found |= {account} | {grant.name for grant in state.grants(account)}
         case f.SafeguardRetire():
             spec = policy.safeguards.get(names.leaf_of(subject))
             for leaning in [concerned] if concerned else [m.name for m in state.all_of(r.Model)]:

@@ -175,6 +175,11 @@ def _grant_edges() -> Iterable[Edge]:
     yield "active", "grant.end", "ended"
 
 
+def _delegation_edges() -> Iterable[Edge]:
+    yield ABSENT, "delegation.give", "active"
+    yield "active", "delegation.end", "ended"
+
+
 def _interim_measure_edges() -> Iterable[Edge]:
     yield ABSENT, "interim_measure.put_in_force", "in_force"
     yield "in_force", "interim_measure.end", "ended"
@@ -235,6 +240,7 @@ SETTLED: Mapping[str, frozenset[tuple[str, str]]] = MappingProxyType(
         ),
         "credential": frozenset({("revoked", "credential.revoke")}),
         "grant": frozenset({("ended", "grant.end")}),
+        "delegation": frozenset({("ended", "delegation.end")}),
         "interim_measure": frozenset({("ended", "interim_measure.end")}),
     }
 )
@@ -250,12 +256,13 @@ CHANGE: Final = compile_table("change", _change_edges())
 PRINCIPAL: Final = compile_table("principal", _principal_edges())
 CREDENTIAL: Final = compile_table("credential", _credential_edges())
 GRANT: Final = compile_table("grant", _grant_edges())
+DELEGATION: Final = compile_table("delegation", _delegation_edges())
 INTERIM_MEASURE: Final = compile_table("interim_measure", _interim_measure_edges())
 OBLIGATION: Final = compile_table("obligation", _obligation_edges())
 POLICY_VERSION: Final = compile_table("policy_version", _policy_version_edges())
 FIXED: Final = (
     MODEL, DETERMINATION, ASSESSMENT, SAFEGUARD, HOLD, DEPLOYMENT, CHANGE, PRINCIPAL, CREDENTIAL, GRANT,
-    INTERIM_MEASURE, OBLIGATION, POLICY_VERSION,
+    DELEGATION, INTERIM_MEASURE, OBLIGATION, POLICY_VERSION,
 )  # fmt: skip
 
 

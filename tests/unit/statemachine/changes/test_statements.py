@@ -24,7 +24,7 @@ WRONG: dict[str, tuple[dict[str, Any], Code]] = {
     "another change": ({"change": OTHER}, Code.SIGN_OFF_SUBJECT),
     "other content": ({"content_sha256": "00" * 32}, Code.SIGN_OFF_SUBJECT),
     "another signer": ({"signer": "principals/owner-b"}, Code.SIGN_OFF_SIGNER),
-    "on behalf of somebody": ({"on_behalf_of": "principals/owner-b"}, Code.SIGN_OFF_SIGNER),
+    "on behalf of somebody": ({"on_behalf_of": "principals/owner-b"}, Code.NO_DELEGATION),
     "evidence that is not attached": (
         {"evidence": (signoff.SeenEvidence("evidence/1", "00" * 32, "full"),)},
         Code.SIGN_OFF_EVIDENCE,
@@ -56,7 +56,7 @@ def test_everything_wrong_with_a_statement_is_said_at_once(world: World) -> None
 
     decided = world.decide("owner-a", c.SignOffChange(change), envelopes=(envelope("owner-a", statement),))
 
-    assert codes(decided) == [Code.SIGN_OFF_ENDED, Code.SIGN_OFF_SIGNER]
+    assert codes(decided) == [Code.NO_DELEGATION, Code.SIGN_OFF_ENDED]
 
 
 @pytest.mark.parametrize("whose", ["owner-b", "reviewer-a", "evaluator"])

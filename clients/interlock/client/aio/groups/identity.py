@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from interlock.v1.identity_pb2 import Credential, Grant, Principal, WhoAmIResponse
+    from interlock.v1.identity_pb2 import Credential, Delegation, Grant, Principal, WhoAmIResponse
 
 
 class AsyncIdentity(AsyncGroup):
@@ -90,6 +90,25 @@ class AsyncIdentity(AsyncGroup):
         """End a role of an account, for the very next request."""
         request = identity_pb2.EndGrantRequest(name=names.grant(grant), reason=reason, request_id=self._id(request_id))
         return await self._transport.call(self._stub.EndGrant, request)
+
+    def delegations(self, *, principal: str = "", active_only: bool = False) -> AsyncIterator[Delegation]:
+        """Yield the delegations ever given, newest first; only those that an account gave or was given, if named."""
+        request = identity_pb2.ListDelegationsRequest(
+            principal=names.principal(principal) if principal else "", active_only=active_only
+        )
+        return self._pages(self._stub.ListDelegations, request, "delegations")
+
+    async def send_delegation(self, envelope: bytes, *, request_id: str | None = None) -> Delegation:
+        """Hand in a delegation that the caller signed; `client.delegate` signs one and hands it in."""
+        request = identity_pb2.GiveDelegationRequest(envelope=envelope, request_id=self._id(request_id))
+        return await self._transport.call(self._stub.GiveDelegation, request)
+
+    async def end_delegation(self, delegation: str, *, reason: str = "", request_id: str | None = None) -> Delegation:
+        """End a delegation at once: what was signed by it and is not applied yet is void."""
+        request = identity_pb2.EndDelegationRequest(
+            name=names.delegation(delegation), reason=reason, request_id=self._id(request_id)
+        )
+        return await self._transport.call(self._stub.EndDelegation, request)
 
     @property
     def _stub(self) -> identity_pb2_grpc.IdentityServiceAsyncStub:

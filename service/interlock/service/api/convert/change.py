@@ -104,6 +104,7 @@ def _sign_off_message(sign_off: r.SignOff, void_reason: str) -> change_pb2.SignO
         create_time=from_microseconds(sign_off.at),
         void=bool(void_reason),
         void_reason=void_reason,
+        on_behalf_of=sign_off.on_behalf_of,
     )
     if sign_off.comment_digest:
         message.comment.field = "comment"

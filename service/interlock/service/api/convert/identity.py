@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.service.api.times import from_microseconds
-from interlock.statemachine import names
+from interlock.statemachine import delegating, names
 from interlock.v1 import identity_pb2
 
 if TYPE_CHECKING:
@@ -66,6 +66,27 @@ def grant_message(view: View, grant: r.Grant) -> identity_pb2.Grant:
         message.expire_time.CopyFrom(from_microseconds(grant.until))
     if grant.ended_at is not None:
         message.end_time.CopyFrom(from_microseconds(grant.ended_at))
+    return message
+
+
+def delegation_message(view: View, delegation: r.Delegation, instant: int) -> identity_pb2.Delegation:
+    """Return a delegation as it stands at ``instant`` (microseconds)."""
+    message = identity_pb2.Delegation(
+        name=delegation.name,
+        delegator=delegation.delegator,
+        delegate=delegation.delegate,
+        role=delegation.role,
+        state=delegation.state,
+        in_force=delegating.fault_of(view.state, delegation, instant) is None,
+        create_time=from_microseconds(delegation.given_at),
+        start_time=from_microseconds(delegation.start),
+        expire_time=from_microseconds(delegation.until),
+        ender=delegation.ender,
+        credential=delegation.credential,
+        position=view.state.position(delegation.name),
+    )
+    if delegation.ended_at is not None:
+        message.end_time.CopyFrom(from_microseconds(delegation.ended_at))
     return message
 
 
