@@ -58,7 +58,8 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
             "GetConsistencyProof", "AddCosignature", "GetStateAt", "ExportBundle",
         ),
         READ,
-    ),
+    )
+    | {"EraseText": {"admin"}},
     "ChangeService": {
         "ProposeChange": PROPOSERS,
         "SubmitChange": PROPOSERS,

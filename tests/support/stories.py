@@ -29,6 +29,9 @@ DOCUMENT: Final = b"what was measured"
 TEXTS: Final = ("Until we know why", "Looks right to me", "A title")
 """Texts of the story; each is salted with ``SALT``."""
 
+ERASED: Final = "What should not have been said"
+"""Another one, of which the log says that it was erased."""
+
 
 def digest_of(text: str) -> bytes:
     """Return the digest under which an entry names a text of the story."""
@@ -80,7 +83,8 @@ def every_command() -> World:
     lift = propose(world, f.HoldLift("holds/1"), apply_separately=True)
     sign(world, "owner-a", lift, comment="Looks right to me")
     sign(world, "owner-a", lift, "withdraw")
-    sign(world, "owner-b", lift)
+    sign(world, "owner-b", lift, comment=ERASED)
+    world.must("admin", c.EraseText(digest_of(ERASED)))
     sign(world, "reviewer-a", lift)
     world.must("owner-a", c.ApplyApprovedChange(lift))
     rule_out = world.propose("evaluator", f.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])

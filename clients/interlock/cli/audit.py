@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli import inquiry, proving, verification, witnessing
+from interlock.cli import erasing, inquiry, proving, verification, witnessing
 from interlock.cli.arguments import AsOfOption, moment, moment_or_position
 from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run, command, group
@@ -135,6 +135,7 @@ command(app, "witness", example="interlock audit witness ./witness --once")(witn
 command(app, "witness-key", example="interlock audit witness-key ./witness --name witness.example/w1")(
     witnessing.witness_key
 )
+command(app, "erase", example="interlock audit erase 17 --text reason")(erasing.erase)
 command(app, "export", example="interlock audit export --out q2.ilbundle --with-evidence")(verification.export)
 command(app, "key", example="interlock audit key --out log.pub")(verification.key)
 command(app, "verify", example="interlock audit verify q2.ilbundle --key log.pub --since-checkpoint april.txt")(

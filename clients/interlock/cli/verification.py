@@ -213,6 +213,8 @@ def _show_report(run: Run, report: VerifyReport) -> None:
     if report.before.entries:
         terminal.line(f"judged before: {_in_words(report.before)}")
         terminal.line(f"judged now:    {_in_words(report.now)}")
+    for gone in report.erased:
+        terminal.line(f"entry {gone.position}: its {gone.field} was erased by entry {gone.by}")
     if report.anew:
         terminal.line(f"judged from the first entry on: {report.anew}")
     if report.not_kept:
@@ -241,6 +243,7 @@ def _report_json(report: VerifyReport) -> dict[str, object]:
         "signed": report.signed,
         "asserted": report.asserted,
         "witnessed": list(report.witnessed),
+        "erased": [asdict(row) for row in report.erased],
         "before": asdict(report.before),
         "now": asdict(report.now),
         "anew": report.anew,

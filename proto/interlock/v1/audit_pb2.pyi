@@ -29,6 +29,7 @@ class EntryRecord(_message.Message):
     ENTRY_FIELD_NUMBER: _builtins.int
     OBJECTS_FIELD_NUMBER: _builtins.int
     TEXTS_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     """A serialized LedgerEntry, verbatim."""
     @_builtins.property
@@ -39,20 +40,65 @@ class EntryRecord(_message.Message):
     def texts(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.SaltedText]:
         """Free texts that the entry names by digest and that are still there; given by GetEntry alone."""
 
+    @_builtins.property
+    def erased(self) -> _containers.RepeatedCompositeFieldContainer[Global___ErasedText]:
+        """Those of them that were erased, by which entry; given by GetEntry alone. A text in neither list is missing."""
+
     def __init__(
         self,
         *,
         entry: _builtins.bytes = ...,
         objects: _abc.Iterable[_builtins.bytes] = ...,
         texts: _abc.Iterable[_change_pb2.SaltedText] = ...,
+        erased: _abc.Iterable[Global___ErasedText] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "objects", b"objects", "texts", b"texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "erased", b"erased", "objects", b"objects", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EntryRecord: _TypeAlias = EntryRecord  # noqa: Y015
+
+@_typing.final
+class ErasedText(_message.Message):
+    """That a text was erased. The entry that did so is in the log; the text is nowhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    ERASER_FIELD_NUMBER: _builtins.int
+    ERASE_TIME_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`texts/sha256-{digest}`."""
+    digest: _builtins.bytes
+    """SHA-256(salt ‖ UTF-8 text), by which entries name it; 32 bytes."""
+    eraser: _builtins.str
+    """Who erased it, `principals/{p}`."""
+    position: _builtins.int
+    """Position of the entry that erased it."""
+    @_builtins.property
+    def erase_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        digest: _builtins.bytes = ...,
+        eraser: _builtins.str = ...,
+        erase_time: _timestamp_pb2.Timestamp = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["erase_time", b"erase_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "erase_time", b"erase_time", "eraser", b"eraser", "name", b"name", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasedText: _TypeAlias = ErasedText  # noqa: Y015
 
 @_typing.final
 class ListEntriesRequest(_message.Message):
@@ -396,6 +442,32 @@ class ExportBundleChunk(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportBundleChunk: _TypeAlias = ExportBundleChunk  # noqa: Y015
+
+@_typing.final
+class EraseTextRequest(_message.Message):
+    """Which text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    digest: _builtins.bytes
+    """SHA-256(salt ‖ UTF-8 text) of a text that an entry names; 32 bytes."""
+    request_id: _builtins.str
+    """Id of the request for safe retries (AIP-155), a UUID; the same id answers the same reply for 24 h."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.bytes = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseTextRequest: _TypeAlias = EraseTextRequest  # noqa: Y015
 
 @_typing.final
 class GetInclusionProofRequest(_message.Message):

@@ -85,6 +85,11 @@ class AuditServiceStub:
                 request_serializer=interlock_dot_v1_dot_audit__pb2.ExportBundleRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_audit__pb2.ExportBundleChunk.FromString,
                 _registered_method=True)
+        self.EraseText = channel.unary_unary(
+                '/interlock.v1.AuditService/EraseText',
+                request_serializer=interlock_dot_v1_dot_audit__pb2.EraseTextRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_audit__pb2.ErasedText.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -161,6 +166,13 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseText(self, request, context):
+        """Forget a text and its salt for good: a title, a reason, a comment. That it was erased stays in the log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -213,6 +225,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.ExportBundle,
                     request_deserializer=interlock_dot_v1_dot_audit__pb2.ExportBundleRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_audit__pb2.ExportBundleChunk.SerializeToString,
+            ),
+            'EraseText': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseText,
+                    request_deserializer=interlock_dot_v1_dot_audit__pb2.EraseTextRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_audit__pb2.ErasedText.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -486,6 +503,33 @@ class AuditService:
             '/interlock.v1.AuditService/ExportBundle',
             interlock_dot_v1_dot_audit__pb2.ExportBundleRequest.SerializeToString,
             interlock_dot_v1_dot_audit__pb2.ExportBundleChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AuditService/EraseText',
+            interlock_dot_v1_dot_audit__pb2.EraseTextRequest.SerializeToString,
+            interlock_dot_v1_dot_audit__pb2.ErasedText.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,8 @@ class AuditServiceStub:
     """Every resource, or those of a name, as the log had left them at a position or a moment."""
     ExportBundle: _grpc.UnaryStreamMultiCallable[_audit_pb2.ExportBundleRequest, _audit_pb2.ExportBundleChunk]
     """The whole log at one head, as a file that is verified with no server."""
+    EraseText: _grpc.UnaryUnaryMultiCallable[_audit_pb2.EraseTextRequest, _audit_pb2.ErasedText]
+    """Forget a text and its salt for good: a title, a reason, a comment. That it was erased stays in the log."""
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
@@ -79,6 +81,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """Every resource, or those of a name, as the log had left them at a position or a moment."""
     ExportBundle: _aio.UnaryStreamMultiCallable[_audit_pb2.ExportBundleRequest, _audit_pb2.ExportBundleChunk]  # type: ignore[assignment]
     """The whole log at one head, as a file that is verified with no server."""
+    EraseText: _aio.UnaryUnaryMultiCallable[_audit_pb2.EraseTextRequest, _audit_pb2.ErasedText]  # type: ignore[assignment]
+    """Forget a text and its salt for good: a title, a reason, a comment. That it was erased stays in the log."""
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """The audit trail."""
@@ -162,5 +166,13 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_audit_pb2.ExportBundleChunk], _abc.AsyncIterator[_audit_pb2.ExportBundleChunk]]:
         """The whole log at one head, as a file that is verified with no server."""
+
+    @_abc_1.abstractmethod
+    def EraseText(
+        self,
+        request: _audit_pb2.EraseTextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ErasedText, _abc.Awaitable[_audit_pb2.ErasedText]]:
+        """Forget a text and its salt for good: a title, a reason, a comment. That it was erased stays in the log."""
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

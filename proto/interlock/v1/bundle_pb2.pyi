@@ -48,22 +48,26 @@ class BundleHeader(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
     kind: Global___BundleKind.ValueType
     """How much of the log it holds."""
     origin: _builtins.str
     """Whose log: the name of its key and the origin of its checkpoints."""
     size: _builtins.int
     """How many entries the log has at the head that this file is about."""
+    texts: _builtins.bool
+    """True where it has every text that no entry of it erased: then one that is missing is a finding."""
     def __init__(
         self,
         *,
         kind: Global___BundleKind.ValueType = ...,
         origin: _builtins.str = ...,
         size: _builtins.int = ...,
+        texts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "origin", b"origin", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "origin", b"origin", "size", b"size", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

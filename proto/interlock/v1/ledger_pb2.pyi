@@ -267,6 +267,7 @@ class Command(_message.Message):
     ATTEMPT_REFUSED_FIELD_NUMBER: _builtins.int
     RECORD_DECISION_FIELD_NUMBER: _builtins.int
     STATE_DIGEST_FIELD_NUMBER: _builtins.int
+    ERASE_TEXT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def genesis(self) -> Global___Genesis:
         """The founding entry, position 0."""
@@ -343,6 +344,10 @@ class Command(_message.Message):
     def state_digest(self) -> Global___StateDigest:
         """The log's own: the digest of what it folds to."""
 
+    @_builtins.property
+    def erase_text(self) -> Global___EraseText:
+        """A text beside the log is forgotten, with its salt."""
+
     def __init__(
         self,
         *,
@@ -365,12 +370,13 @@ class Command(_message.Message):
         attempt_refused: Global___AttemptRefused = ...,
         record_decision: Global___RecordDecision = ...,
         state_digest: Global___StateDigest = ...,
+        erase_text: Global___EraseText = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["genesis", "close_genesis", "fire", "propose_change", "submit_change", "amend_change", "attach_evidence", "detach_evidence", "rebase_change", "sign_off_change", "withdraw_sign_off", "apply_change", "withdraw_change", "record_evidence", "grant_evidence_access", "open_evidence", "attempt_refused", "record_decision", "state_digest"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["genesis", "close_genesis", "fire", "propose_change", "submit_change", "amend_change", "attach_evidence", "detach_evidence", "rebase_change", "sign_off_change", "withdraw_sign_off", "apply_change", "withdraw_change", "record_evidence", "grant_evidence_access", "open_evidence", "attempt_refused", "record_decision", "state_digest", "erase_text"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -930,6 +936,28 @@ class OpenEvidence(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OpenEvidence: _TypeAlias = OpenEvidence  # noqa: Y015
+
+@_typing.final
+class EraseText(_message.Message):
+    """A text beside the log is forgotten, with its salt: the digest that entries name stays, and says nothing any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    digest: _builtins.bytes
+    """SHA-256(salt ‖ UTF-8 text); 32 bytes."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseText: _TypeAlias = EraseText  # noqa: Y015
 
 @_typing.final
 class AttemptRefused(_message.Message):

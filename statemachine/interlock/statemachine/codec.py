@@ -63,6 +63,7 @@ _COMMAND_ARMS: Mapping[type, str] = {
     c.AttemptRefused: "attempt_refused",
     c.RecordDecision: "record_decision",
     c.StateDigest: "state_digest",
+    c.EraseText: "erase_text",
 }
 _COMMANDS: Mapping[str, type] = {arm: kind for kind, arm in _COMMAND_ARMS.items()}
 _ENUM = 14  # FieldDescriptor.TYPE_ENUM

@@ -146,6 +146,13 @@ class OpenEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class EraseText:
+    """A text beside the log is forgotten; ``digest`` is that of salt and text, 32 bytes."""
+
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptRefused:
     """Somebody known tried what was refused."""
 
@@ -193,6 +200,7 @@ Command = (
     | AttemptRefused
     | RecordDecision
     | StateDigest
+    | EraseText
 )
 
 UNCOMMANDED: Final = (Genesis, CloseGenesis, StateDigest)

@@ -140,6 +140,8 @@ def in_words(resource: r.Resource) -> str:
             return f"{len(resource.grids)} grids" if len(resource.grids) > 1 else "one grid"
         case r.Period():
             return resource.state + _until(", until", resource.waived_until if resource.state == "waived" else None)
+        case r.ErasedText():
+            return resource.state
         case r.InterimMeasure():
             stands = f"for {', '.join(resource.safeguards)} in {', '.join(resource.contexts)}"
             return f"{resource.state} {stands}{_until(', until', resource.until)}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from interlock.statemachine import authority, consent, digest, documents, forms, genesis, lifecycle, verdicts
+from interlock.statemachine import authority, consent, digest, documents, erasure, forms, genesis, lifecycle, verdicts
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
@@ -23,6 +23,7 @@ from interlock.statemachine.rights import (
     EVIDENCE_READ,
     EVIDENCE_UPLOAD,
     GATE_CHECK,
+    TEXT_ERASE,
 )
 from interlock.statemachine.ruling import rule_of
 from interlock.statemachine.turn import Turn
@@ -135,6 +136,8 @@ def _check_rights(turn: Turn, state: State, command: c.Command) -> Refused | Non
             return _check_anywhere(turn, state, EVIDENCE_GRANT_ACCESS)
         case c.OpenEvidence():
             return _check_anywhere(turn, state, EVIDENCE_READ)
+        case c.EraseText():
+            return _check_anywhere(turn, state, TEXT_ERASE)
         case c.AmendChange() | c.AttachEvidence() | c.DetachEvidence() | c.RebaseChange() | c.ProposeChange():
             return _check_anywhere(turn, state, CHANGE_PROPOSE)
         case c.RecordDecision():
@@ -214,5 +217,7 @@ def transact(turn: Turn, state: State, command: c.Command) -> Moved | Refused:  
             return verdicts.record(turn, state, command)
         case c.StateDigest():
             return digest.record(state, command)
+        case c.EraseText():
+            return erasure.erase(turn, state, command)
         case _:
             assert_never(command)

@@ -44,6 +44,11 @@ def obligation_of(period: str) -> str:
     return period.split("/periods/", maxsplit=1)[0]
 
 
+def text_name(digest: bytes) -> str:
+    """Return the name of a text, which is that of its digest."""
+    return f"texts/sha256-{digest.hex()}"
+
+
 def number_of(name: str) -> int:
     """Return the number of a resource that numbers itself, such as 3 for ``holds/3``."""
     return int(leaf_of(name))

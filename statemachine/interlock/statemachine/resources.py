@@ -446,6 +446,16 @@ class Period:
         return due if self.waived_until is None else max(due, self.waived_until)
 
 
+@dataclass(frozen=True, slots=True)
+class ErasedText:
+    """``texts/sha256-{digest}``: a text that was forgotten, by whom and when. Of other texts nothing is folded."""
+
+    name: str
+    eraser: str
+    erased_at: int
+    state: str = "erased"
+
+
 Resource = (
     Model
     | Determination
@@ -466,4 +476,5 @@ Resource = (
     | InterimMeasure
     | Obligation
     | Period
+    | ErasedText
 )

@@ -24,12 +24,13 @@ CHANGE_SIGN: Final = "change.sign"
 CHANGE_APPLY: Final = "change.apply"
 GATE_CHECK: Final = "gate.check"
 HOLD_EVERYTHING: Final = "hold.everything"
+TEXT_ERASE: Final = "text.erase"
 WHOAMI: Final = "whoami"
 
 OTHER_RIGHTS: Final = frozenset(
     {
         READ, AUDIT_READ, EVIDENCE_READ, EVIDENCE_UPLOAD, EVIDENCE_GRANT_ACCESS,
-        CHANGE_PROPOSE, CHANGE_SIGN, CHANGE_APPLY, GATE_CHECK, HOLD_EVERYTHING, WHOAMI,
+        CHANGE_PROPOSE, CHANGE_SIGN, CHANGE_APPLY, GATE_CHECK, HOLD_EVERYTHING, TEXT_ERASE, WHOAMI,
     }
 )  # fmt: skip
 
@@ -95,7 +96,13 @@ BUILT_IN_ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
         },
         "admin": READ_SET
         | IDENTITY
-        | {HOLD_EVERYTHING, Trigger.DELEGATION_END.value, Trigger.HOLD_PLACE.value, Trigger.SAFEGUARD_REPLAN.value},
+        | {
+            TEXT_ERASE,
+            HOLD_EVERYTHING,
+            Trigger.DELEGATION_END.value,
+            Trigger.HOLD_PLACE.value,
+            Trigger.SAFEGUARD_REPLAN.value,
+        },
         "release-tool": GROUPS["gate"] | GROUPS["deployments"] | {WHOAMI},
         "monitor": frozenset({Trigger.SAFEGUARD_DEGRADE.value, Trigger.SAFEGUARD_SUSPEND.value, GATE_CHECK, WHOAMI}),
         "auditor": READ_SET,

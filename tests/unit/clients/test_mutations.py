@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import random
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from interlock.client.verify.digests import Documents, Objects, Texts
+from interlock.client.verify.digests import Documents, Objects
 from interlock.client.verify.fold import Fold
+from interlock.client.verify.texts import Texts
 from interlock.proofs import dsse, merkle, note, tiles
 from interlock.proofs.errors import RefusedError
 from interlock.statemachine import commands as c
@@ -142,8 +144,9 @@ def test_no_byte_of_a_text_or_its_salt_can_be_another() -> None:
         bundle_pb2.BundleText(salt=SALT, text=text.decode()) for text in mutants(TEXTS[0].encode()) if text.isascii()
     ]
 
-    for row in rows:
-        Texts().take(held, [row], lambda _position, code, _detail: found.append(code))
+    with closing(Fold()) as fold:
+        for row in rows:
+            Texts(fold).take(held, [row], lambda _position, code, _detail: found.append(code))
 
     assert found == ["TEXT_DIFFERS"] * (len(rows) - 1)
 

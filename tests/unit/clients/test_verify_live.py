@@ -17,10 +17,13 @@ from interlock.client.verify import Counts, VerifyReport, kept, kept_state
 from interlock.client.verify import fold as folds
 from interlock.client.verify.fold import Fold
 from interlock.client.verify.live import FOLDER, LiveVerification
+from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.statemachine.replay import Replay
 from interlock.statemachine.state import State
-from tests.support.bundles import codes, root_of, signed_head
-from tests.support.stories import every_command, whole_bundle, whole_trust
+from tests.support.bundles import Parts, codes, root_of, signed_head, trust_in
+from tests.support.stories import every_command, propose, sign, whole_bundle, whole_trust
+from tests.support.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -247,16 +250,20 @@ def test_a_head_from_before_is_held_against_what_was_kept(half: Path) -> None:
 
 def test_asserted_steps_are_remembered(tmp_path: Path) -> None:
     """What was taken on the server's word once is a finding for who does not take it, at its entry."""
-    accepting = replace(whole_trust(), accept_asserted=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("interlock.client.verify.consent._filled", lambda _: frozenset())
-        first, _ = verify(tmp_path, whole(), accepting)
+    world = World.found()  # nobody countersigned it
+    world.must("evaluator", c.Fire(f.ModelRegister("models/m")))
+    world.must("owner-a", c.Fire(f.HoldPlace("models/m")))
+    lift = propose(world, f.HoldLift("holds/1"))
+    for who in ("owner-a", "reviewer-a"):
+        sign(world, who, lift)
+    rows, trust = Parts.of(world).rows, trust_in(world)
+    first, _ = verify(tmp_path, rows, replace(trust, accept_asserted=True))
 
-    report, start = verify(tmp_path, whole())
+    report, start = verify(tmp_path, rows, trust)
 
-    assert start == len(whole())
-    assert (first.verified, report.asserted) == (True, first.asserted)
-    assert [(step, code) for step, _, code in codes(report)] == [("consent", "ASSERTED")]
+    assert start == len(rows)
+    assert (first.verified, first.asserted, report.asserted) == (True, 1, 1)
+    assert codes(report) == [("consent", len(rows) - 1, "ASSERTED")]
 
 
 def test_a_folder_that_is_not_ours_to_write_is_no_failure(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ COMMANDS: dict[type, c.Command] = {
         c.RecordEvidence("k", b"t", "m", "s", 2**40, ("a", "b"), -1, 7, "public", "evidence/1", "1e25"),
         c.GrantEvidenceAccess("evidence/1", "principals/p"),
         c.OpenEvidence("evidence/1"),
+        c.EraseText(b"d" * 32),
         c.AttemptRefused("m", b"d", ("A", "B")),
         c.RecordDecision(model="models/m", context="api", artifact="s", allowed=True, statement_digest=b"d"),
         c.StateDigest(b"r", 2**40),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interlock.cli.views.common import short, to_json, when_micros
+from interlock.cli.views.common import short, to_json, when, when_micros
 from interlock.client import names
 
 if TYPE_CHECKING:
@@ -50,7 +50,11 @@ def entry_json(record: EntryRecord) -> dict[str, Any]:
 def whole_json(record: EntryRecord, proof: ProvenEntry | None, unproven: str) -> dict[str, Any]:
     """Return one entry as JSON shows it whole: also its texts, and its place in the tree."""
     shown = entry_json(record)
-    shown["texts"] = [{"field": field, "digest": digest.hex(), "text": text} for field, digest, text in _texts(record)]
+    gone = {row.digest: to_json(row) for row in record.erased}
+    shown["texts"] = [
+        {"field": field, "digest": digest.hex(), "text": text, "erased": gone.get(digest)}
+        for field, digest, text in texts_of_record(record)
+    ]
     shown["proof"] = {
         "proven": proof is not None,
         "problem": unproven,
@@ -111,7 +115,7 @@ def show_entry(terminal: Terminal, record: EntryRecord) -> None:
         ["instant", when_micros(entry.facts.instant)],
         *([["fired", _fired(entry)]] if entry.command.HasField("fire") else []),
         *([["serving", ", ".join(entry.facts.serving)]] if entry.facts.serving else []),
-        *([f"{field} (text)", "erased" if text is None else f"“{text}”"] for field, _, text in _texts(record)),
+        *([f"{field} (text)", _shown(record, digest, text)] for field, digest, text in texts_of_record(record)),
         *(["signed", line] for data in entry.facts.envelopes for line in _envelope_lines(data)),
     ]
     terminal.rows(rows, indent=9)
@@ -141,6 +145,8 @@ def command_words(entry: LedgerEntry) -> str:
         return f"{trigger.replace('_', '.', 1)} {subject}"
     command = getattr(entry.command, arm)
     subject = getattr(command, "change", "") or getattr(command, "evidence", "") or getattr(command, "method", "")
+    if arm == "erase_text":
+        subject = f"sha256-{short(command.digest.hex())}"
     if arm in {"sign_off_change", "withdraw_sign_off"}:
         return f"{_decision(entry)} {subject}"
     codes = ", ".join(getattr(command, "codes", ()))
@@ -163,7 +169,7 @@ def _decision(entry: LedgerEntry) -> str:
     return "sign-off: unreadable,"
 
 
-def _texts(record: EntryRecord) -> list[tuple[str, bytes, str | None]]:
+def texts_of_record(record: EntryRecord) -> list[tuple[str, bytes, str | None]]:
     """Return kind and digest of each text that an entry names, with the text; None for one that is not there any more.
 
     Raises DataLossError for a text that has another digest than the entry names.
@@ -183,6 +189,16 @@ def _texts(record: EntryRecord) -> list[tuple[str, bytes, str | None]]:
     if not given.keys() <= named.keys():
         raise DataLossError("the server gave a text that the entry does not name", reason="DIGEST_MISMATCH")
     return [(field, digest, given.get(digest)) for digest, field in named.items()]
+
+
+def _shown(record: EntryRecord, digest: bytes, text: str | None) -> str:
+    """Return a text, or why it is not here."""
+    if text is not None:
+        return f"“{text}”"
+    gone = next((row for row in record.erased if row.digest == digest), None)
+    if gone is None:
+        return "missing, and no entry says that it was erased"
+    return f"erased by {names.leaf(gone.eraser)}, {when(gone.erase_time)}, entry {gone.position}"
 
 
 def _envelope_json(data: bytes) -> dict[str, Any]:

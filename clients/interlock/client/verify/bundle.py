@@ -71,6 +71,7 @@ class _Reading:
                 raise AssertionError  # unreachable: never given
 
     def _check_kind(self) -> None:
+        self._procedure.texts.all_here = self._header.texts
         if self._header.kind != bundle_pb2.BUNDLE_KIND_FULL:
             detail = (
                 f"a bundle of kind {self._header.kind}: this version judges full ones only, a newer one may do more"

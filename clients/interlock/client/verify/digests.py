@@ -1,4 +1,4 @@
-"""What entries name by digest: contents, packs, texts, documents.
+"""What entries name by digest: contents, packs, documents; texts are in `texts.py`.
 
 Each that is given is what its digest says, and nothing is given that no entry names. What is not given is counted as
 held by its digest only.
@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
-from interlock.statemachine.named import texts_of
 from interlock.statemachine.policy.files import pack_digest
 from interlock.statemachine.policy.findings import PackError
 
@@ -23,18 +22,6 @@ if TYPE_CHECKING:
     from interlock.statemachine.entry import Entry
 
     Find = Callable[[int, str, str], None]
-
-
-class Text(Protocol):
-    """A text with its salt (`interlock.v1.BundleText`)."""
-
-    @property
-    def salt(self) -> bytes:
-        """Random bytes."""
-
-    @property
-    def text(self) -> str:
-        """The text."""
 
 
 @dataclass(slots=True)
@@ -76,26 +63,6 @@ class Objects:
         """Count what the entry used; say whether that is all that came with it."""
         self.used += len(self.asked)
         return len(self.asked) == self.given
-
-
-@dataclass(slots=True)
-class Texts:
-    """The texts that were given, and how many are known by digest only."""
-
-    given: int = 0
-    withheld: int = 0
-
-    def take(self, entry: Entry, texts: Sequence[Text], find: Find) -> None:
-        """Compare the texts that come with an entry with those that it names."""
-        named = texts_of(entry)
-        seen = {hashlib.sha256(row.salt + row.text.encode()).digest() for row in texts}
-        if len(seen) < len(texts):
-            find(entry.seq, "TEXT_TWICE", "a text comes twice")
-        for digest in seen - named.keys():
-            find(entry.seq, "TEXT_DIFFERS", f"a text with the digest {digest.hex()}, which it does not name")
-        good = len(seen & named.keys())
-        self.given += good
-        self.withheld += len(named) - good
 
 
 @dataclass(slots=True)

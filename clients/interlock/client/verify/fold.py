@@ -34,7 +34,15 @@ KEPT: Final = 2048
 """Values of each map that stay in memory because they were used last."""
 
 _CACHE_KIB: Final = 16 * 1024
-_COLD: Final = (r.Change, r.Evidence, r.Hold, r.Decision, r.Assessment, r.Deployment)
+_COLD: Final = (r.Change, r.Evidence, r.Hold, r.Decision, r.Assessment, r.Deployment, r.ErasedText)
+
+
+_NOTES: Final = (
+    "documents (sha256 TEXT, name TEXT, size INTEGER)",
+    "texts (digest BLOB, position INTEGER, field TEXT, given INTEGER)",
+    "erasures (digest BLOB PRIMARY KEY, position INTEGER)",
+)
+"""Tables of what entries record and name, which is asked for at the end."""
 
 
 def _is_cold(item: object) -> bool:
@@ -71,8 +79,9 @@ class Fold:
         self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("BEGIN")  # and no end: nobody else reads it, and nothing of it outlives this
-        self._database.execute("CREATE TABLE documents (sha256 TEXT, name TEXT, size INTEGER)")
-        self._noted: list[tuple[str, str, int]] = []
+        for table in _NOTES:
+            self._database.execute(f"CREATE TABLE {table}")
+        self._noted: dict[str, list[tuple[Any, ...]]] = {}
         as_it_is: Callable[[Any], Any] = lambda value: value  # noqa: E731  # the identity
         self._tables: dict[str, _Table[Any, Any]] = {
             "items": _Table(self._database, "items", snapshot.encode, snapshot.decode, _is_cold),
@@ -100,7 +109,7 @@ class Fold:
 
         The state's other maps are the caller's to keep: they are all in memory. `resume` takes both back.
         """
-        self._put_documents()
+        self._put_notes()
         settled = self._settled(state)
         self._database.execute("COMMIT")
         with closing(sqlite3.connect(path, isolation_level=None)) as target:
@@ -132,23 +141,43 @@ class Fold:
 
     def note_document(self, sha256: str, name: str, size: int) -> None:
         """Remember a document that an entry recorded."""
-        self._noted.append((sha256, name, size))
-        if len(self._noted) >= SETTLE_EVERY:
-            self._put_documents()
+        self._note("documents", (sha256, name, size))
 
     def documents(self, sha256: str) -> list[tuple[str, int]]:
         """Return name and size of each document recorded with these bytes, the first one first."""
-        self._put_documents()
+        self._put_notes()
         self._database.execute("CREATE INDEX IF NOT EXISTS by_sha256 ON documents (sha256)")  # made when it is needed
         wanted = "SELECT name, size FROM documents WHERE sha256 = ? ORDER BY rowid"
         return list(self._database.execute(wanted, (sha256,)))
+
+    def note_text(self, digest: bytes, position: int, field: str, *, given: bool) -> None:
+        """Remember a text that an entry names."""
+        self._note("texts", (digest, position, field, given))
+
+    def note_erasure(self, digest: bytes, position: int) -> None:
+        """Remember that an entry erased a text."""
+        self._note("erasures", (digest, position))
+
+    def texts(self, question: str, limit: int) -> list[tuple[Any, ...]]:
+        """Answer one of `texts.QUESTIONS` about texts and erasures, with as many rows at most."""
+        self._put_notes()
+        self._database.execute("CREATE INDEX IF NOT EXISTS by_digest ON texts (digest, position)")
+        return list(self._database.execute(f"{question} LIMIT ?", (limit,)))
 
     def close(self) -> None:
         """Give the disk back."""
         self._database.close()
 
-    def _put_documents(self) -> None:
-        self._database.executemany("INSERT INTO documents VALUES (?, ?, ?)", self._noted)
+    def _note(self, table: str, row: tuple[Any, ...]) -> None:
+        rows = self._noted.setdefault(table, [])
+        rows.append(row)
+        if len(rows) >= SETTLE_EVERY:
+            self._put_notes()
+
+    def _put_notes(self) -> None:
+        for table, rows in self._noted.items():
+            places = ", ".join("?" * len(rows[0])) if rows else ""
+            self._database.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608  # names of our own
         self._noted.clear()
 
 

@@ -22,10 +22,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from interlock.client.verify.consent import Consent
-from interlock.client.verify.digests import Documents, Objects, Texts
+from interlock.client.verify.digests import Documents, Objects
 from interlock.client.verify.fold import Fold
 from interlock.client.verify.report import LOG, STEPS, Counts, Finding, Step, VerifyReport
 from interlock.client.verify.roots import Roots
+from interlock.client.verify.texts import Texts
 from interlock.proofs import cosignature, merkle, note
 from interlock.proofs.errors import RefusedError
 from interlock.statemachine import commands as c
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
-    from interlock.client.verify.digests import Text
     from interlock.client.verify.report import Progress, Trust
+    from interlock.client.verify.texts import Text
     from interlock.statemachine.entry import Entry
     from interlock.statemachine.policy.model import Policy
     from interlock.statemachine.resources import Log
@@ -88,16 +89,17 @@ class Procedure:
     sign_offs: int = 0
     before: Counts = field(default_factory=Counts)
     objects: Objects = field(default_factory=Objects)
-    texts: Texts = field(default_factory=Texts)
     consent: Consent = field(default_factory=Consent)
     fold: Fold = field(init=False)
     documents: Documents = field(init=False)
+    texts: Texts = field(init=False)
     replay: Replay = field(init=False)
     roots: Roots = field(init=False)
 
     def __post_init__(self) -> None:
         self.fold = Fold(in_memory=self.visit is not None)  # who visits may keep what was shown
         self.documents = Documents(self.fold)
+        self.texts = Texts(self.fold)
         self.replay = Replay(self.objects.resolve, self.fold.begin())
         self.roots = Roots()
 
@@ -224,6 +226,8 @@ class Procedure:
         """Steps 3, 4, 7 and 8, once everything has come; and step 2 for a log in which nothing was ever founded."""
         size, head = self.frontier.size, self.head
         self.documents.end(self._find_digest)
+        if not self.replay.findings:  # else not every entry was looked at
+            self.texts.end(self._find_digest)
         if head is not None and not self.genesis and not self.findings:
             self.find("genesis", LOG, "NO_GENESIS", "nothing was founded: there is no log to verify")
         if head is not None and size < head.size:
@@ -263,6 +267,7 @@ class Procedure:
             ),
             findings=tuple(self.findings),
             witnessed=self.witnessed,
+            erased=self.texts.erased,
             before=self.before,
             now=self.counts.less(self.before),
         )
@@ -328,7 +333,9 @@ class Procedure:
         pinned = "as pinned" if self.trust.genesis_digest else "not pinned"
         texts, documents = self.texts, self.documents
         given = f"{self.objects.used} contents and packs, {texts.given} texts, {documents.given} documents"
-        held = f"{texts.withheld} texts and {documents.recorded - documents.given} documents by digest only"
+        gone = len(texts.erased)
+        held = f"{texts.withheld - gone} texts and {documents.recorded - documents.given} documents by digest only"
+        erased = f", {gone} texts erased" if gone else ""
         return {
             "checkpoint": f"signed by {self._signers()}, {self.size} entries",
             "genesis": f"{self.genesis.hex()}, {pinned}, countersigned by {len(log.countersigned) if log else 0}",
@@ -337,6 +344,6 @@ class Procedure:
             "replay": f"{self.replay.state.size} entries decided again, alike",
             "sign-offs": f"{self.sign_offs} statements name heads that this log had",
             "consent": f"{self.consent.signed} loosening steps signed, {self.consent.asserted} asserted by the server",
-            "digests": f"{given}; {held}",
+            "digests": f"{given}; {held}{erased}",
             "file": "whole, and its own digest holds",
         }

@@ -60,6 +60,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """That a text which the entry at ``position`` names was erased by the entry ``by``; ``field`` is what it was."""
+
+    position: int
+    field: str
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One numbered step of the procedure, and what it found good."""
 
@@ -110,6 +119,7 @@ class VerifyReport:
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...]
     witnessed: tuple[str, ...] = ()
+    erased: tuple[Erased, ...] = ()
     before: Counts = Counts()
     now: Counts = Counts()
     anew: str = ""

@@ -9,23 +9,30 @@ from typing import TYPE_CHECKING, Final
 from interlock.service.api.pages import MAX_BYTES, page_of
 from interlock.service.api.times import from_microseconds, to_microseconds
 from interlock.service.errors import Invalid, NotFound, PositionNotReached
+from interlock.service.ledger.calls import Prepared
 from interlock.service.ledger.policies import object_digest
 from interlock.service.storage import EntryFilter
 from interlock.statemachine import codec, snapshot
+from interlock.statemachine import commands as c
+from interlock.statemachine import resources as r
 from interlock.statemachine.named import texts_of
-from interlock.statemachine.names import number_of
+from interlock.statemachine.names import number_of, text_name
 from interlock.v1 import audit_pb2, audit_pb2_grpc, change_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
+    from interlock.service.api.calls import Writer
     from interlock.service.api.export import Exporter
     from interlock.service.api.reads import Reader
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.cosigning import Cosigning
     from interlock.service.ledger.proving import Prover
+    from interlock.service.ledger.view import View
     from interlock.service.server import Context
     from interlock.service.storage import Store, StoredEntry
+    from interlock.statemachine.decide import Accepted
+    from interlock.statemachine.state import State
 
 
 _BEGUN: Final = re.compile(r"(\d{1,18})@(-?\d{1,18}) (.*)", re.ASCII | re.DOTALL)
@@ -43,6 +50,7 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         exporter: Exporter,
         prover: Prover,
         cosigning: Cosigning,
+        writer: Writer,
     ) -> None:
         self._reader = reader
         self._committer = committer
@@ -50,6 +58,7 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         self._exporter = exporter
         self._prover = prover
         self._cosigning = cosigning
+        self._writer = writer
 
     async def ListEntries(
         self, request: audit_pb2.ListEntriesRequest, context: Context
@@ -91,8 +100,28 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         if row is None:
             raise NotFound(request.name)
         record = await self._record(row)
-        record.texts.extend(await self._texts_of(row, record))
+        named = _named(row, record)
+        record.texts.extend(await self._texts_of(named))
+        record.erased.extend(erased_messages(self._committer.view.state, named))
         return record
+
+    async def EraseText(self, request: audit_pb2.EraseTextRequest, context: Context) -> audit_pb2.ErasedText:
+        """Forget a text and its salt for good, in the transaction of the entry that says so."""
+        name = text_name(request.digest)
+        if await self._store.text(request.digest) is None:  # kept with the entry that named it, and only so
+            raise NotFound(name)
+        prepared = Prepared(c.EraseText(request.digest), forget=(request.digest,))
+
+        def render(view: View, _accepted: Accepted) -> audit_pb2.ErasedText:
+            return _erased_message(view.state, request.digest, view.state.need(name, r.ErasedText))
+
+        return await self._writer.submit(
+            "interlock.v1.AuditService/EraseText",
+            request,
+            lambda _view, _instant: prepared,
+            render,
+            audit_pb2.ErasedText,
+        )
 
     async def TailEntries(
         self, request: audit_pb2.TailEntriesRequest, context: Context
@@ -194,13 +223,8 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         async for chunk in self._exporter.chunks(request):
             yield chunk
 
-    async def _texts_of(self, row: StoredEntry, record: audit_pb2.EntryRecord) -> list[change_pb2.SaltedText]:
+    async def _texts_of(self, named: dict[bytes, str]) -> list[change_pb2.SaltedText]:
         """Return the texts that an entry names, those that were not erased."""
-        objects = {object_digest(item): item for item in record.objects}
-        try:
-            named = texts_of(codec.decode_entry(row.data, lambda digest: objects.get(digest, b"")))
-        except codec.CodecError:
-            return []  # damaged: what it names can't be known
         found = await self._store.texts(named)
         return [
             change_pb2.SaltedText(field=named[digest], digest=digest, salt=text.salt, text=text.text)
@@ -218,6 +242,33 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         found = await self._store.objects(digests) if digests else {}
         self._committer.examine_objects(found)
         return audit_pb2.EntryRecord(entry=row.data, objects=[found[d] for d in digests if d in found])
+
+
+def _named(row: StoredEntry, record: audit_pb2.EntryRecord) -> dict[bytes, str]:
+    """Return the texts that an entry names; none of damaged bytes, for what they name can't be known."""
+    objects = {object_digest(item): item for item in record.objects}
+    try:
+        return texts_of(codec.decode_entry(row.data, lambda digest: objects.get(digest, b"")))
+    except codec.CodecError:
+        return {}
+
+
+def erased_messages(state: State, digests: Iterable[bytes]) -> Iterator[audit_pb2.ErasedText]:
+    """Yield what is known of those texts that were erased."""
+    for digest in digests:
+        gone = state.find(text_name(digest), r.ErasedText)
+        if gone is not None:
+            yield _erased_message(state, digest, gone)
+
+
+def _erased_message(state: State, digest: bytes, gone: r.ErasedText) -> audit_pb2.ErasedText:
+    return audit_pb2.ErasedText(
+        name=gone.name,
+        digest=digest,
+        eraser=gone.eraser,
+        erase_time=from_microseconds(gone.erased_at),
+        position=state.position(gone.name),
+    )
 
 
 def _is_within(name: str, resource: str) -> bool:

@@ -17,6 +17,7 @@ from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.documents import RESTRICTED, may_open
 from interlock.statemachine.named import texts_of
+from interlock.statemachine.names import text_name
 from interlock.statemachine.rights import EVIDENCE_READ
 from interlock.v1 import audit_pb2, bundle_pb2, evidence_pb2
 
@@ -73,14 +74,16 @@ class Exporter:
             self._check_documents()
         head = note.Checkpoint.from_text(text.partition("\n\n")[0] + "\n")
         file = _File(head.size)
-        header = bundle_pb2.BundleHeader(kind=bundle_pb2.BUNDLE_KIND_FULL, origin=head.origin, size=head.size)
+        kind = bundle_pb2.BUNDLE_KIND_FULL
+        header = bundle_pb2.BundleHeader(kind=kind, origin=head.origin, size=head.size, texts=True)
         file.put(bundle.Kind.HEADER, header)
         file.put(bundle.Kind.HEAD, bundle_pb2.BundleCheckpoint(note=text))
         while file.entries < head.size:
             first = file.entries
             last = min(first + PAGE, head.size) - 1
             page = await self._store.read(lambda connection: _page(connection, first, last))  # noqa: B023  # awaited here
-            for number, (row, checkpoint) in enumerate(page, start=first):
+            for number, (row, checkpoint, gone) in enumerate(page, start=first):
+                self._check_erased(gone, head.size)
                 file.put(bundle.Kind.ENTRY, row)
                 file.entries += 1
                 # The head itself stands in front.
@@ -93,6 +96,12 @@ class Exporter:
                 yield chunk
         for chunk in file.end():
             yield chunk
+
+    def _check_erased(self, digests: Iterable[bytes], size: int) -> None:
+        """Raise StoreUnavailable where a text is gone by an entry past the head: the file could not say why it is."""
+        state = self._committer.view.state
+        if any(state.position(text_name(digest)) >= size for digest in digests):
+            raise StoreUnavailable("a text was erased meanwhile: export again")
 
     def _check_documents(self) -> None:
         view, now = self._reader.now()
@@ -163,8 +172,11 @@ class _File:
         return audit_pb2.ExportBundleChunk(data=data, entries=self.entries, total=self._total)
 
 
-def _page(connection: Connection, first: int, last: int) -> list[tuple[bundle_pb2.BundleEntry, str]]:
-    """Return a range of entries with what they name, and the checkpoint that ends with each, empty for none."""
+def _page(connection: Connection, first: int, last: int) -> list[tuple[bundle_pb2.BundleEntry, str, list[bytes]]]:
+    """Return a range of entries with what they name, the checkpoint that ends with each, and texts that are not there.
+
+    The checkpoint is empty where there is none.
+    """
     stored = queries.entries_after(connection, first - 1, until=last, limit=last - first + 1)
     if [row.seq for row in stored] != list(range(first, last + 1)):
         raise StoreUnavailable(f"the log has no entry {first + len(stored)} any more")
@@ -177,10 +189,14 @@ def _page(connection: Connection, first: int, last: int) -> list[tuple[bundle_pb
     page = []
     for row, digests, text_digests in zip(stored, named, wanted, strict=True):
         message = bundle_pb2.BundleEntry(entry=row.data, objects=[objects[d] for d in digests if d in objects])
-        for found in (texts[digest] for digest in text_digests if digest in texts):
-            if found.salt is not None and found.text is not None:  # erased otherwise
+        gone = []
+        for digest in text_digests:
+            found = texts.get(digest)
+            if found is not None and found.salt is not None and found.text is not None:
                 message.texts.add(salt=found.salt, text=found.text)
-        page.append((message, heads.get(row.seq + 1, "") + "".join(lines.get(row.seq + 1, ()))))
+            else:
+                gone.append(digest)
+        page.append((message, heads.get(row.seq + 1, "") + "".join(lines.get(row.seq + 1, ())), gone))
     return page
 
 

@@ -81,7 +81,7 @@ def register(  # each by name at its one call
     prover = Prover(committer, store)
     cosigning = Cosigning(committer, store, prover, log_verifier, witnesses, clock)
     exporter = Exporter(committer, store, reader, writer, blobs, cosigning)
-    audit = AuditService(reader, committer, store, exporter, prover, cosigning)
+    audit = AuditService(reader, committer, store, exporter, prover, cosigning, writer)
     accountability_pb2_grpc.add_AccountabilityServiceServicer_to_server(AccountabilityService(reader, writer), server)
     assessment_pb2_grpc.add_AssessmentServiceServicer_to_server(AssessmentService(reader, writer, texts), server)
     audit_pb2_grpc.add_AuditServiceServicer_to_server(audit, server)

@@ -89,6 +89,7 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 "AddCosignature": _AUDIT,
                 "GetStateAt": _AUDIT,
                 "ExportBundle": _AUDIT,
+                "EraseText": _does(r.TEXT_ERASE),
             },
             "ChangeService": {
                 "ProposeChange": _PROPOSE,

@@ -223,6 +223,8 @@ class Batch:
             self._writes.add_object(digest, content)
         for text in prepared.texts:
             self._writes.add_text(text)
+        for digest in prepared.forget:
+            self._writes.forget_text(digest)
         if remembered is not None:
             self._answered[remembered.key] = remembered
             self._writes.add_request(remembered)

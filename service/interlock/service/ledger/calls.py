@@ -24,7 +24,8 @@ class Prepared:
     """A command as it is decided, with what is stored beside the log if it is accepted.
 
     ``objects`` are content bytes, kept under their SHA-256 (those in the command itself are kept anyway); ``packs`` are
-    encoded policy packs, kept under their pack digest; ``texts`` can be erased later.
+    encoded policy packs, kept under their pack digest; ``texts`` can be erased later. ``forget`` are digests of texts
+    that are erased now.
     """
 
     command: Command
@@ -32,6 +33,7 @@ class Prepared:
     objects: tuple[bytes, ...] = ()
     packs: tuple[bytes, ...] = ()
     texts: tuple[Text, ...] = ()
+    forget: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

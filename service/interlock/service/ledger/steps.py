@@ -87,6 +87,7 @@ def _model_touched(state: State, name: str) -> str:
             | r.Decision()
             | r.Deployment()
             | r.Pack()
+            | r.ErasedText()
         ):
             return ""
         case _:

@@ -24,6 +24,7 @@ BUSY_TIMEOUT_MS: Final = 5_000
 _DURABLE: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # in WAL mode: fsync at every commit, not only at checkpoints
+    "PRAGMA secure_delete = ON",  # an erased text leaves zeros behind, not itself in a free part of its page
 )
 _COMMON: Final = (
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",

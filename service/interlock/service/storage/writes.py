@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from interlock.service.storage import schema as s
@@ -35,6 +35,7 @@ class Writes:
         self._rows: dict[Table, list[Row]] = {}
         self._tiles: dict[tuple[int, int], bytes] = {}
         self._objects: dict[bytes, bytes] = {}
+        self._forgotten: list[bytes] = []
 
     def __bool__(self) -> bool:
         return bool(self._rows or self._tiles or self._objects)
@@ -77,6 +78,10 @@ class Writes:
         """Keep a text under its digest."""
         self._add(s.TEXTS, {"digest": text.digest, "salt": text.salt, "text": text.text, "field": text.field})
 
+    def forget_text(self, digest: bytes) -> None:
+        """Erase a text and its salt; that there was one stays."""
+        self._forgotten.append(digest)
+
     def add_request(self, request: StoredRequest) -> None:
         """Remember what was answered."""
         self._add(
@@ -104,7 +109,10 @@ class Writes:
             add_missing(connection, s.OBJECTS, rows)
         for table, rows in self._rows.items():
             _HOW.get(table, insert)(connection, table, rows)
-        self._rows, self._tiles, self._objects = {}, {}, {}
+        if self._forgotten:  # after what may have been kept in the same transaction
+            gone = update(s.TEXTS).where(s.TEXTS.c.digest.in_(self._forgotten))
+            connection.execute(gone.values(salt=None, text=None))
+        self._rows, self._tiles, self._objects, self._forgotten = {}, {}, {}, []
 
     def _add(self, table: Table, row: Row) -> None:
         self._rows.setdefault(table, []).append(row)

@@ -160,6 +160,11 @@ class AsyncAudit(AsyncGroup):
         request = audit_pb2.ExportBundleRequest(with_evidence=with_evidence)
         return self._transport.stream(self._stub.ExportBundle, request)
 
+    async def erase_text(self, digest: bytes, *, request_id: str | None = None) -> audit_pb2.ErasedText:
+        """Have a text forgotten for good, by the digest under which entries name it. That it was stays in the log."""
+        request = audit_pb2.EraseTextRequest(digest=digest, request_id=self._id(request_id))
+        return await self._transport.call(self._stub.EraseText, request)
+
     async def checkpoints(self, *, descending: bool = False) -> AsyncIterator[SignedCheckpoint]:
         """Yield every checkpoint that the server says it ever showed, smallest first, each signature checked.
 
