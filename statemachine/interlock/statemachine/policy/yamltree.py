@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
@@ -26,6 +25,7 @@ from ruamel.yaml.events import (
 
 from interlock.statemachine.policy.files import character_problem
 from interlock.statemachine.policy.findings import Code, Finding, Severity, shown
+from interlock.statemachine.policy.yamlscan import new_parser
 
 if TYPE_CHECKING:
     from ruamel.yaml.events import Event
@@ -80,7 +80,7 @@ def read_tree(file: str, text: str) -> tuple[Tree | None, tuple[Finding, ...]]:
     """Parse one file. The tree is None when any finding stands; all that could be found is listed."""
     builder = _Builder(file, text)
     try:
-        for event in YAML(typ="safe", pure=True).parse(text):
+        for event in new_parser().parse(text):
             builder.take(event)
         builder.finish()
     except _StopReadingError:
