@@ -191,6 +191,7 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
         draw(st.sampled_from(["human", "human", "external", "service"])),
         draw(st.sampled_from(["persons/new", "persons/owner-a", ""])),
     ),
+    f.ChangeRatify: lambda draw, w, _p: f.ChangeRatify(draw(st.sampled_from(names_of(w, r.Change, "changes/99")))),
     f.PrincipalRestore: lambda draw, w, _p: f.PrincipalRestore(a_spare_account(draw, w)),
     f.CredentialRegister: lambda draw, w, _p: a_registration(draw, w),
     f.GrantGive: lambda draw, w, p: f.GrantGive(
@@ -235,7 +236,7 @@ LOOSENING = (
     f.ModelAddArtifact, f.DeterminationConfirm, f.DeterminationRuleOut, f.LevelAssign, f.LevelRaise, f.LevelLower,
     f.SafeguardActivate, f.SafeguardReattest, f.SafeguardRestore, f.SafeguardResume, f.HoldLift,
     f.PrincipalCreate, f.PrincipalRestore, f.CredentialRegister, f.GrantGive, f.InterimMeasurePutInForce,
-    f.ObligationWaive,
+    f.ObligationWaive, f.ChangeRatify,
 )  # fmt: skip
 """The triggers that random changes are mostly made of."""
 
@@ -292,6 +293,7 @@ def _thinkable(world: World) -> Iterator[f.Firing]:
         yield world.registration(name.removeprefix("principals/"))
     yield from (f.PrincipalRestore(name) for name in (*SPARE, *NEWCOMERS) if name in world.state.items)
     yield from (f.DelegationEnd(delegation) for delegation in names_of(world, r.Delegation))
+    yield from (f.ChangeRatify(name) for name in sorted(set(world.state.tainted.values())))
     yield from (f.InterimMeasureEnd(measure) for measure in names_of(world, r.InterimMeasure))
     yield from (f.DeploymentEnd(deployment) for deployment in names_of(world, r.Deployment))
     yield f.HoldPlace(EVERYTHING)

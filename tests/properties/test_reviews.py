@@ -154,7 +154,7 @@ class Reviews(RuleBasedStateMachine):
             judged = evaluate(self.world.policy, self.world.state, change, now)
             slots = iter(judged.slots)
             for firing in content_of(change.content).triggers:
-                filled = [next(slots).filled_by for _ in slots_of(pack, firing)]
+                filled = [next(slots).filled_by for _ in slots_of(pack, naive, firing)]
                 assert sum(map(bool, filled)) == most_filled(pack, naive, change, firing)
             against = [unmet for unmet in judged.unmet if unmet.code == "SIGN_OFF_REJECTED"]
             assert bool(against) is bool(standing_rejects(naive, change))

@@ -20,18 +20,58 @@ if TYPE_CHECKING:
     from tests.support.world import World
 
 
-_OF_MODELS = ("model", "determination", "level", "safeguard", "target", "hold", "assessment", "deployment")
+_OF_MODELS = (
+    "model",
+    "determination",
+    "level",
+    "safeguard",
+    "target",
+    "hold",
+    "assessment",
+    "deployment",
+    "policy",
+    "change",
+)
 
 
-def slots_of(pack: Any, firing: f.Firing) -> list[dict[str, Any]]:  # noqa: ANN401  # parsed YAML
-    """Return the slots of the rule for a trigger: the one for its standard, or without one, or the default."""
+def slots_of(pack: Any, world: World, firing: f.Firing) -> list[dict[str, Any]]:  # noqa: ANN401  # parsed YAML
+    """Return the slots of all rules that a trigger must meet, one rule after the other."""
+    return [slot for slots, _ in rules_of(pack, world, firing) for slot in slots]
+
+
+def rules_of(
+    pack: Any,  # noqa: ANN401  # parsed YAML
+    world: World,
+    firing: f.Firing,
+) -> list[tuple[list[dict[str, Any]], str | None]]:
+    """Return the slots of each rule that a trigger must meet, with the id of the model that it is judged on.
+
+    One for most; for a ratification those of all triggers of the change that it ratifies, and one that names it.
+    """
+    if not isinstance(firing, f.ChangeRatify):
+        return [(slots, _model(world, firing)) for slots in _rules_of_pack(pack, firing)]
+    named = any(firing.trigger.value in rule["triggers"] for rule in pack.get("rules", []))
+    change = world.state.find(firing.change, r.Change)
+    if change is None or change.state != "applied":
+        return [(slots, None) for slots in _rules_of_pack(pack, firing)]
+    found: list[tuple[list[dict[str, Any]], str | None]] = []
+    for inner in codec.decode_content(change.content).triggers:
+        found += [rule for rule in rules_of(pack, world, inner) if rule not in found]
+    if named:
+        models = {model for _, model in found}
+        found += [(slots, models.pop() if len(models) == 1 else None) for slots in _rules_of_pack(pack, firing)]
+    return found
+
+
+def _rules_of_pack(pack: Any, firing: f.Firing) -> list[list[dict[str, Any]]]:  # noqa: ANN401  # parsed YAML
+    """Return the slots of a trigger's rule, in a list: the one for its standard, or without one, or the default."""
     trigger, standard = firing.trigger.value, _standard(pack, firing)
     rules = [rule for rule in pack.get("rules", []) if trigger in rule["triggers"]]
     narrow = [rule for rule in rules if rule.get("standard") is not None and rule["standard"] == standard]
     wide = [rule for rule in rules if rule.get("standard") is None]
     fallback = [pack["default"]] if _loosens(pack, firing) else []
     chosen = (narrow or wide or fallback)[:1]
-    return [slot for rule in chosen for slot in rule["sign_offs"] for _ in range(slot.get("count", 1))]
+    return [[slot for slot in rule["sign_offs"] for _ in range(slot.get("count", 1))] for rule in chosen]
 
 
 def _loosens(pack: Any, firing: f.Firing) -> bool:  # noqa: ANN401  # parsed YAML
@@ -41,9 +81,18 @@ def _loosens(pack: Any, firing: f.Firing) -> bool:  # noqa: ANN401  # parsed YAM
 
 
 def most_filled(pack: Any, world: World, change: r.Change, firing: f.Firing) -> int:  # noqa: ANN401  # parsed YAML
-    """Return how many slots of a trigger's rule can be filled at once, a person filling one."""
-    slots, approvals = slots_of(pack, firing), _approvals(world, change)
-    model = _model(world, firing)
+    """Return how many slots of a trigger's rules can be filled at once, a person filling one of each rule."""
+    return sum(_most_of_rule(pack, world, change, *rule) for rule in rules_of(pack, world, firing))
+
+
+def _most_of_rule(
+    pack: Any,  # noqa: ANN401  # parsed YAML
+    world: World,
+    change: r.Change,
+    slots: list[dict[str, Any]],
+    model: str | None,
+) -> int:
+    approvals = _approvals(world, change)
     fits = [[_fits(pack, world, change, approval, slot, model) for slot in slots] for approval in approvals]
     for count in range(min(len(slots), len(approvals)), 0, -1):
         for who in permutations(range(len(approvals)), count):
@@ -149,7 +198,7 @@ def _fits(
     person = _person(world, approval.signer)
     unwanted: set[str] = set()
     if "requester" in slot.get("distinct_from", []):
-        unwanted |= {_person(world, principal) for principal in change.requesters}
+        unwanted |= {_person(world, principal) for principal in _requesters(world, change)}
     if "evidence_author" in slot.get("distinct_from", []):
         unwanted |= _authors(world, change)
     opened = {name for name, seen in approval.seen if seen == "full"}
@@ -164,10 +213,24 @@ def _fits(
     )
 
 
+def _ratified(world: World, change: r.Change) -> list[r.Change]:
+    """Return the changes that a change would ratify."""
+    wanted = [row.change for row in codec.decode_content(change.content).triggers if isinstance(row, f.ChangeRatify)]
+    found = [world.state.find(name, r.Change) for name in wanted]
+    return [known for known in found if known is not None and known.state == "applied"]
+
+
+def _requesters(world: World, change: r.Change) -> set[str]:
+    """Return the accounts that requested a change, or one that it ratifies."""
+    return set(change.requesters).union(*(_requesters(world, inner) for inner in _ratified(world, change)))
+
+
 def _authors(world: World, change: r.Change) -> set[str]:
     """Return the persons who uploaded, wrote or verified what is attached or relied on."""
     content = codec.decode_content(change.content)
     documents, people = {name for name, _ in content.evidence}, set[str]()
+    for inner in _ratified(world, change):  # of its own day: the fold has written down who that was
+        people |= set(inner.grounds.authors if inner.grounds is not None else ())
     for firing in content.triggers:
         if firing.trigger.value in {"safeguard.activate", "safeguard.restore", "safeguard.resume"}:
             known = world.state.safeguard(getattr(firing, "safeguard", ""))
@@ -219,5 +282,8 @@ def may_be_applied(pack: Any, world: World, change: r.Change) -> bool:  # noqa: 
         and world.now < last
         and not standing_rejects(world, change)
         and all(world.state.position(name) == position for name, position in content.base)
-        and all(most_filled(pack, world, change, firing) == len(slots_of(pack, firing)) for firing in content.triggers)
+        and all(
+            most_filled(pack, world, change, firing) == len(slots_of(pack, world, firing))
+            for firing in content.triggers
+        )
     )

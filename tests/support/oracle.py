@@ -7,7 +7,7 @@ and the real thing differ, one of them is wrong.
 
     1 context known · 2 model registered, artifact its own · 3 no hold · 4 determinations confirmed and not lapsed
     5 assigned level >= required · 6 listed commitments active and attested · 7 no blocking obligation overdue
-    8: nothing to fail in rules 1
+    8 no fact that these read was given by a tainted change (which are, ``naive_taint.py`` says)
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
 STRICTNESS = ["undetermined", "ruled_out", "cannot_rule_out", "reached"]
 _GONE = {"principals": "removed", "credentials": "revoked", "grants": "ended"}
+_GIVES = {
+    "activate": ("activation", "attestation"),
+    "reattest": ("attestation",),
+    "restore": ("activation",),
+    "resume": ("resumption",),
+}
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -62,6 +68,9 @@ class Oracle:
     changes: dict[str, bytes] = field(default_factory=dict)
     evidence: dict[str, str] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
+    given: dict[str, dict[str, int]] = field(default_factory=dict)
+    tainted: set[int] = field(default_factory=set)
+    position: int = -1
 
     @classmethod
     def of(cls, pack_yaml: bytes) -> Oracle:
@@ -82,7 +91,7 @@ class Oracle:
             self.founded = entry.time
             self._found(codec.decode_genesis(command.document))
         elif isinstance(command, c.Fire):
-            self.fire(command.firing, entry.time)
+            self.fire(command.firing, entry.time, entry.seq)
         elif isinstance(command, c.ProposeChange):
             self.changes[f"changes/{len(self.changes) + 1}"] = command.content
         elif isinstance(command, c.AmendChange | c.AttachEvidence | c.DetachEvidence | c.RebaseChange):
@@ -92,7 +101,7 @@ class Oracle:
         for moved in entry.transitions:
             if moved.trigger == "change.apply":
                 for firing in codec.decode_content(self.changes[moved.resource]).triggers:
-                    self.fire(firing, entry.time)
+                    self.fire(firing, entry.time, entry.seq)
         for resource, said in {moved.resource: moved.target for moved in entry.transitions}.items():
             ours = self.state_of(resource)
             if ours is not None and ours != said:
@@ -124,8 +133,9 @@ class Oracle:
             return str(self.periods[resource]["state"])
         return None
 
-    def fire(self, firing: f.Firing, now: int) -> None:
-        """Do what a trigger that was accepted does."""
+    def fire(self, firing: f.Firing, now: int, position: int = -1) -> None:
+        """Do what a trigger that was accepted by the entry at a position does."""
+        self.position = position
         machine, _, trigger = firing.trigger.value.partition(".")
         if machine == "model":
             self._model(trigger, firing, now)
@@ -150,15 +160,21 @@ class Oracle:
 
     def _obligation(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
         known = self.periods.setdefault(firing.period, {"state": "due", "until": 0})
+        self._give(firing.period, "fulfilment" if trigger == "fulfil" else "waiver")
         if trigger == "fulfil":
             known["state"] = "fulfilled"
         else:
             known.update(state="waived", until=firing.until)
 
+    def _give(self, resource: str, *facts: str) -> None:
+        """Note which entry gave facts of a resource."""
+        self.given.setdefault(resource, {}).update(dict.fromkeys(facts, self.position))
+
     def _measure(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
         if trigger == "end":
             self.measures[firing.interim_measure]["state"] = "ended"
             return
+        self._give(f"interimMeasures/{len(self.measures) + 1}", "measure")
         made = {"of": firing.model, "for": set(firing.safeguards), "in": set(firing.contexts)}
         self.measures[f"interimMeasures/{len(self.measures) + 1}"] = {
             **made,
@@ -213,6 +229,8 @@ class Oracle:
         self.delegations[f"delegations/{len(self.delegations) + 1}"] = {"state": "active"}
 
     def _model(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # any trigger of the machine
+        for artifact in getattr(firing, "artifacts", (getattr(firing, "artifact", ""),)):
+            self._give(f"{firing.model}/artifacts/{artifact}", "artifact")
         if trigger == "register":
             self.models[firing.model] = {"state": "registered", "artifacts": set(firing.artifacts), "compute": None}
             return
@@ -222,7 +240,8 @@ class Oracle:
         elif trigger == "add_artifact":
             model["artifacts"].add(firing.artifact)
             for threshold in self._judged():
-                self._lapse(firing.model, threshold, now)
+                if self._lapse(firing.model, threshold, now):
+                    self._give(f"{firing.model}/determinations/{threshold}", "lapse")
         elif trigger == "record_run":
             compute = Fraction(self.evidence[firing.evidence])
             model["compute"] = compute if model["compute"] is None else max(compute, model["compute"])
@@ -238,10 +257,12 @@ class Oracle:
         """Return the thresholds that the gate reads: all that are not tracked."""
         return [name for name, spec in self.pack.get("thresholds", {}).items() if not spec.get("tracked")]
 
-    def _lapse(self, model: str, threshold: str, now: int) -> None:
+    def _lapse(self, model: str, threshold: str, now: int) -> bool:
         known = self.determinations.get(f"{model}/determinations/{threshold}")
         if known is not None and known["confirmed"] and (known["lapses"] is None or known["lapses"] > now):
             known["lapses"] = now
+            return True
+        return False
 
     def _determination(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
         name = firing.determination
@@ -251,11 +272,18 @@ class Oracle:
             if old is not None and self._fresh(old, now):
                 if STRICTNESS.index(firing.conclusion) > STRICTNESS.index(old["conclusion"]):
                     old["conclusion"] = firing.conclusion
+                    self._give(name, "conclusion")
                 return
             before = "undetermined" if old is None else old["conclusion"]
             stricter = max(before, firing.conclusion, key=STRICTNESS.index)
+            facts = self.given.setdefault(name, {})
+            facts.pop("confirmation", None)
+            facts.pop("lapse", None)
+            if stricter != before:
+                self._give(name, "conclusion")
             self.determinations[name] = {"conclusion": stricter, "confirmed": False, "lapses": None, "compute": None}
             return
+        self._give(name, "conclusion", "confirmation", "lapse")
         conclusion = "ruled_out" if trigger == "rule_out" else self.determinations[name]["conclusion"]
         every = self.pack["thresholds"][threshold].get("reassess")
         self.determinations[name] = {
@@ -273,6 +301,7 @@ class Oracle:
         if trigger == "confirm":
             self.levels[firing.level]["kind"] = "confirmed"
             return
+        self._give(firing.level, "level")
         model, standard = firing.level.split("/levels/")
         order = self._order()
         conclusions = set()
@@ -288,6 +317,9 @@ class Oracle:
         known = self.safeguards.setdefault(firing.safeguard, dict(blank))
         lasts = microseconds(self.pack["safeguards"][firing.safeguard.rsplit("/", 1)[1]]["attested_for"])
         worse = {"active": "degraded", "verified": "implementing"}
+        if trigger in {"activate", "retire", "replan"}:
+            self.given[firing.safeguard] = {}
+        self._give(firing.safeguard, *_GIVES.get(trigger, ()))
         if trigger == "start":
             known["state"] = "implementing"
         elif trigger == "verify":
@@ -315,6 +347,7 @@ class Oracle:
             self.holds[f"holds/{len(self.holds) + 1}"] = {"on": firing.target, "state": "placed"}
         else:
             self.holds[firing.hold]["state"] = "lifted"
+            self._give(firing.hold, "lift")
 
     def _deployment(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
         if trigger == "end":
@@ -345,7 +378,7 @@ class Oracle:
             found |= (
                 self._rule_4(model, context, now) | self._rule_5(model, context) | self._rule_6(model, context, now)
             )
-        return found
+        return found | self._rule_8(model, context, artifact, now)
 
     def allows(self, model: str, context: str, artifact: str, now: int) -> bool:
         """Say whether the release may go on."""
@@ -403,17 +436,8 @@ class Oracle:
             spec = self.pack["safeguards"][safeguard]
             if spec["track"] != "commitment":
                 continue
-            name = f"safeguards/{safeguard}" if spec.get("scope") == "shared" else f"{model}/safeguards/{safeguard}"
-            known = self.safeguards.get(name)
-            if known is not None and known["state"] == "active" and now < known["until"]:
-                continue
-            if not any(
-                (measure["of"], measure["state"]) == (model, "in_force")
-                and safeguard in measure["for"]
-                and context in measure["in"]
-                and now < measure["until"]
-                for measure in self.measures.values()
-            ):
+            name = self._named(model, safeguard)
+            if not self._is_up(name, now) and not self._standing_in(model, context, safeguard, now):
                 found.add((6, name))
         return found
 
@@ -441,6 +465,86 @@ class Oracle:
 
     def _blocks(self, period: str) -> bool:
         return bool(self.pack["obligations"][period.split("/")[1]]["blocking"])
+
+    def _named(self, model: str, safeguard: str) -> str:
+        shared = self.pack["safeguards"][safeguard].get("scope") == "shared"
+        return f"safeguards/{safeguard}" if shared else f"{model}/safeguards/{safeguard}"
+
+    def _is_up(self, name: str, now: int) -> bool:
+        """Say whether a safeguard is active and attested."""
+        known = self.safeguards.get(name)
+        return known is not None and known["state"] == "active" and now < known["until"]
+
+    def _standing_in(self, model: str, context: str, safeguard: str, now: int) -> list[str]:
+        """Return the interim measures that stand in for a safeguard."""
+        return [
+            name
+            for name, measure in self.measures.items()
+            if (measure["of"], measure["state"]) == (model, "in_force")
+            and safeguard in measure["for"]
+            and context in measure["in"]
+            and now < measure["until"]
+        ]
+
+    def _rule_8(self, model: str, context: str, artifact: str, now: int) -> set[tuple[int, str]]:
+        if not self.tainted:
+            return set()
+        read: list[tuple[str, tuple[str, ...]]] = [
+            (name, ("lift",)) for name, hold in self.holds.items() if hold["on"] in {model, "-"}
+        ]
+        for period, known in self.periods.items():
+            if self._blocks(period):
+                read.append((period, ("fulfilment",) if known["state"] == "fulfilled" else ("waiver",)))
+        if model in self.models and artifact:
+            read.append((f"{model}/artifacts/{artifact}", ("artifact",)))
+        if model in self.models and not self._rule_1(context):
+            read += self._read_of_determinations(model, context)
+            read += [
+                (f"{model}/levels/{standard}", ("level",))
+                for standard in self.pack["standards"]
+                if self._applies(standard, context)
+            ]
+            for safeguard in self.listed(model, context):
+                if self.pack["safeguards"][safeguard]["track"] == "commitment":
+                    read += self._read_of_safeguard(model, context, safeguard, now)
+        return {(8, name) for name, facts in read if self._is_tainted(name, *facts)}
+
+    def _is_tainted(self, name: str, *facts: str) -> bool:
+        """Say whether a tainted change gave one of these facts of a resource, or any where none is named."""
+        given = self.given.get(name, {})
+        return any(given.get(fact) in self.tainted for fact in facts or given)
+
+    def _read_of_determinations(self, model: str, context: str) -> list[tuple[str, tuple[str, ...]]]:
+        """Return what rules 4 to 6 read of determinations: all of those needed, the conclusions of those that ask."""
+        needed = self._context(context).get("thresholds")
+        asking: set[str] = set()
+        for threshold in self._judged():
+            asks = self.pack["thresholds"][threshold].get("asks", {})
+            if any(self._applies(standard, context) for standard in asks):
+                asking.add(threshold)
+        for spec in self.pack.get("safeguards", {}).values():
+            if spec["track"] == "commitment" and self._guards(spec, context):
+                asking |= set(spec.get("for", ())) & set(self._judged())
+        needed = self._judged() if needed is None else needed
+        return [
+            *((f"{model}/determinations/{threshold}", ()) for threshold in needed),
+            *((f"{model}/determinations/{threshold}", ("conclusion",)) for threshold in asking),
+        ]
+
+    def _read_of_safeguard(
+        self, model: str, context: str, safeguard: str, now: int
+    ) -> list[tuple[str, tuple[str, ...]]]:
+        """Return what is read of a safeguard, or of the measure that stands in: of two, the one without taint."""
+        name = self._named(model, safeguard)
+        standing = self._standing_in(model, context, safeguard, now)
+        clean = [measure for measure in standing if not self._is_tainted(measure)]
+        if clean and (not self._is_up(name, now) or self._is_tainted(name)):
+            return []
+        if standing and not self._is_up(name, now):
+            return [(max(standing, key=lambda measure: self.measures[measure]["until"]), ())]
+        known = self.safeguards.get(name, {"state": "planned"})
+        attested = ("attestation",) if known["state"] in {"active", "degraded"} else ()
+        return [(name, ("activation", "resumption", *attested))]
 
     def listed(self, model: str, context: str) -> set[str]:
         """Return the ids of the safeguards that the model's levels list for a context, less the replaced ones."""

@@ -103,12 +103,13 @@ def list_(
     run: Run,
     model: Annotated[str, typer.Option("--model", "-m", metavar="MODEL", help="Only those that name this model.")] = "",
     state: Annotated[str, typer.Option("--state", help="draft, in_review, applied, rejected or withdrawn.")] = "",
+    tainted: Annotated[bool, typer.Option("--tainted", help="Only those whose sign-offs count no more.")] = False,
 ) -> None:
     """List changes, newest first."""
     if state not in {"", "draft", "in_review", "applied", "rejected", "withdrawn"}:
         raise typer.BadParameter(f"{state!r} is no state of a change", param_hint="--state")
     with run.client() as client:
-        show_rows(run, client, client.changes.list(model=model, state=state))
+        show_rows(run, client, client.changes.list(model=model, state=state, tainted=tainted))
 
 
 @command(app, "show", example="interlock changes show 3")
@@ -120,6 +121,29 @@ def show(run: Run, change: ChangeArgument, as_of: AsOfOption = None) -> None:
         run.terminal.json(change_json(opened.change))
         return
     show_change(run.terminal, opened)
+
+
+@command(app, "ratify", example="interlock changes ratify 3 --title 'looked at again: the weights are right'")
+def ratify(
+    run: Run,
+    change: ChangeArgument,
+    title: Annotated[str, typer.Option("--title", "-t", help="Title of the change that ratifies it.")] = "",
+    summary: Annotated[str, typer.Option("--summary", "-s", help="Why, in words.")] = "",
+    evidence: Annotated[list[str] | None, typer.Option("--evidence", "-e", help="Attach it; may be repeated.")] = None,
+) -> None:
+    """Propose the change that makes a tainted one count again, by the rules that it was judged by."""
+    from interlock.v1 import trigger_pb2
+
+    name = names.change(change)
+    trigger = trigger_pb2.Trigger(change_ratify=trigger_pb2.ChangeRatify(change=name))
+    with run.client() as client:
+        proposed = client.changes.propose(
+            [trigger], title=title or f"Ratify {name}", summary=summary, evidence=evidence or ()
+        )
+    if run.as_json:
+        run.terminal.json(change_json(proposed))
+        return
+    show_outcome(run.terminal, proposed)
 
 
 @command(app, "preview", example="interlock changes preview 3")

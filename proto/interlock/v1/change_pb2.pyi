@@ -399,6 +399,9 @@ class Change(_message.Message):
     PACK_FIELD_NUMBER: _builtins.int
     WAITS_IN_OWN_NAME_FIELD_NUMBER: _builtins.int
     WAITS_ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    TAINTED_FIELD_NUMBER: _builtins.int
+    DOUBTS_FIELD_NUMBER: _builtins.int
+    RATIFIED_POSITIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`changes/{n}`."""
     state: Global___ChangeState.ValueType
@@ -421,6 +424,8 @@ class Change(_message.Message):
     """Position of the log and instant at which the derived facts hold."""
     waits_in_own_name: _builtins.bool
     """In a listing of what waits for the caller: true where it waits for a sign-off in their own name."""
+    tainted: _builtins.bool
+    """Derived: applied, and its sign-offs no longer meet the rules that it was judged by."""
     @_builtins.property
     def texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SaltedText]:
         """Title and summary with their salts, where not erased."""
@@ -461,6 +466,14 @@ class Change(_message.Message):
     def waits_on_behalf_of(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """In such a listing: on whose behalf, by a delegation, the caller could sign, `principals/{p}` each."""
 
+    @_builtins.property
+    def doubts(self) -> _containers.RepeatedCompositeFieldContainer[_requirement_pb2.UnmetRequirement]:
+        """Why it is tainted, by each sign-off, role or key that does not count any more."""
+
+    @_builtins.property
+    def ratified_positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Positions of the entries that ratified it."""
+
     def __init__(
         self,
         *,
@@ -485,10 +498,13 @@ class Change(_message.Message):
         pack: _policy_pb2.PolicyPack = ...,
         waits_in_own_name: _builtins.bool = ...,
         waits_on_behalf_of: _abc.Iterable[_builtins.str] = ...,
+        tainted: _builtins.bool = ...,
+        doubts: _abc.Iterable[_requirement_pb2.UnmetRequirement] = ...,
+        ratified_positions: _abc.Iterable[_builtins.int] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "pack", b"pack"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "approved", b"approved", "content", b"content", "create_time", b"create_time", "etag", b"etag", "expire_time", b"expire_time", "expired", b"expired", "log_position", b"log_position", "moved", b"moved", "name", b"name", "pack", b"pack", "requesters", b"requesters", "revision", b"revision", "sign_offs", b"sign_offs", "slots", b"slots", "stale", b"stale", "state", b"state", "texts", b"texts", "unmet", b"unmet", "waits_in_own_name", b"waits_in_own_name", "waits_on_behalf_of", b"waits_on_behalf_of"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_position", b"applied_position", "approved", b"approved", "content", b"content", "create_time", b"create_time", "doubts", b"doubts", "etag", b"etag", "expire_time", b"expire_time", "expired", b"expired", "log_position", b"log_position", "moved", b"moved", "name", b"name", "pack", b"pack", "ratified_positions", b"ratified_positions", "requesters", b"requesters", "revision", b"revision", "sign_offs", b"sign_offs", "slots", b"slots", "stale", b"stale", "state", b"state", "tainted", b"tainted", "texts", b"texts", "unmet", b"unmet", "waits_in_own_name", b"waits_in_own_name", "waits_on_behalf_of", b"waits_on_behalf_of"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -756,6 +772,7 @@ class ListChangesRequest(_message.Message):
     WAITING_FOR_ME_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    TAINTED_ONLY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most, up to 1,000; 0 for the default of 100."""
     page_token: _builtins.str
@@ -766,6 +783,8 @@ class ListChangesRequest(_message.Message):
     """Only those whose triggers name this model; empty for all."""
     state: Global___ChangeState.ValueType
     """Only those in this state; unspecified for all."""
+    tainted_only: _builtins.bool
+    """Only applied ones that are tainted."""
     def __init__(
         self,
         *,
@@ -774,10 +793,11 @@ class ListChangesRequest(_message.Message):
         waiting_for_me: _builtins.bool = ...,
         model: _builtins.str = ...,
         state: Global___ChangeState.ValueType = ...,
+        tainted_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "waiting_for_me", b"waiting_for_me"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "tainted_only", b"tainted_only", "waiting_for_me", b"waiting_for_me"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

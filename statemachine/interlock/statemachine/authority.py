@@ -79,14 +79,13 @@ def is_admin(policy: Policy, state: State, principal: str, instant: int) -> bool
     Judged over all accounts of the person, suspended ones too: what only tightens must not make an approver.
     """
     grants = (grant for account in state.accounts(principal) for grant in state.grants(account))
-    ends = [_end_of(grant) for grant in grants if administers(policy, grant.role)]
-    return any(end is None or instant < end + ADMIN_LASTS_US for end in ends)
+    return any(administers(policy, grant.role) and lately(grant, instant) for grant in grants)
 
 
-def _end_of(grant: r.Grant) -> int | None:
-    """Return when a grant stops to hold (microseconds); None for never."""
+def lately(grant: r.Grant, instant: int) -> bool:
+    """Say whether a grant holds at ``instant`` (microseconds), or ended within ``ADMIN_LASTS_US`` before."""
     ends = [end for end in (grant.until, grant.ended_at) if end is not None]
-    return min(ends, default=None)
+    return not ends or instant < min(ends) + ADMIN_LASTS_US
 
 
 def check_actor(state: State, actor: Actor, instant: int) -> Refused | None:

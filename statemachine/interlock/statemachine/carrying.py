@@ -6,7 +6,7 @@ is as if nobody had ever said anything: undetermined, unassigned, planned, ended
 
 Several to one: the strictest conclusion and the earliest lapse; confirmed only if all are; with an undetermined one
 among them unconfirmed, and undetermined where the others are all ruled out. Positions of the entries that gave a fact
-are kept (identity design, "Taint"); where several facts become one, the latest of them.
+are kept (identity design, "Taint"); where several facts become one, the latest of them, and beside it all the others.
 """
 
 from __future__ import annotations
@@ -145,6 +145,7 @@ def combine(name: str, parts: Sequence[r.Determination], *, tracked: bool) -> r.
         name,
         strictest,
         conclusion_by=max(part.conclusion_by for part in determined if part.conclusion == strictest),
+        merged_by=_merged_by(determined),
         compute_at_confirmation=_least_compute(determined),
         evidence=tuple(dict.fromkeys(document for part in determined for document in part.evidence)),
     )
@@ -153,6 +154,14 @@ def combine(name: str, parts: Sequence[r.Determination], *, tracked: bool) -> r.
     lapses_at, lapse_by = min(lapses, default=(None, r.NEVER))
     latest = max(part.confirmed_by for part in determined)
     return replace(merged, confirmed=True, lapses_at=lapses_at, confirmed_by=latest, lapse_by=lapse_by)
+
+
+def _merged_by(parts: Sequence[r.Determination]) -> tuple[int, ...]:
+    """Return every entry that gave a fact of one of several parts: the whole rests on all of them."""
+    if len(parts) == 1:
+        return parts[0].merged_by
+    given = {at for part in parts for at in (part.conclusion_by, part.confirmed_by, part.lapse_by, *part.merged_by)}
+    return tuple(sorted(given - {r.NEVER}))
 
 
 def _least_compute(parts: Sequence[r.Determination]) -> str:

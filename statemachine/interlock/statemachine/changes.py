@@ -11,12 +11,12 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import authority, codec, moments, rules, signing
+from interlock.statemachine import authority, codec, moments, rules, signing, taint
+from interlock.statemachine.asked import rules_asked
 from interlock.statemachine.machines.fire import fire, model_concerned, subject_of
 from interlock.statemachine.machines.step import Moment
 from interlock.statemachine.requirements import evidence_unmet
 from interlock.statemachine.rights import CHANGE_PROPOSE
-from interlock.statemachine.ruling import rule_of
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Evaluation:
     void: Mapping[int, Code]
     transitions: tuple[Transition, ...]
     after: State | None
+    ledger: signing.Tally
 
 
 @lru_cache(maxsize=512)
@@ -131,6 +132,7 @@ def evaluate(policy: Policy, state: State, change: r.Change, instant: int) -> Ev
         void=MappingProxyType(ledger.void),
         transitions=standing.transitions,
         after=standing.after,
+        ledger=ledger,
     )
 
 
@@ -176,15 +178,14 @@ def _rehearse(
             return None, (), named
         after = step.state
         transitions += step.transitions
-    return after, tuple(transitions), ()
+    return taint.settle(state, after), tuple(transitions), ()
 
 
 def _evidence(policy: Policy, state: State, content: Content, instant: int) -> Iterable[Unmet]:
     """Return the evidence that the rules ask for and the change does not carry."""
     attached = tuple(name for name, _ in content.evidence)
     for firing in content.triggers:
-        rule = rule_of(policy, state, firing)
-        if rule is not None:
+        for rule, _, _ in rules_asked(policy, state, firing):
             yield from evidence_unmet(state, rule.evidence, attached, instant, subject_of(firing), firing.trigger.value)
 
 
@@ -193,7 +194,7 @@ def _riding(policy: Policy, state: State, change: r.Change, content: Content, in
     for firing in content.triggers:
         model = model_concerned(state, firing)
         rights = authority.rights_on(policy, state, change.proposer, instant, model)
-        needed = CHANGE_PROPOSE if rule_of(policy, state, firing) else authority.right_to(firing)
+        needed = CHANGE_PROPOSE if rules_asked(policy, state, firing) else authority.right_to(firing)
         if needed not in rights:
             yield Unmet(
                 Code.RIGHT_MISSING,
@@ -211,17 +212,15 @@ def _slots(
     slots: list[SlotStatus] = []
     missing: list[Unmet] = []
     for firing in content.triggers:
-        rule = rule_of(policy, state, firing)
-        if rule is None:
-            continue
         trigger, resource = firing.trigger.value, subject_of(firing)
-        filled = signing.fill(policy, state, rule, model_concerned(state, firing), ledger)
-        for slot in rule.slots:
-            holder = filled.get(slot.index, "")
-            slots.append(SlotStatus(trigger, resource, slot.role, holder))
-            if not holder:
-                wish = f"sign-off by {slot.role}{signing.conditions_in_words(slot)}"
-                missing.append(Unmet(Code.SIGN_OFF_MISSING, wish, "not signed", resource, trigger))
+        for rule, model, _ in rules_asked(policy, state, firing):
+            filled = signing.fill(policy, state, rule, model, ledger)
+            for slot in rule.slots:
+                holder = filled.get(slot.index, "")
+                slots.append(SlotStatus(trigger, resource, slot.role, holder))
+                if not holder:
+                    wish = f"sign-off by {slot.role}{signing.conditions_in_words(slot)}"
+                    missing.append(Unmet(Code.SIGN_OFF_MISSING, wish, "not signed", resource, trigger))
     return tuple(slots), tuple(missing)
 
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import authority, changes, delegating, signing, signoff
+from interlock.statemachine import authority, changes, delegating, persons, signing, signoff
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
+from interlock.statemachine.asked import rules_asked
 from interlock.statemachine.documents import may_have_read
 from interlock.statemachine.entry import Transition
+from interlock.statemachine.grounds import find_grounds
 from interlock.statemachine.lifecycle import applied, find_change
 from interlock.statemachine.machines import tables
 from interlock.statemachine.machines.fire import model_concerned
 from interlock.statemachine.machines.step import Moved, no_edge
-from interlock.statemachine.ruling import rule_of
 from interlock.statemachine.statements import open_signed
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
 
@@ -54,7 +55,7 @@ def sign(turn: Turn, state: State, command: c.SignOffChange | c.WithdrawSignOffO
         return no
     sign_off = r.SignOff(
         signer=signer,
-        person=signing.person_of(state, signer),
+        person=persons.person_of(state, signer),
         credential=key.fingerprint,
         decision=statement.decision,
         revision=change.revision,
@@ -216,7 +217,7 @@ def _reject(turn: Turn, state: State, change: r.Change, sign_off: r.SignOff) -> 
     vetoes = {
         slot.role
         for firing in changes.content_of(change.content).triggers
-        if (rule := rule_of(turn.policy, state, firing)) is not None
+        for rule, _, _ in rules_asked(turn.policy, state, firing)
         for slot in rule.slots
         if slot.veto
     }
@@ -241,5 +242,6 @@ def _approve(turn: Turn, state: State, change: r.Change, sign_off: r.SignOff) ->
     move = Transition(change.name, "change.sign", change.state, change.state)
     if quorum.unmet or content.apply_separately or turn.instant < content.not_before:
         return Moved(_used(state, sign_off).put(signed), (move,))
-    moved = applied(_used(standing.after, sign_off), signed, quorum.slots, standing.transitions)
+    grounds = find_grounds(policy, state, content, ledger)
+    moved = applied(_used(standing.after, sign_off), signed, grounds, quorum.slots, standing.transitions)
     return Moved(moved.state, (move, *moved.transitions))

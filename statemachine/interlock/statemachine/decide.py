@@ -10,7 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from interlock.statemachine import authority, consent, digest, documents, erasure, forms, genesis, lifecycle, verdicts
+from interlock.statemachine import (
+    authority,
+    consent,
+    digest,
+    documents,
+    erasure,
+    forms,
+    genesis,
+    lifecycle,
+    taint,
+    verdicts,
+)
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
@@ -80,7 +91,7 @@ def decide(  # everything that a decision depends on, by name
         transitions=moved.transitions,
         prev=tuple((name, state.position(name)) for name in sorted(moved.state.writes)),
     )
-    return Accepted(entry, moved.state.after_entry(facts.instant))
+    return Accepted(entry, taint.settle(state, moved.state).after_entry(facts.instant))
 
 
 def _check_order(state: State, command: c.Command, facts: c.Facts) -> Refused | None:

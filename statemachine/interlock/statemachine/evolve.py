@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.statemachine import rules as rulebook
+from interlock.statemachine import taint
 from interlock.statemachine.decide import transact
 from interlock.statemachine.turn import Turn
 from interlock.statemachine.unmet import Refused
@@ -39,4 +40,4 @@ def evolve(policy: Policy, state: State, entry: Entry) -> State:
     if moved.transitions != entry.transitions:
         msg = f"entry {entry.seq} records other transitions than happen here"
         raise FoldError(msg)
-    return moved.state.after_entry(entry.time)
+    return taint.settle(state, moved.state).after_entry(entry.time)

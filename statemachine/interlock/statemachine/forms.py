@@ -74,6 +74,7 @@ _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "delegate": PRINCIPAL,
         "delegation": _form(f"delegations/{_NUMBER}"),
         "kind": _form("human|service|external"),
+        "change": _form(f"changes/{_NUMBER}"),
         "person": PERSON,
         "use": _form("login|signoff"),
         "held_in": _form("ssh-agent|signer"),

@@ -71,7 +71,7 @@ def found(turn: Turn, state: State, command: c.Genesis) -> Moved | Refused:
             for key in document.credentials
             if key.principal == row.name
         )
-        account = r.Principal(row.name, row.kind, row.person, "active", row.recovery, credentials, 0)
+        account = r.Principal(row.name, row.kind, row.person, "active", row.recovery, credentials, (0,))
         after = after.put(account)
         moves.append(Transition(row.name, "principal.activate", tables.ABSENT, "active"))
     for row_grant in document.grants:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from interlock.statemachine.resources import NEVER
+
 if TYPE_CHECKING:
     from interlock.statemachine.unmet import Unmet
 
@@ -17,6 +19,7 @@ Kind: TypeAlias = Literal[
     "safeguard",
     "attestation",
     "measure",
+    "taint",
     "obligation",
 ]
 
@@ -25,7 +28,8 @@ class Leaf(NamedTuple):
     """One thing that is asked for. A named tuple, since the gate makes dozens for each verdict that it works out.
 
     ``rule`` is the number of the ALLOW rule; ``name`` the resource to look at (for the context its id); ``until`` the
-    first instant (microseconds) at which time alone leaves it unmet, None for never or where it is unmet already.
+    first instant (microseconds) at which time alone leaves it unmet, None for never or where it is unmet already;
+    ``entry`` the position of the tainted change, where one is what fails.
     """
 
     rule: int
@@ -35,3 +39,4 @@ class Leaf(NamedTuple):
     unmet: Unmet | None = None
     until: int | None = None
     blocking: bool = True
+    entry: int = NEVER

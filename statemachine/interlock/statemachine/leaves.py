@@ -13,6 +13,7 @@ from interlock.statemachine import resources as r
 from interlock.statemachine.blocking import open_duties
 from interlock.statemachine.leaf import Leaf
 from interlock.statemachine.levels import listed_safeguards, required_level
+from interlock.statemachine.resting import REQUIREMENT, find_tainted
 from interlock.statemachine.unmet import Code, Unmet
 
 if TYPE_CHECKING:
@@ -27,6 +28,23 @@ def find_leaves(policy: Policy, state: State, model: str, context: str, artifact
 
     In the order of the rules. For an unknown context or model rules 4 to 6 have nothing to speak of, the others have.
     """
+    leaves = _find_leaves(policy, state, model, context, artifact, instant)
+    if not state.tainted:
+        return leaves
+    return _with_taint(policy, state, model, policy.context(context), tuple(leaves))
+
+
+def _with_taint(
+    policy: Policy, state: State, model: str, place: Context | None, leaves: tuple[Leaf, ...]
+) -> Iterator[Leaf]:
+    """Rule 8, which is about what the leaves of the others read."""
+    yield from leaves
+    for resource, position, unmet in find_tainted(policy, state, model, place, leaves):
+        yield Leaf(8, "taint", REQUIREMENT, resource, unmet, entry=position)
+
+
+def _find_leaves(policy: Policy, state: State, model: str, context: str, artifact: str, instant: int) -> Iterator[Leaf]:
+    """Rules 1 to 7."""
     place = policy.context(context)
     found = state.find(model, r.Model)
     yield _context(policy, place, context)
@@ -37,7 +55,6 @@ def find_leaves(policy: Policy, state: State, model: str, context: str, artifact
         yield from _levels(policy, state, model, place)
         yield from _safeguards(policy, state, model, place, instant)
     yield from open_duties(policy, state, instant)
-    # Rule 8: these rules have no trigger that taints an applied change.
 
 
 def _context(policy: Policy, place: Context | None, context: str) -> Leaf:
@@ -125,12 +142,14 @@ def _safeguards(policy: Policy, state: State, model: str, place: Context, instan
         known = state.safeguard(name)
         blocking = spec.track == "commitment"
         wish = f"{spec.id} active and attested ({spec.standard} {spec.level})"
-        measures = state.measures_for(model, place.id, spec.id)
-        last = max(measures, key=lambda item: item.until) if measures else None  # each began when it was put in force
-        stands_in = last if last is not None and last.holds_at(instant) else None
         until = known.attested_to(spec.attested_for_us) if known.stage in {"active", "degraded"} else None
         attested = until is not None and instant < until
-        if stands_in is not None and not (known.stage == "active" and attested):
+        active = known.stage == "active" and attested
+        last = _last_measure(state, state.measures_for(model, place.id, spec.id), instant)
+        stands_in = last if last is not None and last.holds_at(instant) else None
+        if active and stands_in is not None and stands_in.in_force_by in state.tainted:
+            stands_in = None
+        if stands_in is not None and not (active and _is_firm(state, known)):
             yield Leaf(6, "measure", wish, stands_in.name, None, stands_in.until, blocking)
             continue
         gone = f"; {last.name} stood in until {moments.to_text(last.until)}" if last is not None else ""
@@ -147,3 +166,20 @@ def _safeguards(policy: Policy, state: State, model: str, place: Context, instan
                 Code.ATTESTATION_ENDED, wish, f"attestation ended at {moments.to_text(until or 0)}{gone}", name, rule=6
             )
             yield Leaf(6, "attestation", wish, name, unmet, None, blocking)
+
+
+def _is_firm(state: State, known: r.Safeguard) -> bool:
+    """Say whether no tainted change made a safeguard what it is."""
+    return not any(at in state.tainted for at in (known.active_by, known.attested_by, known.resumed_by))
+
+
+def _last_measure(state: State, measures: tuple[r.InterimMeasure, ...], instant: int) -> r.InterimMeasure | None:
+    """Return the measure that stands in longest, or else the one that lasted longest; each began when put in force.
+
+    One of a tainted change counts for nothing beside another: time alone would else allow what is denied now.
+    """
+    if not measures:
+        return None
+    holding = tuple(measure for measure in measures if measure.holds_at(instant))
+    firm = tuple(measure for measure in holding if measure.in_force_by not in state.tainted)
+    return max(firm or holding or measures, key=lambda measure: measure.until)

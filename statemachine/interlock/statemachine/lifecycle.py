@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 from interlock.statemachine import authority, changes, packs
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
+from interlock.statemachine.asked import rules_asked
 from interlock.statemachine.codec import CodecError
 from interlock.statemachine.drafting import draft
 from interlock.statemachine.entry import Transition
+from interlock.statemachine.grounds import find_grounds
 from interlock.statemachine.machines import tables
 from interlock.statemachine.machines.fire import model_concerned
 from interlock.statemachine.machines.step import Moved, no_edge, not_found
 from interlock.statemachine.rights import CHANGE_APPLY, CHANGE_PROPOSE
-from interlock.statemachine.ruling import rule_of
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _check_content(turn: Turn, state: State, content: Content, name: str, revisi
 
 def _check_proposal(turn: Turn, state: State, change: r.Change, content: Content) -> Refused | None:
     """Refuse a proposal that needs no sign-off, that its proposer may not make, or that can't ever fire."""
-    if not any(rule_of(turn.policy, state, firing) for firing in content.triggers):
+    if not any(rules_asked(turn.policy, state, firing) for firing in content.triggers):
         names = ", ".join(dict.fromkeys(firing.trigger.value for firing in content.triggers))
         return refused(
             RefusalKind.UNMET,
@@ -282,11 +283,16 @@ def apply_approved(turn: Turn, state: State, change: r.Change) -> Moved | Refuse
             "too early",
             change.name,
         )
-    return applied(evaluation.after, change, evaluation.slots, evaluation.transitions)
+    grounds = find_grounds(turn.policy, state, content, evaluation.ledger)
+    return applied(evaluation.after, change, grounds, evaluation.slots, evaluation.transitions)
 
 
 def applied(
-    after: State, change: r.Change, slots: tuple[changes.SlotStatus, ...], transitions: tuple[Transition, ...]
+    after: State,
+    change: r.Change,
+    grounds: r.Grounds,
+    slots: tuple[changes.SlotStatus, ...],
+    transitions: tuple[Transition, ...],
 ) -> Moved:
     """Record a change as applied on the state ``after`` its triggers, which took these transitions."""
     closed = replace(
@@ -294,6 +300,7 @@ def applied(
         state="applied",
         applied_position=after.size,
         applied_slots=tuple((s.trigger, s.resource, s.role, s.filled_by) for s in slots),
+        grounds=grounds,
     )
     done = Transition(change.name, "change.apply", change.state, "applied")
     return Moved(after.put(closed), (*transitions, done))

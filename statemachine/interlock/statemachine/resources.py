@@ -1,7 +1,7 @@
 """What the fold knows of each resource: frozen values, one class a kind.
 
-A field named ``*_by`` is the position of the loosening entry that gave the fact beside it; it is what taint will
-follow (identity design, "Taint"), so tightening, neutral triggers and carry-over keep it. Times are Unix
+A field named ``*_by`` is the position of the loosening entry that gave the fact beside it; it is what taint
+follows (identity design, "Taint"), so tightening, neutral triggers and carry-over keep it. Times are Unix
 microseconds UTC. Nothing here is derived: whether something has lapsed or expired is asked at an instant.
 """
 
@@ -36,6 +36,8 @@ class Model:
 class Determination:
     """``models/{m}/determinations/{threshold}``; ``lapses_at`` is None for "not set" (unconfirmed).
 
+    ``merged_by``: other entries whose facts were merged in this one when a policy was adopted.
+
     ``evidence`` is what the reports rest on that led to the conclusion.
     """
 
@@ -48,6 +50,7 @@ class Determination:
     lapse_by: int = NEVER
     compute_at_confirmation: str = ""
     evidence: tuple[str, ...] = ()
+    merged_by: tuple[int, ...] = ()
 
     @property
     def state(self) -> str:
@@ -78,7 +81,10 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Safeguard:
-    """``models/{m}/safeguards/{s}`` or ``safeguards/{s}``; one that no entry wrote is planned."""
+    """``models/{m}/safeguards/{s}`` or ``safeguards/{s}``; one that no entry wrote is planned.
+
+    What a suspended one remembers rests on ``active_by`` still; ``resumed_by`` ended its last suspension.
+    """
 
     name: str
     stage: str = "planned"
@@ -89,7 +95,7 @@ class Safeguard:
     verified_by: str = ""
     active_by: int = NEVER
     attested_by: int = NEVER
-    remembered_by: int = NEVER
+    resumed_by: int = NEVER
     since: int = 0
     since_actor: str = ""
     reason_digest: bytes = b""
@@ -187,8 +193,62 @@ class SignOff:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedSlot:
+    """One slot of a rule that a change was judged by; ``external`` holds the role's own affiliation too."""
+
+    role: str
+    distinct_from: tuple[str, ...]
+    external: bool
+    assurance: str
+    seen_full: bool
+    veto: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRule:
+    """A rule that a change was judged by, and on which model (empty for what is not one model's).
+
+    ``evidence`` is each kind asked for with how fresh (microseconds, 0 for any age); ``given_by`` the entry that
+    adopted the policy that says so.
+    """
+
+    rule: str
+    model: str
+    slots: tuple[AskedSlot, ...]
+    evidence: tuple[tuple[str, int], ...]
+    given_by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """An approval that counted when its change was applied.
+
+    ``sign_off`` is its position in the log; each of ``fits`` a slot that it could fill (place of the rule, place of the
+    slot in it) with the ways in which it could, any of which would do: a grant, and what delegation lent it or empty.
+    """
+
+    sign_off: int
+    fits: tuple[tuple[int, int, tuple[tuple[str, str], ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What an applied change rests on, so that it can be judged again by what is learned later (``taint.py``).
+
+    ``requesters`` are the accounts that requested it, ``authors`` those that made its evidence, of what it ratifies
+    too; ``admins`` those that administered then or lately.
+    """
+
+    rules: tuple[AskedRule, ...]
+    words: tuple[Word, ...]
+    requesters: tuple[str, ...]
+    authors: tuple[str, ...]
+    admins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """``changes/{n}`` as stored; approved, stale and expired are derived (``changes.py``)."""
+    """``changes/{n}`` as stored; approved, stale, expired and tainted are derived (``changes.py``, ``taint.py``)."""
 
     name: str
     state: str
@@ -203,6 +263,8 @@ class Change:
     sign_offs: tuple[SignOff, ...] = ()
     applied_position: int = NEVER
     applied_slots: tuple[tuple[str, str, str, str], ...] = ()
+    grounds: Grounds | None = None
+    ratified_by: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +295,8 @@ class Credential:
 class Principal:
     """``principals/{p}``; ``person`` is who counts in quorums (empty for services).
 
-    States: invited until it has its first key, active, suspended, removed.
+    States: invited until it has its first key, active, suspended, removed. ``given_by`` are the entries that created
+    or restored it, oldest first: what it signed rests on those of its time.
     """
 
     name: str
@@ -242,7 +305,7 @@ class Principal:
     state: str = "active"
     recovery: bool = False
     credentials: tuple[Credential, ...] = ()
-    given_by: int = NEVER
+    given_by: tuple[int, ...] = ()
 
     def credential(self, fingerprint: str) -> Credential | None:
         """The key with this fingerprint, or None."""

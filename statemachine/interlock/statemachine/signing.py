@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import authority, delegating, quorum
+from interlock.statemachine import authority, delegating, persons, quorum
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
-from interlock.statemachine.machines import fire as machines
-from interlock.statemachine.ruling import rule_of
+from interlock.statemachine.asked import rules_asked
 from interlock.statemachine.unmet import Code, Unmet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from interlock.statemachine.asked import Asked
     from interlock.statemachine.entry import Content
     from interlock.statemachine.policy.model import Policy, Rule, Slot
     from interlock.statemachine.state import State
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class Tally:
     """The sign-offs of a change at an instant: approvals that count, standing rejects, and why others are void.
 
-    ``united`` has for each person the people that they are one with on this change, for a delegation was used.
+    ``united`` has for each signer the people that they count as on this change: more than one where they used a
+    delegation.
     """
 
     change: r.Change
@@ -44,27 +45,21 @@ class Tally:
 
     def people_of(self, sign_off: r.SignOff) -> frozenset[str]:
         """Return whom a sign-off counts as: its signer, and whoever is one person with them."""
-        return self.united.get(sign_off.person, frozenset({sign_off.person}))
-
-
-def person_of(state: State, principal: str) -> str:
-    """Return the person behind an account; a service or an unknown account stands for itself."""
-    account = state.find(principal, r.Principal)
-    return account.person if account is not None and account.person else principal
-
-
-def requester_persons(state: State, change: r.Change) -> frozenset[str]:
-    """Return everyone who proposed, amended, rebased or attached, as persons."""
-    return frozenset(person_of(state, principal) for principal in change.requesters)
+        return self.united[sign_off.signer]
 
 
 def author_persons(state: State, change: r.Change, content: Content) -> frozenset[str]:
-    """Return uploader, declared authors and verifier of all evidence attached or relied on, as persons.
+    """Return who made the evidence of a change (``author_accounts``), as persons."""
+    return frozenset(persons.person_of(state, principal) for principal in author_accounts(state, change, content))
+
+
+def author_accounts(state: State, change: r.Change, content: Content) -> set[str]:
+    """Return uploader, declared authors and verifier of all evidence attached or relied on, by account.
 
     What a change verifies itself, its proposer verifies.
     """
     documents = {name for name, _ in content.evidence}
-    people: set[str] = set()
+    people = {account for grounds in persons.ratified(state, content) for account in grounds.authors}
     for firing in content.triggers:
         match firing:
             case f.SafeguardActivate() | f.SafeguardRestore() | f.SafeguardResume():
@@ -87,7 +82,7 @@ def author_persons(state: State, change: r.Change, content: Content) -> frozense
         document = state.find(name, r.Evidence)
         if document is not None:
             people |= {document.uploader, *document.authors}
-    return frozenset(person_of(state, principal) for principal in people)
+    return people
 
 
 def tally(policy: Policy, state: State, change: r.Change, content: Content, instant: int) -> Tally:
@@ -120,10 +115,10 @@ def tally(policy: Policy, state: State, change: r.Change, content: Content, inst
         tuple(approvals),
         rejects,
         void,
-        requester_persons(state, change),
+        frozenset(persons.person_of(state, account) for account in persons.requester_accounts(state, change, content)),
         author_persons(state, change, content),
         frozenset(name for name, _ in content.evidence),
-        _united(state, change.sign_offs),
+        persons.united(state, change.sign_offs),
     )
 
 
@@ -151,20 +146,6 @@ def _overtaken(change: r.Change) -> dict[int, Code]:
     return gone
 
 
-def _united(state: State, sign_offs: Iterable[r.SignOff]) -> dict[str, frozenset[str]]:
-    """Return for each person who they are one with: a delegation that was used once unites, void or not.
-
-    So nothing that ends or voids one parts them again: two slots would be filled where one was.
-    """
-    united: dict[str, frozenset[str]] = {}
-    for sign_off in sign_offs:
-        if sign_off.on_behalf_of:
-            pair = (sign_off.person, person_of(state, sign_off.on_behalf_of))
-            group = frozenset(pair).union(*(united.get(person, frozenset()) for person in pair))
-            united |= dict.fromkeys(group, group)
-    return united
-
-
 def _void_reason(  # one return a reason, in the order they are looked at
     policy: Policy, state: State, change: r.Change, sign_off: r.SignOff, instant: int
 ) -> Code | None:
@@ -182,8 +163,11 @@ def _void_reason(  # one return a reason, in the order they are looked at
     if any(authority.is_admin(policy, state, one.name, instant) for one in {account, owner}):
         return Code.ADMIN_CONFLICT
     key = account.credential(sign_off.credential)
-    if key is None or (key.compromised_since is not None and key.compromised_since <= sign_off.at):
+    if key is None or persons.is_compromised(key, sign_off.at):
         return Code.CREDENTIAL_COMPROMISED
+    given = persons.identity_of(account, key, sign_off.position, state.size)
+    if any(position in state.tainted for position in (*given, *persons.activations(owner, sign_off.position))):
+        return Code.TAINTED
     held = {role.id for _, role in authority.active_grants(policy, state, owner.name, instant)}
     if held.isdisjoint(sign_off.roles):
         return Code.GRANT_ENDED
@@ -239,32 +223,64 @@ def obstacles(  # the slot, where it counts, and who would fill it
     """Return every reason why a sign-off can't fill a slot on a model; none means that it can."""
     found: list[Code] = []
     owner = sign_off.on_behalf_of or sign_off.signer
-    grants = [
-        grant for grant, role in authority.roles_on(policy, state, owner, ledger.instant, model) if role.id == slot.role
-    ]
-    if sign_off.on_behalf_of:  # what was granted after it was delegated was not
-        given = [
-            row.given_position
-            for row in delegating.standing(state, sign_off.signer, owner, ledger.instant, sign_off.position)
-            if row.role == slot.role
-        ]
-        grants = [grant for grant in grants if any(grant.given_position < position for position in given)]
+    ways = _ways(policy, state, slot, model, sign_off, ledger)
+    old_enough = [way for way in ways if way[0].given_position < ledger.change.proposed_position]
     people = ledger.people_of(sign_off)
-    if slot.role not in sign_off.roles or not grants:
+    if slot.role not in sign_off.roles or not ways:
         found.append(Code.NO_APPROVING_ROLE)
-    elif all(grant.given_position >= ledger.change.proposed_position for grant in grants):
+    elif not old_enough:
         found.append(Code.GRANT_TOO_NEW)
+    elif all(_is_tainted(state, *way) for way in old_enough):
+        found.append(Code.TAINTED)
     if "requester" in slot.distinct_from and not people.isdisjoint(ledger.requesters):
         found.append(Code.REQUESTER_CONFLICT)
     if "evidence_author" in slot.distinct_from and not people.isdisjoint(ledger.authors):
         found.append(Code.EVIDENCE_AUTHOR_CONFLICT)
-    external = slot.affiliation == "external" or policy.roles[slot.role].affiliation == "external"
+    external = wants_external(policy, slot)
     kinds = {account.kind for name in (sign_off.signer, owner) if (account := state.find(name, r.Principal))}
     if not kinds or "service" in kinds or (external and kinds != {"external"}):
         found.append(Code.AFFILIATION)
     if slot.seen_full and ledger.attached - {name for name, seen in sign_off.seen if seen == "full"}:
         found.append(Code.EVIDENCE_NOT_OPENED)
     return tuple(found)
+
+
+def _ways(  # as above
+    policy: Policy, state: State, slot: Slot, model: str | None, sign_off: r.SignOff, ledger: Tally
+) -> list[tuple[r.Grant, r.Delegation | None]]:
+    """Return by which grants, each with the delegation that lends it, a sign-off has the role of a slot on a model."""
+    owner = sign_off.on_behalf_of or sign_off.signer
+    roles = authority.roles_on(policy, state, owner, ledger.instant, model)
+    grants = [grant for grant, role in roles if role.id == slot.role]
+    if not sign_off.on_behalf_of:
+        return [(grant, None) for grant in grants]
+    lent = delegating.standing(state, sign_off.signer, owner, ledger.instant, sign_off.position)
+    rows = [row for row in lent if row.role == slot.role]  # what was granted after it was delegated was not
+    return [(grant, row) for grant in grants for row in rows if grant.given_position < row.given_position]
+
+
+def _is_tainted(state: State, grant: r.Grant, delegation: r.Delegation | None) -> bool:
+    """Say whether a role, or what lends it, was given by a tainted change."""
+    if grant.given_by in state.tainted:
+        return True
+    return delegation is not None and persons.doubt_of_delegation(state, delegation) is not None
+
+
+def ways_that_count(  # as above
+    policy: Policy, state: State, slot: Slot, model: str | None, sign_off: r.SignOff, ledger: Tally
+) -> tuple[tuple[str, str], ...]:
+    """Return the grants by any of which a sign-off fills a slot that it can fill, each with what lends it, or empty."""
+    return tuple(
+        (grant.name, delegation.name if delegation is not None else "")
+        for grant, delegation in _ways(policy, state, slot, model, sign_off, ledger)
+        if grant.given_position < ledger.change.proposed_position and not _is_tainted(state, grant, delegation)
+    )
+
+
+def wants_external(policy: Policy, slot: Slot) -> bool:
+    """Say whether a slot is for people from outside, by itself or by its role."""
+    role = policy.roles.get(slot.role)
+    return slot.affiliation == "external" or (role is not None and role.affiliation == "external")
 
 
 def conditions_in_words(slot: Slot) -> str:
@@ -277,19 +293,17 @@ def conditions_in_words(slot: Slot) -> str:
     return f" ({', '.join(words)})" if words else ""
 
 
-def _ruled(policy: Policy, state: State, content: Content) -> Iterable[tuple[Rule, str | None]]:
-    """Yield each trigger's rule with the model that it is judged on."""
+def ruled(policy: Policy, state: State, content: Content) -> Iterable[Asked]:
+    """Yield each trigger's rules with the model that each is judged on."""
     for firing in content.triggers:
-        rule = rule_of(policy, state, firing)
-        if rule is not None:
-            yield rule, machines.model_concerned(state, firing)
+        yield from rules_asked(policy, state, firing)
 
 
 def misfits(  # the change, and who would sign it
     policy: Policy, state: State, content: Content, sign_off: r.SignOff, ledger: Tally
 ) -> tuple[Unmet, ...]:
     """Return every reason why a sign-off fills no slot of any of the change's rules; empty where it fills one."""
-    pairs = [(slot, model) for rule, model in _ruled(policy, state, content) for slot in rule.slots]
+    pairs = [(slot, model) for rule, model, _ in ruled(policy, state, content) for slot in rule.slots]
     stops = [obstacles(policy, state, slot, model, sign_off, ledger) for slot, model in pairs]
     who = dict.fromkeys((sign_off.signer, sign_off.on_behalf_of or sign_off.signer))
     admins = [name for name in who if authority.is_admin(policy, state, name, ledger.instant)]
@@ -309,6 +323,7 @@ def misfits(  # the change, and who would sign it
         ),
         Code.AFFILIATION: ("a person of the affiliation asked for", "is of another"),
         Code.GRANT_TOO_NEW: ("a role granted before the change was proposed", "was granted later"),
+        Code.TAINTED: ("a role given by an untainted change", "was given or lent it by a tainted one"),
         Code.EVIDENCE_NOT_OPENED: ("all evidence opened in full", "has not opened all of it"),
         Code.ADMIN_CONFLICT: (
             "a signer who is no admin, nor who delegated: admins administer, they do not approve",
@@ -325,17 +340,17 @@ def capacities(  # the change, and who would sign it
     policy: Policy, state: State, content: Content, principal: str, ledger: Tally
 ) -> tuple[str, ...]:
     """Return in whose names a principal's approval would fill a slot that is open now; empty for their own."""
-    ruled, instant = tuple(_ruled(policy, state, content)), ledger.instant
+    asked, instant = tuple(ruled(policy, state, content)), ledger.instant
 
     def filled(tallied: Tally) -> list[int]:
-        return [len(fill(policy, state, rule, model, tallied)) for rule, model in ruled]
+        return [len(fill(policy, state, rule, model, tallied)) for rule, model, _ in asked]
 
     now, found = filled(ledger), []
     for name in ("", *delegating.delegators_of(state, principal, instant)):
         wish = _wish(policy, state, ledger, principal, name)
         if wish is None:
             continue
-        united = _united(state, (*ledger.change.sign_offs, wish))
+        united = persons.united(state, (*ledger.change.sign_offs, wish))
         more = replace(ledger, approvals=(*ledger.approvals, wish), united=united)
         if any(then > before for then, before in zip(filled(more), now, strict=True)):
             found.append(name)
@@ -344,7 +359,7 @@ def capacities(  # the change, and who would sign it
 
 def _wish(policy: Policy, state: State, ledger: Tally, principal: str, name: str) -> r.SignOff | None:
     """Return the approval that a principal could give in a name (empty for their own), or None where none counts."""
-    person, instant = person_of(state, principal), ledger.instant
+    person, instant = persons.person_of(state, principal), ledger.instant
     if any((row.person, row.on_behalf_of) == (person, name) for row in ledger.approvals):
         return None
     if any(authority.is_admin(policy, state, who, instant) for who in {principal, name or principal}):

@@ -14,6 +14,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin, get_type_hints
 
 from interlock.statemachine import resources as r
+from interlock.statemachine import taint
 from interlock.statemachine.state import State
 
 if TYPE_CHECKING:
@@ -136,11 +137,10 @@ _FORMS: Final = {kind.__name__: _record(kind) for kind in get_args(r.Resource)}
 _TEXT: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
 
 
-SHAPES: Final = tuple(
-    f"{kind.__name__}:{item.name}:{item.type}"
-    for kind in (*get_args(r.Resource), r.Artifact, r.Credential, r.SignOff)
-    for item in fields(kind)
-)
+_KINDS: Final = (
+    *get_args(r.Resource), r.Artifact, r.Credential, r.SignOff, r.Grounds, r.AskedRule, r.AskedSlot, r.Word,
+)  # fmt: skip
+SHAPES: Final = tuple(f"{kind.__name__}:{item.name}:{item.type}" for kind in _KINDS for item in fields(kind))
 """Every field of every resource, in the order in which the canonical form has them."""
 
 
@@ -196,18 +196,19 @@ def rebuild(rows: Iterable[tuple[str, int, r.Resource]], *, size: int, time: int
             msg = f"{name} at {position} does not belong in a state of {size} entries"
             raise SnapshotError(msg)
         state = _put(replace(state, size=position, writes=()), resource)
-    return replace(state, size=size, time=time, writes=(), counters=state.counters.update(_counters(state)))
+    state = replace(state, size=size, time=time, writes=(), counters=state.counters.update(_counters(state)))
+    return taint.judge_all(state)
 
 
 def advance(state: State, written: Iterable[r.Resource], *, time: int) -> State:
     """Return the state after one more entry, made at ``time``, which wrote these resources."""
-    counters = state.counters
+    before, counters = state, state.counters
     for resource in sorted(written, key=lambda item: _order((item.name, 0, item))):
         state = _put(state, resource)
         kind, _, number = resource.name.partition("/")
         if number.isdecimal():
             counters = counters.set(kind, max(counters.get(kind, 1), int(number) + 1))
-    return replace(state, counters=counters).after_entry(time)
+    return taint.settle(before, replace(state, counters=counters)).after_entry(time)
 
 
 def _put(state: State, resource: r.Resource) -> State:

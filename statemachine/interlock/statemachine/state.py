@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=r.Resource)
 EVERYTHING = "-"
+ROW: Final = 4096
+"""How many positions of the log one row of ``approvals`` covers."""
 _NO_HOLDS: Map[int, str] = Map()
 _NO_DOCUMENTS: Map[str, str] = Map()
 
@@ -32,9 +34,11 @@ class State:
     each kind that numbers itself densely; ``writes`` what the entry that is being made has written so far. The other
     maps are indexes over ``items``; ``holds_placed`` has each target's placed holds by number, which grows as they are
     placed; ``live`` has names of deployments by model, then by (context, artifact); ``applied`` holds for each
-    position at which a change was applied that change; ``measures`` each model's interim measures that nobody ended;
-    ``fulfilments`` for each obligation the period that each document fulfils, ``cleared`` the number up to which all
-    of its periods are fulfilled; ``delegations_of`` each account's delegations, given and held, by number.
+    position at which a change was applied that change, ``tainted`` those of them whose sign-offs no longer suffice
+    (``taint.py``), ``approvals`` where the word of each account counted; ``measures`` each model's interim measures
+    that nobody ended; ``fulfilments`` for each obligation the period that each document fulfils, ``cleared`` the number
+    up to which all of its periods are fulfilled; ``delegations_of`` each account's delegations, given and held, by
+    number.
     """
 
     size: int = 0
@@ -52,6 +56,8 @@ class State:
     accounts_of: Map[str, frozenset[str]] = field(default_factory=Map)
     live: Map[str, Map[tuple[str, str], Map[str, None]]] = field(default_factory=Map)
     applied: Map[int, str] = field(default_factory=Map)
+    approvals: Map[str, bytes] = field(default_factory=Map)
+    tainted: Map[int, str] = field(default_factory=Map)
     measures: Map[str, tuple[str, ...]] = field(default_factory=Map)
     fulfilments: Map[str, Map[str, str]] = field(default_factory=Map)
     cleared: Map[str, int] = field(default_factory=Map)
@@ -157,6 +163,12 @@ class State:
         """The documents that fulfil periods of an obligation, each with the period."""
         return self.fulfilments.get(obligation, _NO_DOCUMENTS)
 
+    def approved_by(self, principal: str) -> Iterator[int]:
+        """Positions at which changes were applied by a word of this account, ascending."""
+        for number in range(self.size // ROW + 1):
+            row = self.approvals.get(f"{principal}@{number}", b"")
+            yield from (int.from_bytes(row[at : at + 8]) for at in range(0, len(row), 8))
+
     def grants(self, principal: str) -> tuple[r.Grant, ...]:
         """Every grant that a principal was ever given."""
         return self.grants_of.get(principal, ())
@@ -215,7 +227,8 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
         case r.Change():
             if item.applied_position == r.NEVER:
                 return {}
-            return {"applied": state.applied.set(item.applied_position, item.name)}
+            applied = state.applied.set(item.applied_position, item.name)
+            return {"applied": applied, "approvals": _approvals(state.approvals, item)}
         case r.InterimMeasure():
             return {"measures": _measures(state.measures, item)}
         case r.Period():
@@ -248,6 +261,24 @@ def _delegations(known: Map[str, tuple[str, ...]], item: r.Delegation) -> Map[st
         names = {*known.get(account, ()), item.name}
         known = known.set(account, tuple(sorted(names, key=number_of)))
     return known
+
+
+def _approvals(approvals: Map[str, bytes], item: r.Change) -> Map[str, bytes]:
+    """The index of whose word counted in which applied changes, with one of them: a row of positions each.
+
+    Rows are short, for the next position is added by a copy; each goes by account and the range of its positions.
+    """
+    counted = {word.sign_off for word in item.grounds.words} if item.grounds is not None else set()
+    added = item.applied_position.to_bytes(8)
+    words = [sign_off for sign_off in item.sign_offs if sign_off.position in counted]
+    for account in {name for word in words for name in (word.signer, word.on_behalf_of or word.signer)}:
+        key = f"{account}@{item.applied_position // ROW}"
+        row = approvals.get(key, b"")
+        if row[-8:] < added:
+            approvals = approvals.set(key, row + added)
+        elif added not in (known := {row[at : at + 8] for at in range(0, len(row), 8)}):
+            approvals = approvals.set(key, b"".join(sorted({*known, added})))
+    return approvals
 
 
 def _measures(measures: Map[str, tuple[str, ...]], item: r.InterimMeasure) -> Map[str, tuple[str, ...]]:

@@ -38,7 +38,7 @@ RULES: Final = {
 
 _NOTHING_SAID: Final = {
     7: "met: nothing that could block is open, and the policy in force obliges to nothing",
-    8: "met by every change: these rules know nothing that taints one",
+    8: "met: every change that it rests on stands",
 }
 """What a rule says that finds nothing to judge."""
 
@@ -182,6 +182,8 @@ def _facts(policy: Policy, state: State, leaf: Leaf) -> _Facts:
             return _Facts(stands, (measure.in_force_by, state.position(name)), about=(measure.model,))
         case "obligation":
             return _obligation(state, leaf)
+        case "taint":
+            return _Facts("", (leaf.entry,))
         case _:
             assert_never(leaf.kind)
 

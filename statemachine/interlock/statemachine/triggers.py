@@ -58,6 +58,7 @@ class Trigger(StrEnum):
     PRINCIPAL_REMOVE = "principal.remove"
     CREDENTIAL_REVOKE = "credential.revoke"
     GRANT_END = "grant.end"
+    CHANGE_RATIFY = "change.ratify"
     PRINCIPAL_CREATE = "principal.create"
     PRINCIPAL_RESTORE = "principal.restore"
     CREDENTIAL_REGISTER = "credential.register"
@@ -107,6 +108,7 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.PRINCIPAL_REMOVE: _TIGHTENS,
         Trigger.CREDENTIAL_REVOKE: _TIGHTENS,
         Trigger.GRANT_END: _TIGHTENS,
+        Trigger.CHANGE_RATIFY: _LOOSENS,
         Trigger.PRINCIPAL_CREATE: _LOOSENS,
         Trigger.PRINCIPAL_RESTORE: _LOOSENS,
         Trigger.CREDENTIAL_REGISTER: _LOOSENS,
@@ -148,7 +150,6 @@ RESERVED: Mapping[str, ReservedTrigger] = MappingProxyType(
             "rules.adopt": _LOOSENS,
             "incident.close": _LOOSENS,
             "finding.dismiss": _LOOSENS,
-            "change.ratify": _LOOSENS,
             "risk_report.publish": _NEUTRAL,
             "roadmap_goal.grade": _NEUTRAL,
         }.items()

@@ -106,6 +106,7 @@ def test_every_command_of_the_design_is_there() -> None:
         safeguards degrade | safeguards suspend | safeguards retire
         changes propose | changes amend | changes list | changes show | changes preview | changes attach
         changes detach | changes rebase | changes submit | changes apply | changes withdraw
+        changes ratify
         evidence upload | evidence list | evidence show | evidence download | evidence grant-access
         hold place | hold list | hold show | hold lift | gate check | gate verify | gate explain | gate batch
         gate watch | models watch

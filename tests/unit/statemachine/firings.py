@@ -50,6 +50,7 @@ _ALL: Final[tuple[f.Firing, ...]] = (
     f.GrantEnd("grants/1", _REASON),
     f.PrincipalCreate(_PRINCIPAL, "human", "persons/p"),
     f.PrincipalRestore(_PRINCIPAL),
+    f.ChangeRatify("changes/1"),
     f.CredentialRegister(_PRINCIPAL, "login", bytes(32), bytes(64), _SHA256, bytes(64), 1),
     f.GrantGive(_PRINCIPAL, "owner", "m-*", 1),
     f.DelegationGive(_PRINCIPAL, "principals/q", "owner", 1, 2, b"{}"),

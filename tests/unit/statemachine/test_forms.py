@@ -49,6 +49,7 @@ def test_odd_arguments(kind: type[f.Firing], name: str, hint: str) -> None:
         else set()
     )
     ids |= {"principals/owner-a"} if name in {"principal", "delegator", "delegate"} else set()
+    ids |= {"changes/1"} if name == "change" else set()
     texts = [text for text in ODD if text not in ids]
     if name == "location":  # names no resource, so it may look like the name of one
         texts = ["-/", " a", "a ", "a b", "a\n", "A", "\u043c", "a" * 128, "a@b", "x,y", "\x00", "\u202e"]

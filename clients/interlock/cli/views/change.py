@@ -25,6 +25,8 @@ def state_of(change: Change) -> tuple[str, str]:
     from interlock.v1 import change_pb2
 
     state = word(change_pb2.ChangeState, change.state)
+    if state == "applied" and change.tainted:
+        return (f"applied at position {change.applied_position}, tainted", "red")
     if state == "applied":
         return (f"applied at position {change.applied_position}", "green")
     facts = [
@@ -76,6 +78,7 @@ def show_change(terminal: Terminal, opened: OpenedChange) -> None:
         terminal.line(("moved since it was written: ", "red"), ", ".join(change.moved), indent=2)
     _show_sign_offs(terminal, change.sign_offs)
     _show_unmet(terminal, change.unmet)
+    _show_taint(terminal, change)
 
 
 def show_for_signing(terminal: Terminal, reviewed: ReviewedChange) -> None:
@@ -190,3 +193,13 @@ def _show_unmet(terminal: Terminal, unmet: Iterable[UnmetRequirement]) -> None:
         terminal.line(("unmet", "bold yellow"), indent=2)
     for line in lines:
         terminal.line(*line)
+
+
+def _show_taint(terminal: Terminal, change: Change) -> None:
+    """Say why a change is tainted, or what ratified it."""
+    if change.tainted:
+        terminal.line()
+        terminal.line(("tainted: what it gave is denied until it is ratified or given anew", "red"), indent=2)
+        terminal.rows([[(row.code, "yellow"), row.actual, (row.resource, "dim")] for row in change.doubts], indent=4)
+    for position in change.ratified_positions:
+        terminal.line((f"ratified at position {position}", "dim"), indent=2)

@@ -55,10 +55,12 @@ class Changes(Group):
         put_as_of(request, as_of)
         return self._transport.call(self._stub.GetChange, request, remember=as_of is None)
 
-    def list(self, *, waiting_for_me: bool = False, model: str = "", state: str = "") -> Iterator[Change]:
-        """Yield changes, newest first. Raises ValueError for an unknown state."""
+    def list(
+        self, *, waiting_for_me: bool = False, model: str = "", state: str = "", tainted: bool = False
+    ) -> Iterator[Change]:
+        """Yield changes, newest first; ``tainted``: only those. Raises ValueError for an unknown state."""
         request = change_pb2.ListChangesRequest(
-            waiting_for_me=waiting_for_me, model=names.model(model) if model else ""
+            waiting_for_me=waiting_for_me, model=names.model(model) if model else "", tainted_only=tainted
         )
         if state:
             request.state = change_pb2.ChangeState.Value(f"CHANGE_STATE_{state.upper()}")

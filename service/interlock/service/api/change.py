@@ -188,6 +188,8 @@ def _wanted(
     for change in newest_first(view.state, "changes", r.Change, page.number_after()):
         if state and change.state != state:
             continue
+        if request.tainted_only and change.applied_position not in view.state.tainted:
+            continue
         if request.model and not _concerns(view, change, request.model):
             continue
         waits = waiting_for(view.policy, view.state, change, principal, instant) if request.waiting_for_me else ()

@@ -66,6 +66,8 @@ def _model_touched(state: State, name: str) -> str:
     """Return the model whose verdict this resource is read for, EVERYTHING for any model's, empty for none."""
     found = state.items[name]
     match found:
+        case r.Change(ratified_by=positions) if positions:
+            return EVERYTHING
         case r.Model():
             return name
         case r.Determination() | r.Level() | r.Safeguard():
@@ -76,11 +78,12 @@ def _model_touched(state: State, name: str) -> str:
             return model
         case r.PolicyVersion() | r.Obligation() | r.Period():
             return EVERYTHING  # an obligation that blocks does so for every model
+        case r.Principal():  # what is learned of a key can taint what any verdict rests on
+            return EVERYTHING
         case (
             r.Assessment()
             | r.Evidence()
             | r.Change()
-            | r.Principal()
             | r.Grant()
             | r.Delegation()
             | r.Log()

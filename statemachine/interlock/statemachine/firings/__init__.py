@@ -5,6 +5,9 @@ What lives here: what a command or a change can fire. Directions are in ``trigge
 
 from __future__ import annotations
 
+from interlock.statemachine.firings.change import (
+    ChangeRatify,
+)
 from interlock.statemachine.firings.duty import (
     ObligationFulfil,
     ObligationWaive,
@@ -63,6 +66,7 @@ __all__ = [
     "AssessmentAbandon",
     "AssessmentConclude",
     "AssessmentOpen",
+    "ChangeRatify",
     "CredentialRegister",
     "CredentialRevoke",
     "DelegationEnd",
@@ -150,5 +154,6 @@ Firing = (
     | ObligationFulfil
     | PolicyAdopt
     | ObligationWaive
+    | ChangeRatify
 )
 """Any trigger with its arguments."""

@@ -69,7 +69,10 @@ def report(moment: Moment, state: State, firing: f.DeterminationReport) -> Moved
     if shade == "confirmed":  # a stricter word on a fresh one: confirmation and lapse instant are kept
         fresh = replace(known, conclusion=conclusion, conclusion_by=given, evidence=rests_on)
     else:
-        fresh = r.Determination(known.name, conclusion=conclusion, conclusion_by=given, evidence=rests_on)
+        merged = known.merged_by if conclusion == known.conclusion else ()
+        fresh = r.Determination(
+            known.name, conclusion=conclusion, conclusion_by=given, merged_by=merged, evidence=rests_on
+        )
     return Moved(noted.put(fresh), (Transition(known.name, firing.trigger.value, source, target),))
 
 

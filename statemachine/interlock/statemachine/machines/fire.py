@@ -22,6 +22,7 @@ from interlock.statemachine.machines import (
     obligation,
     policy_version,
     principal,
+    ratification,
     safeguard,
 )
 from interlock.statemachine.state import EVERYTHING, State
@@ -66,6 +67,8 @@ def fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  # 
             return deployment.record(moment, state, firing)
         case f.DeploymentEnd():
             return deployment.end(moment, state, firing)
+        case f.ChangeRatify():
+            return ratification.ratify(moment, state, firing)
         case f.PrincipalSuspend():
             return principal.suspend(moment, state, firing)
         case f.PrincipalRemove():
@@ -123,6 +126,8 @@ def subject_of(firing: f.Firing) -> str:
             return firing.target
         case f.HoldLift():
             return firing.hold
+        case f.ChangeRatify():
+            return firing.change
         case f.DeploymentEnd():
             return firing.deployment
         case f.InterimMeasureEnd():
@@ -175,6 +180,10 @@ def model_concerned(state: State, firing: f.Firing) -> str | None:
         case f.AssessmentConclude() | f.AssessmentAbandon():
             assessed = state.find(subject, r.Assessment)
             subject = assessed.model if assessed is not None else subject
+        case f.ChangeRatify():
+            ratified = state.find(subject, r.Change)
+            models = {rule.model for rule in ratified.grounds.rules} if ratified and ratified.grounds else set()
+            return next(iter(models)) or None if len(models) == 1 else None
         case f.DeploymentEnd():
             deployed = state.find(subject, r.Deployment)
             subject = deployed.model if deployed is not None else subject

@@ -46,7 +46,7 @@ def create(_moment: Moment, state: State, firing: f.PrincipalCreate) -> Moved | 
     if any(account.recovery for account in others):
         wish = "a person who is not of the recovery quorum: these have no other account"
         return refused(RefusalKind.UNMET, Code.RECOVERY_QUORUM, wish, firing.person, name, trigger)
-    account = r.Principal(name, firing.kind, firing.person, "invited", given_by=state.size)
+    account = r.Principal(name, firing.kind, firing.person, "invited", given_by=(state.size,))
     return Moved(state.put(account), (Transition(name, trigger, tables.ABSENT, account.state),))
 
 
@@ -59,7 +59,8 @@ def restore(_moment: Moment, state: State, firing: f.PrincipalRestore) -> Moved 
     if target is None:
         return no_edge(tables.PRINCIPAL, firing.trigger.value, account.name, account.state)
     move = Transition(account.name, firing.trigger.value, account.state, target)
-    return Moved(state.put(replace(account, state=target, given_by=state.size)), (move,))
+    given_by = (*account.given_by, state.size)
+    return Moved(state.put(replace(account, state=target, given_by=given_by)), (move,))
 
 
 def suspend(_moment: Moment, state: State, firing: f.PrincipalSuspend) -> Moved | Refused:

@@ -118,6 +118,7 @@ def _write(  # the moment, the two sides of the edge, and the entry that makes i
                 attested_at=moment.instant,
                 active_by=position,
                 attested_by=position,
+                resumed_by=r.NEVER,
             )
         case f.SafeguardReattest():
             return replace(
@@ -138,10 +139,9 @@ def _write(  # the moment, the two sides of the edge, and the entry that makes i
                 known,
                 stage="suspended",
                 remembers=known.stage,
-                remembered_by=known.active_by,
                 reason_digest=firing.reason_digest,
             )
         case f.SafeguardResume():
-            return replace(known, stage=target, remembers="", active_by=position, reason_digest=b"")
+            return replace(known, stage=target, remembers="", resumed_by=position, reason_digest=b"")
         case f.SafeguardRetire() | f.SafeguardReplan():
             return r.Safeguard(known.name, stage=target, reason_digest=firing.reason_digest)

@@ -212,6 +212,7 @@ def _change_edges() -> Iterable[Edge]:
     yield "in_review", "change.reject", "in_review"
     yield "in_review", "change.reject[veto]", "rejected"
     yield "in_review", "change.apply", "applied"
+    yield "applied", "change.ratify", "applied"
 
 
 SETTLED: Mapping[str, frozenset[tuple[str, str]]] = MappingProxyType(

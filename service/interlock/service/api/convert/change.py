@@ -9,6 +9,7 @@ from interlock.service.api.times import from_microseconds
 from interlock.statemachine import packs
 from interlock.statemachine.changes import content_of, evaluate
 from interlock.statemachine.flips import find_flips
+from interlock.statemachine.taint import find_doubts
 from interlock.v1 import change_pb2, gate_pb2
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def change_message(view: View, change: r.Change, instant: int) -> change_pb2.Cha
         expire_time=from_microseconds(facts.expires_at),
         applied_position=change.applied_position,
         log_position=view.position,
+        tainted=change.applied_position in view.state.tainted,
+        doubts=[unmet_message(unmet) for unmet in find_doubts(view.state, change)],
+        ratified_positions=change.ratified_by,
     )
     if change.state in _OPEN:
         message.approved = facts.approved

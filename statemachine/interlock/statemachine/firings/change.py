@@ -1,0 +1,19 @@
+"""Triggers on changes that were applied.
+
+What each carries, as frozen values; directions are in ``triggers.py``, edges in ``machines/``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from interlock.statemachine.triggers import Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRatify:
+    """``change.ratify``."""
+
+    trigger: ClassVar[Trigger] = Trigger.CHANGE_RATIFY
+    change: str

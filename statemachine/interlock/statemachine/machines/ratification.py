@@ -1,0 +1,35 @@
+"""Ratifying: another change makes a tainted one count again, without rewriting anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from interlock.statemachine import resources as r
+from interlock.statemachine.entry import Transition
+from interlock.statemachine.machines import tables
+from interlock.statemachine.machines.step import Moment, Moved, no_edge, not_found
+from interlock.statemachine.unmet import Code, RefusalKind, refused
+
+if TYPE_CHECKING:
+    from interlock.statemachine import firings as f
+    from interlock.statemachine.state import State
+    from interlock.statemachine.unmet import Refused
+
+
+def ratify(_moment: Moment, state: State, firing: f.ChangeRatify) -> Moved | Refused:
+    """Note on a tainted change which entry ratified it; that it stands by this is derived (``taint.py``)."""
+    trigger = firing.trigger.value
+    change = state.find(firing.change, r.Change)
+    if change is None:
+        return not_found(firing.change, "a tainted change")
+    target = tables.CHANGE.target(change.state, trigger)
+    if target is None:
+        return no_edge(tables.CHANGE, trigger, change.name, change.state)
+    if change.applied_position not in state.tainted:
+        wish, actual = "a change that is tainted", "it stands on its own sign-offs, or was ratified"
+        return refused(RefusalKind.UNMET, Code.NOT_TAINTED, wish, actual, change.name, trigger)
+    if state.size in change.ratified_by:
+        return Moved(state)
+    ratified = replace(change, ratified_by=(*change.ratified_by, state.size))
+    return Moved(state.put(ratified), (Transition(change.name, trigger, change.state, target),))

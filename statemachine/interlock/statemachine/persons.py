@@ -1,0 +1,81 @@
+"""Who counts as whom: the person behind an account, and by which entries a signer was who they were. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from interlock.statemachine import firings as f
+from interlock.statemachine import resources as r
+from interlock.statemachine.unmet import Code, Unmet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from interlock.statemachine.entry import Content
+    from interlock.statemachine.state import State
+
+
+def person_of(state: State, principal: str) -> str:
+    """Return the person behind an account; a service or an unknown account stands for itself."""
+    account = state.find(principal, r.Principal)
+    return account.person if account is not None and account.person else principal
+
+
+def requester_accounts(state: State, change: r.Change, content: Content) -> frozenset[str]:
+    """Return everyone who proposed, amended, rebased or attached; for a change that it ratifies, of that too."""
+    return frozenset(change.requesters).union(*(grounds.requesters for grounds in ratified(state, content)))
+
+
+def ratified(state: State, content: Content) -> Iterator[r.Grounds]:
+    """Yield what each applied change rests on that a change would ratify."""
+    for firing in content.triggers:
+        if isinstance(firing, f.ChangeRatify):
+            known = state.find(firing.change, r.Change)
+            if known is not None and known.grounds is not None:
+                yield known.grounds
+
+
+def united(state: State, sign_offs: Iterable[r.SignOff]) -> dict[str, frozenset[str]]:
+    """Return for each signer whom they count as: a delegation that was used once unites, void or not.
+
+    So nothing that ends or voids one parts them again: two slots would be filled where one was.
+    """
+    groups: dict[str, frozenset[str]] = {}
+    for sign_off in sign_offs:
+        pair = (person_of(state, sign_off.signer), person_of(state, sign_off.on_behalf_of or sign_off.signer))
+        group = frozenset(pair).union(*(groups.get(person, frozenset()) for person in pair))
+        groups |= dict.fromkeys(group, group)
+    return {sign_off.signer: groups[person_of(state, sign_off.signer)] for sign_off in sign_offs}
+
+
+def is_compromised(key: r.Credential, at: int) -> bool:
+    """Say whether a key was no longer its owner's alone at an instant (microseconds)."""
+    return key.compromised_since is not None and key.compromised_since <= at
+
+
+def identity_of(account: r.Principal, key: r.Credential, position: int, until: int) -> Iterator[int]:
+    """Yield the entries by which a signer was who they were, from what they signed up to the entry at ``until``.
+
+    That is the one that registered the key, and those that created or restored the account.
+    """
+    yield key.registered_by
+    yield from (at for at in activations(account, position) if at <= until)
+
+
+def activations(account: r.Principal, position: int) -> tuple[int, ...]:
+    """Return the entries by which an account was there from a position on: the last one before, and all later ones."""
+    before = [at for at in account.given_by if at <= position]
+    return (*before[-1:], *(at for at in account.given_by if at > position))
+
+
+def doubt_of_delegation(state: State, delegation: r.Delegation) -> Unmet | None:
+    """Return why a delegation was never its delegator's word, by what is known now; None where it was."""
+    owner = state.need(delegation.delegator, r.Principal)
+    key = owner.credential(delegation.credential)
+    if key is None or is_compromised(key, delegation.given_at):
+        wish, actual = "a delegation signed by its delegator alone", f"the key of {owner.name} was compromised by then"
+        return Unmet(Code.CREDENTIAL_COMPROMISED, wish, actual, delegation.name)
+    if key.registered_by in state.tainted:
+        wish, actual = "a delegation signed with a key that counts", f"given by {state.tainted[key.registered_by]}"
+        return Unmet(Code.TAINTED, wish, actual, delegation.name)
+    return None

@@ -1,0 +1,101 @@
+"""A second opinion on taint: every applied change, asked again on its own day with what is known today.
+
+Nothing of ``taint.py`` or of what it keeps is read. Each change is kept with the state of the log before it was
+applied; then that state is given today's word on keys and persons, what tainted changes gave is taken out of it, and
+``naive_quorum.py`` says whether the rule was met by every way to fill it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from interlock.statemachine import codec
+from interlock.statemachine import resources as r
+from tests.support.naive_quorum import most_filled, slots_of
+from tests.support.world import World
+
+if TYPE_CHECKING:
+    from interlock.statemachine.entry import Entry
+    from interlock.statemachine.state import State
+
+_MADE = ("principal.create", "principal.restore")
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A change with the log before the entry that applied it."""
+
+    change: r.Change
+    before: State
+    position: int
+    time: int
+
+
+@dataclass
+class NaiveTaint:
+    """All that was applied, in order, and which entries made or brought back each account."""
+
+    pack: Any
+    applied: list[Applied] = field(default_factory=list)
+    made: dict[str, list[int]] = field(default_factory=dict)
+    ratified: dict[str, list[int]] = field(default_factory=dict)
+
+    def feed(self, before: State, entry: Entry, after: State) -> None:
+        """Take in one entry."""
+        for moved in entry.transitions:
+            if moved.trigger in _MADE:
+                self.made.setdefault(moved.resource, []).append(entry.seq)
+            if moved.trigger == "change.ratify":
+                self.ratified.setdefault(moved.resource, []).append(entry.seq)
+            if moved.trigger == "change.apply":
+                change = replace(after.need(moved.resource, r.Change), state="in_review", grounds=None)
+                self.applied.append(Applied(change, before, entry.seq, entry.time))
+
+    def tainted(self, world: World) -> set[int]:
+        """Return the positions of all applied changes that do not stand today."""
+        stand: set[int] = set()
+        while True:
+            bad = {item.position for item in self.applied} - stand
+            more = {item.position for item in self.applied if item.position in bad and self._stands(world, item, bad)}
+            if not more:
+                return bad
+            stand |= more
+
+    def _stands(self, world: World, item: Applied, bad: set[int]) -> bool:
+        if any(position not in bad for position in self.ratified.get(item.change.name, [])):
+            return True
+        past = World(world.policy, world.cast, self._corrected(world, item, bad), item.time)
+        voices = tuple(
+            replace(sign_off, decision="void") if self._is_void(past, item, sign_off, bad) else sign_off
+            for sign_off in item.change.sign_offs
+        )
+        change = replace(item.change, sign_offs=voices)
+        return all(
+            most_filled(self.pack, past, change, firing) == len(slots_of(self.pack, past, firing))
+            for firing in codec.decode_content(change.content).triggers
+        )
+
+    def _corrected(self, world: World, item: Applied, bad: set[int]) -> State:
+        """Return the state of that day with today's word on keys and persons, less the roles that were badly given."""
+        state = item.before.put(item.change)
+        for account in list(state.all_of(r.Principal)):
+            today = world.state.need(account.name, r.Principal)
+            known = {key.fingerprint: key.compromised_since for key in today.credentials}
+            keys = tuple(replace(key, compromised_since=known[key.fingerprint]) for key in account.credentials)
+            state = state.put(replace(account, credentials=keys, person=today.person))
+        for grant in list(state.all_of(r.Grant)):
+            if grant.given_position in bad:
+                state = state.put(replace(grant, state="ended"))
+        return state
+
+    def _is_void(self, past: World, item: Applied, sign_off: r.SignOff, bad: set[int]) -> bool:
+        """Say whether the key or the account that signed was there by a tainted change."""
+        [key] = [
+            key
+            for key in past.state.need(sign_off.signer, r.Principal).credentials
+            if key.fingerprint == sign_off.credential
+        ]
+        made = [at for at in self.made.get(sign_off.signer, []) if at < item.position]
+        earlier = [at for at in made if at < sign_off.position]
+        return bool({key.registered_by, *earlier[-1:], *(at for at in made if at > sign_off.position)} & bad)
