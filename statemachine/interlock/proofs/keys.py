@@ -10,6 +10,7 @@ and second spellings of a key, are refused wherever a key is used (Chalkias, Gar
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -46,6 +47,7 @@ def fingerprint(public_raw: bytes) -> str:
     return hashlib.sha256(public_raw).hexdigest()
 
 
+@lru_cache(maxsize=1024)  # a log has few keys, and each signs many times
 def load_public_key(public_raw: bytes) -> Ed25519PublicKey:
     """Build a key from its 32 bytes.
 

@@ -41,23 +41,25 @@ class Objects:
         """Take the objects of the next entry. A pack is named by the digest of its files, not of what carries them."""
         self.asked = set()
         self.given = len(objects)
-        self.found = {}
-        for item in objects:
-            self.found[hashlib.sha256(item).digest()] = item
+        self.found = {hashlib.sha256(item).digest(): item for item in objects}
+
+    def resolve(self, digest: bytes) -> bytes:
+        """Return an object by its digest. Raises LookupError."""
+        item = self.found.get(digest) or self._pack(digest)
+        if item is None:
+            raise LookupError(f"the object {digest.hex()} is not there, or has another digest")
+        self.asked.add(digest)
+        return item
+
+    def _pack(self, digest: bytes) -> bytes | None:
+        """Return the pack of this digest, if it came; looked for only where no object has the digest itself."""
+        for item in tuple(self.found.values()):
             try:
                 pack = pack_digest(codec.decode_pack(item))
             except (codec.CodecError, PackError):
                 continue
             self.found[pack] = self.packs[pack] = item
-
-    def resolve(self, digest: bytes) -> bytes:
-        """Return an object by its digest. Raises LookupError."""
-        try:
-            item = self.found[digest]
-        except KeyError:
-            raise LookupError(f"the object {digest.hex()} is not there, or has another digest") from None
-        self.asked.add(digest)
-        return item
+        return self.found.get(digest)
 
     def settle(self) -> bool:
         """Count what the entry used; say whether that is all that came with it."""

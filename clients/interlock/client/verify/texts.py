@@ -62,7 +62,11 @@ class Texts:
 
     def take(self, entry: Entry, texts: Sequence[Text], find: Find) -> None:
         """Compare the texts that come with an entry with those that it names."""
+        if isinstance(entry.command, c.EraseText):
+            self.fold.note_erasure(entry.command.digest, entry.seq)
         named = texts_of(entry)
+        if not named and not texts:
+            return
         seen = {hashlib.sha256(row.salt + row.text.encode()).digest() for row in texts}
         if len(seen) < len(texts):
             find(entry.seq, "TEXT_TWICE", "a text comes twice")
@@ -73,8 +77,6 @@ class Texts:
         good = len(seen & named.keys())
         self.given += good
         self.withheld += len(named) - good
-        if isinstance(entry.command, c.EraseText):
-            self.fold.note_erasure(entry.command.digest, entry.seq)
 
     def end(self, find: Find) -> None:
         """Judge what was erased, once everything has come."""
