@@ -139,5 +139,6 @@ def test_which_text_must_be_said_where_there_are_several(cli: Cli) -> None:
     assert cli("admin", "audit", "erase", position, "--text", "summary").code != 0
     told = cli.must("admin", "audit", "erase", position, "--text", "summary", "--yes").out
     assert told.startswith(f"the summary of entry {position} was erased by admin")
+    assert "summary: erased by admin" in cli.must("owner", "changes", "show", "1").out
     left = cli.must("auditor", "audit", "show", position, "--json").json["texts"]
     assert {row["field"]: row["text"] for row in left} == {"title": "Some title", "summary": None}

@@ -150,6 +150,12 @@ class Decisions(RuleBasedStateMachine):
         shared: c.Command = c.GrantEvidenceAccess(name, f"principals/{self.person(data.draw)}")
         self.world.attempt(who, opened if kind is c.OpenEvidence else shared)
 
+    @rule(data=DATA, digest=st.sampled_from([b"a" * 32, b"b" * 32, b"short"]))
+    def erase_a_text(self, data: st.DataObject, digest: bytes) -> None:
+        """Somebody wants a text forgotten; no verdict reads it."""
+        self.world.attempt(self.person(data.draw), c.EraseText(digest))
+        self.world.check_verdicts()
+
     @rule()
     def state_a_digest(self) -> None:
         """The log states its digest; from here on a fold that was begun at it goes along."""

@@ -11,6 +11,7 @@ from interlock.cli.arguments import AsOfOption, ChangeArgument, moment, moment_o
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.change import change_row, show_change, show_outcome, title_of
 from interlock.cli.views.common import ALLOW, DENY, short, to_json
+from interlock.cli.views.entry import gone_words
 from interlock.client import names
 from interlock.client.errors import ContentError, InvalidRequestError
 
@@ -117,10 +118,12 @@ def show(run: Run, change: ChangeArgument, as_of: AsOfOption = None) -> None:
     """Show a change: what it would do, who signed, and everything that is unmet, by trigger."""
     with run.client() as client:
         opened = client.open_change(change, as_of=moment_or_position(as_of))
+        digests = dict(opened.content.texts)
+        gone = {field: gone_words(client.audit.erasure(digests[field])) for field in opened.erased}
     if run.as_json:
         run.terminal.json(change_json(opened.change))
         return
-    show_change(run.terminal, opened)
+    show_change(run.terminal, opened, gone)
 
 
 @command(app, "ratify", example="interlock changes ratify 3 --title 'looked at again: the weights are right'")

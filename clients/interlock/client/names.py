@@ -56,6 +56,11 @@ def entry(name: str) -> str:
     return _prefixed("entries/", name)
 
 
+def text(digest: bytes) -> str:
+    """Return `texts/sha256-{digest}`, under which the log says that a text was erased."""
+    return f"texts/sha256-{digest.hex()}"
+
+
 def principal(name: str) -> str:
     """Return `principals/{p}`."""
     return _prefixed("principals/", name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from interlock.cli.views.common import to_json, when, when_micros, word
 from interlock.cli.views.trigger import trigger_line
@@ -10,7 +11,7 @@ from interlock.cli.views.unmet import unmet_lines
 from interlock.client import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from interlock.cli.run import Run
     from interlock.cli.terminal import Piece, Terminal
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from interlock.v1.change_pb2 import Change, SignOffRecord
     from interlock.v1.evidence_pb2 import Evidence
     from interlock.v1.requirement_pb2 import UnmetRequirement
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def state_of(change: Change) -> tuple[str, str]:
@@ -58,11 +61,11 @@ def show_proposed(run: Run, change: Change) -> None:
     show_outcome(run.terminal, change)
 
 
-def show_change(terminal: Terminal, opened: OpenedChange) -> None:
+def show_change(terminal: Terminal, opened: OpenedChange, gone: Mapping[str, str] = _NOTHING) -> None:
     """Draw a change: texts, triggers, documents, sign-offs, everything that is unmet."""
     change = opened.change
     terminal.line((change.name, "bold"), f"  revision {change.revision}  ", state_of(change))
-    show_texts(terminal, opened)
+    show_texts(terminal, opened, gone)
     requesters = ", ".join(names.leaf(row) for row in change.requesters)
     end = "" if change.applied_position >= 0 else f"; ends {when(change.expire_time)}"
     terminal.line((f"requested by {requesters}, {when(change.create_time)}{end}", "dim"), indent=2)
@@ -113,11 +116,11 @@ def show_for_signing(terminal: Terminal, reviewed: ReviewedChange) -> None:
     )
 
 
-def show_texts(terminal: Terminal, opened: OpenedChange) -> None:
-    """Show title, summary and whatever other text the change has; an erased one is said to be."""
+def show_texts(terminal: Terminal, opened: OpenedChange, gone: Mapping[str, str] = _NOTHING) -> None:
+    """Show title, summary and whatever other text the change has; of one that is not there, ``gone`` says why."""
     for field in sorted(dict(opened.content.texts), key=lambda name: (name != "title", name)):
         if field in opened.erased:
-            terminal.line((f"{field}: erased", "dim"), indent=2)
+            terminal.line((f"{field}: {gone.get(field, 'erased')}", "dim"), indent=2)
         elif field == "title":
             terminal.line((opened.texts[field], "bold"), indent=2)
         else:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from interlock.cli.terminal import Piece, Terminal
     from interlock.client.proving import ProvenEntry
-    from interlock.v1.audit_pb2 import EntryRecord
+    from interlock.v1.audit_pb2 import EntryRecord, ErasedText
     from interlock.v1.ledger_pb2 import LedgerEntry, Transition
 
 
@@ -195,7 +195,11 @@ def _shown(record: EntryRecord, digest: bytes, text: str | None) -> str:
     """Return a text, or why it is not here."""
     if text is not None:
         return f"“{text}”"
-    gone = next((row for row in record.erased if row.digest == digest), None)
+    return gone_words(next((row for row in record.erased if row.digest == digest), None))
+
+
+def gone_words(gone: ErasedText | None) -> str:
+    """Say why a text is not there."""
     if gone is None:
         return "missing, and no entry says that it was erased"
     return f"erased by {names.leaf(gone.eraser)}, {when(gone.erase_time)}, entry {gone.position}"

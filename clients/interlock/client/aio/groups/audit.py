@@ -5,6 +5,7 @@ Made by ops/make_async.py from `interlock.client.groups.audit`; not edited by ha
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -159,6 +160,18 @@ class AsyncAudit(AsyncGroup):
         """
         request = audit_pb2.ExportBundleRequest(with_evidence=with_evidence)
         return self._transport.stream(self._stub.ExportBundle, request)
+
+    async def erasure(self, digest: bytes) -> audit_pb2.ErasedText | None:
+        """Return who had a text erased, when, and by which entry; None where no entry says that it was."""
+        found = (await self.state_at(names.text(digest))).resources
+        if not found:
+            return None
+        kept = json.loads(found[0].state)["ErasedText"]
+        gone = audit_pb2.ErasedText(
+            name=found[0].name, digest=digest, eraser=kept["eraser"], position=found[0].position
+        )
+        gone.erase_time.FromMicroseconds(kept["erased_at"])
+        return gone
 
     async def erase_text(self, digest: bytes, *, request_id: str | None = None) -> audit_pb2.ErasedText:
         """Have a text forgotten for good, by the digest under which entries name it. That it was stays in the log."""
