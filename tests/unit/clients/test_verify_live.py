@@ -23,6 +23,7 @@ from interlock.statemachine.replay import Replay
 from interlock.statemachine.state import State
 from tests.support.bundles import Parts, codes, root_of, signed_head, trust_in
 from tests.support.stories import every_command, propose, sign, whole_bundle, whole_trust
+from tests.support.versions import version
 from tests.support.world import World
 
 if TYPE_CHECKING:
@@ -288,3 +289,21 @@ def test_the_first_line_is_the_digest_of_the_rest(half: Path) -> None:
 
     assert digest.decode() == hashlib.sha256(body).hexdigest()
     assert json.loads(body)["note"] == signed_head([row.entry for row in whole()[:20]])
+
+
+def test_a_policy_that_was_adopted_is_in_force_again(tmp_path: Path) -> None:
+    """Whether its pack came before or after what was kept: entry by entry, over two adoptions."""
+    world = World.found(countersigned_by=["owner-a"])
+    world.must("evaluator", c.Fire(f.ModelRegister("models/m")))
+    for called, lasts in (("2.0", "30d"), ("3.0", "90d")):
+        files = version(("attested_for: 180d", f"attested_for: {lasts}"), called=called)
+        change = world.propose_policy("evaluator", files)
+        for who in ("owner-a", "reviewer-a"):
+            sign(world, who, change)
+        world.must("owner-a", c.Fire(f.HoldPlace("models/m")))
+    rows, trust = Parts.of(world).rows, trust_in(world)
+
+    reports = [verify(tmp_path, rows[:size], trust) for size in range(1, len(rows) + 1)]
+
+    assert [start for _, start in reports] == list(range(len(rows)))
+    assert all(report.verified for report, _ in reports), [report.findings for report, _ in reports]

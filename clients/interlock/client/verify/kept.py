@@ -22,7 +22,8 @@ from interlock.client.verify import kept_state
 from interlock.client.verify.report import Counts
 from interlock.proofs import merkle, note
 from interlock.proofs.errors import RefusedError
-from interlock.statemachine import codec, rules, snapshot
+from interlock.statemachine import codec, packs, rules, snapshot
+from interlock.statemachine import resources as r
 from interlock.statemachine.policy.files import pack_digest
 from interlock.statemachine.policy.findings import PackError
 from interlock.statemachine.policy.loader import load_pack
@@ -118,7 +119,7 @@ def keep(folder: Path, procedure: Procedure, checkpoint_note: str) -> None:
         "genesis": log.genesis_digest.hex(),
         "note": checkpoint_note,
         "frontier": [item.hex() for item in procedure.frontier.hashes],
-        "policy": b64encode(procedure.objects.packs[replay.policy.digest]).decode(),
+        "policy": b64encode(_pack_of(procedure, replay.policy)).decode(),
         "policy_digest": replay.policy.digest.hex(),
         "state": kept_state.to_json(replay.state, procedure.fold.on_disk),
         "warm": kept_state.write_resources(warm),
@@ -142,6 +143,12 @@ def _made_by() -> list[object]:
         program = ""
     shape = [f"{item.name}:{item.type}" for item in fields(State)]
     return [_FORMAT, program, rules.current().digest.hex(), snapshot.FOLD_VERSION, shape]
+
+
+def _pack_of(procedure: Procedure, policy: Policy) -> bytes:
+    """Return the pack of the policy in force: the founding's, or one that a change brought, which the fold has."""
+    brought = procedure.replay.state.find(packs.pack_name(policy.name, policy.digest), r.Pack)
+    return brought.data if brought is not None else procedure.objects.packs[policy.digest]
 
 
 def _policy_of(pack: bytes, digest: bytes) -> Policy:
