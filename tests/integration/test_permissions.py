@@ -124,7 +124,13 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "RetireModel": APPROVERS,
         "RecordRun": APPROVERS,
     },
-    "PolicyService": {"GetPolicy": READ, "ListPolicies": READ},
+    "PolicyService": {
+        "GetPolicy": READ,
+        "ListPolicies": READ,
+        "LintPolicy": READ,
+        "DiffPolicies": READ,
+        "SimulatePolicy": READ,
+    },
     "SafeguardService": {
         "ListSafeguards": READ,
         "GetSafeguard": READ,

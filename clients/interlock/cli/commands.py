@@ -67,7 +67,9 @@ GROUPS: Final[Mapping[str, Listed]] = MappingProxyType(
         "measures": Listed("measures", "Interim measures: what stands in for a safeguard, where, until when."),
         "obligations": Listed("obligations", "Obligations: what the policy obliges to, and what falls due."),
         "audit": Listed("audit", "The audit trail: read it, follow it, verify it here from its first byte."),
-        "policy": Listed("policy", "Policies: the versions ever adopted, with their packs; and packs to write."),
+        "policy": Listed(
+            "policy", "Policies: the versions ever adopted, with their packs; packs to write, compare, try and adopt."
+        ),
         "keys": Listed("keys", "Keys: make yours here and have them registered; see everybody's, and revoke one."),
         "principals": Listed(
             "principals", "Principals: accounts, their keys and roles; add, suspend, remove or restore one."

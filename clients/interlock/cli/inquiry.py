@@ -72,7 +72,9 @@ def why(
     when = moment_or_position(at)
     try:
         if bundle is not None:
-            past = _read(run, bundle, verification.trust_of(run, key, genesis, None, accept=accept_asserted), (when,))
+            past = read_past(
+                run, bundle, verification.trust_of(run, key, genesis, None, accept=accept_asserted), (when,)
+            )
             if past is None:
                 return ExitCode.NO
             found = judge(_there(past.moments[0], at), names.model(model), context, artifact, other)
@@ -109,7 +111,7 @@ def diff(
 
     whens = (moment_or_position(start), moment_or_position(end))
     if bundle is not None:
-        past = _read(run, bundle, verification.trust_of(run, key, genesis, None, accept=accept_asserted), whens)
+        past = read_past(run, bundle, verification.trust_of(run, key, genesis, None, accept=accept_asserted), whens)
         if past is None:
             return ExitCode.NO
         before, after = _there(past.moments[0], start), _there(past.moments[1], end)
@@ -129,7 +131,7 @@ def diff(
     return ExitCode.DONE
 
 
-def _read(run: Run, bundle: Path, trust: Trust, whens: Sequence[When]) -> BundlePast | None:
+def read_past(run: Run, bundle: Path, trust: Trust, whens: Sequence[When]) -> BundlePast | None:
     """Return the past that a bundle holds; None, with its findings told, for one that does not verify."""
     from interlock.cli.views.common import when_micros
     from interlock.client.past import read_bundle_past

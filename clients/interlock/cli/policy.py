@@ -1,18 +1,22 @@
-"""`interlock policy`: the versions that were ever adopted, to read, and packs to write; adopting one is a change."""
+"""`interlock policy`: the versions that were ever adopted, to read, and packs to write. Adopting one: `adopting.py`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from interlock.cli import linting
+from interlock.cli import adopting, linting
 from interlock.cli.arguments import AsOfOption, moment_or_position
 from interlock.cli.run import Run, command, group
-from interlock.cli.views.common import to_json
+from interlock.cli.views.common import to_json, when, word
 
-app = group("Policies: the versions ever adopted, with their packs; and packs to write.")
+if TYPE_CHECKING:
+    from interlock.v1.policy_pb2 import Policy
+
+app = group("Policies: the versions ever adopted, with their packs; packs to write, compare, try and adopt.")
+adopting.add_to(app)
 
 IN_FORCE: Final = "policies/-"
 
@@ -25,12 +29,7 @@ def list_(run: Run) -> None:
     if run.as_json:
         run.terminal.json({"policies": [to_json(row) for row in rows]})
         return
-    run.terminal.rows(
-        [
-            [(row.name, "bold"), ("in force", "green") if row.in_force else "", (row.digest, "dim"), row.title]
-            for row in rows
-        ]
-    )
+    run.terminal.rows([[(row.name, "bold"), _state(row), (row.digest, "dim"), row.title] for row in rows])
 
 
 @command(app, "show", example="interlock policy show --file policy.yaml")
@@ -56,7 +55,9 @@ def show(
         run.terminal.lines(content.decode(errors="backslashreplace").removesuffix("\n"))
         return
     run.terminal.line((found.name, "bold"), f"  {found.title}")
-    run.terminal.line("in force" if found.in_force else "not in force", indent=2)
+    run.terminal.line(_state(found), indent=2)
+    if found.HasField("adopt_time"):
+        run.terminal.line(f"adopted {when(found.adopt_time)} at position {found.adopted_position}", indent=2)
     run.terminal.line(f"sha256 {found.digest}", indent=2)
     for row in found.pack.files:
         run.terminal.line(f"{row.path}  {len(row.content)} bytes", indent=2)
@@ -91,3 +92,11 @@ def init(
 
 
 command(app, "lint", example="interlock policy lint house-rules --against ops")(linting.lint)
+
+
+def _state(policy: Policy) -> tuple[str, str]:
+    from interlock.v1 import policy_pb2
+
+    if policy.in_force:
+        return ("in force", "green")
+    return (word(policy_pb2.PolicyState, policy.state), "yellow" if policy.adopted_position < 0 else "dim")

@@ -35,7 +35,7 @@ class SigningDesk:
 
     def review(self, change: str) -> ReviewedChange:
         """Return a change that can be shown in full. Raises ContentError."""
-        return review(self.open(change), self._client.evidence.get)
+        return review(self.open(change), self._client.evidence.get, self._client.policy.get)
 
     def sign(self, reviewed: ReviewedChange, wish: Consent, request_id: str | None) -> Change:
         """Sign ``approve`` or ``reject`` and send it; of the roles wished for, those that are held."""

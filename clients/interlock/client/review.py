@@ -2,7 +2,8 @@
 
 1 the content bytes are in their one form, without a field that this client does not know · 2 they name this log, this
 change, this revision and these rules · 3 each text beside them has the digest that they name, and no other text is
-there · 4 each document's record has the digest that they name.
+there · 4 each document's record has the digest that they name · 5 a pack to adopt has the digest that they name, and is
+compared with the one that has the digest of the policy that they are written under.
 
 Lives here: opening and checking. Not here: showing (the command line), signing (`signing.py`).
 """
@@ -14,15 +15,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from interlock.client.adoption import compare_packs, opened_pack
 from interlock.client.errors import ContentError
 from interlock.statemachine import codec, rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from interlock.client.adoption import Adoption
     from interlock.statemachine.entry import Content
     from interlock.v1.change_pb2 import Change
     from interlock.v1.evidence_pb2 import Evidence
+    from interlock.v1.policy_pb2 import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class OpenedChange:
     """A change whose content was decoded and whose texts have the digests that it names.
 
     ``erased`` are the text fields that nobody can show any more; with one, a change can be read but not signed.
+    ``pack`` are the files that it proposes to adopt, None where it does not or the server gave none.
     """
 
     change: Change
@@ -37,6 +42,7 @@ class OpenedChange:
     content_sha256: str
     texts: Mapping[str, str]
     erased: tuple[str, ...]
+    pack: Mapping[str, bytes] | None = None
 
     @property
     def name(self) -> str:
@@ -53,6 +59,7 @@ class ReviewedChange:
 
     opened: OpenedChange
     evidence: tuple[Evidence, ...]
+    adoption: Adoption | None = None
 
     @property
     def change(self) -> Change:
@@ -77,11 +84,16 @@ def open_change(change: Change, log_id: bytes) -> OpenedChange:
         )
     texts, erased = _texts(change, content)
     digest = hashlib.sha256(change.content).hexdigest()
-    return OpenedChange(change, content, digest, MappingProxyType(texts), erased)
+    return OpenedChange(change, content, digest, MappingProxyType(texts), erased, opened_pack(change, content))
 
 
-def review(opened: OpenedChange, read_evidence: Callable[[str], Evidence]) -> ReviewedChange:
-    """Return a change that can be shown in full (rules of step 2, and step 4). Raises ContentError."""
+def review(
+    opened: OpenedChange, read_evidence: Callable[[str], Evidence], read_policy: Callable[[], Policy] | None = None
+) -> ReviewedChange:
+    """Return a change that can be shown in full (rules of step 2, steps 4 and 5). Raises ContentError.
+
+    ``read_policy`` gives the version in force with its pack; without it no adoption can be shown.
+    """
     if opened.content.rules_digest != rules.current().digest:
         raise ContentError(
             f"{opened.name} is written for rules that this client does not have; it can't say what it would sign",
@@ -100,7 +112,7 @@ def review(opened: OpenedChange, read_evidence: Callable[[str], Evidence]) -> Re
                 reason="DIGEST_MISMATCH",
             )
         records.append(record)
-    return ReviewedChange(opened, tuple(records))
+    return ReviewedChange(opened, tuple(records), compare_packs(opened, read_policy))
 
 
 def _texts(change: Change, content: Content) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -45,6 +45,21 @@ class PolicyServiceStub:
                 request_serializer=interlock_dot_v1_dot_policy__pb2.ListPoliciesRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_policy__pb2.ListPoliciesResponse.FromString,
                 _registered_method=True)
+        self.LintPolicy = channel.unary_unary(
+                '/interlock.v1.PolicyService/LintPolicy',
+                request_serializer=interlock_dot_v1_dot_policy__pb2.LintPolicyRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_policy__pb2.LintPolicyResponse.FromString,
+                _registered_method=True)
+        self.DiffPolicies = channel.unary_unary(
+                '/interlock.v1.PolicyService/DiffPolicies',
+                request_serializer=interlock_dot_v1_dot_policy__pb2.DiffPoliciesRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_policy__pb2.DiffPoliciesResponse.FromString,
+                _registered_method=True)
+        self.SimulatePolicy = channel.unary_unary(
+                '/interlock.v1.PolicyService/SimulatePolicy',
+                request_serializer=interlock_dot_v1_dot_policy__pb2.SimulatePolicyRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_policy__pb2.SimulatePolicyResponse.FromString,
+                _registered_method=True)
 
 
 class PolicyServiceServicer:
@@ -59,7 +74,28 @@ class PolicyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPolicies(self, request, context):
-        """Versions that were ever adopted.
+        """Versions that were ever adopted, and those that a change proposed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LintPolicy(self, request, context):
+        """Says everything that is wrong in a pack; writes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiffPolicies(self, request, context):
+        """Says in words what one pack changes of another; writes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SimulatePolicy(self, request, context):
+        """Says which verdicts would flip if a pack were adopted now, and why; writes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,6 +113,21 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.ListPolicies,
                     request_deserializer=interlock_dot_v1_dot_policy__pb2.ListPoliciesRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_policy__pb2.ListPoliciesResponse.SerializeToString,
+            ),
+            'LintPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.LintPolicy,
+                    request_deserializer=interlock_dot_v1_dot_policy__pb2.LintPolicyRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_policy__pb2.LintPolicyResponse.SerializeToString,
+            ),
+            'DiffPolicies': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffPolicies,
+                    request_deserializer=interlock_dot_v1_dot_policy__pb2.DiffPoliciesRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_policy__pb2.DiffPoliciesResponse.SerializeToString,
+            ),
+            'SimulatePolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.SimulatePolicy,
+                    request_deserializer=interlock_dot_v1_dot_policy__pb2.SimulatePolicyRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_policy__pb2.SimulatePolicyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +185,87 @@ class PolicyService:
             '/interlock.v1.PolicyService/ListPolicies',
             interlock_dot_v1_dot_policy__pb2.ListPoliciesRequest.SerializeToString,
             interlock_dot_v1_dot_policy__pb2.ListPoliciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LintPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.PolicyService/LintPolicy',
+            interlock_dot_v1_dot_policy__pb2.LintPolicyRequest.SerializeToString,
+            interlock_dot_v1_dot_policy__pb2.LintPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffPolicies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.PolicyService/DiffPolicies',
+            interlock_dot_v1_dot_policy__pb2.DiffPoliciesRequest.SerializeToString,
+            interlock_dot_v1_dot_policy__pb2.DiffPoliciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimulatePolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.PolicyService/SimulatePolicy',
+            interlock_dot_v1_dot_policy__pb2.SimulatePolicyRequest.SerializeToString,
+            interlock_dot_v1_dot_policy__pb2.SimulatePolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -116,7 +116,8 @@ def test_every_command_of_the_design_is_there() -> None:
         keys create | keys list | keys revoke | keys prove | keys register | keys rotate
         grants list | grants give | grants end | delegate | delegations list | delegations end
         principals add | principals restore | principals suspend | principals remove
-        policy list | policy show | policy init | policy lint | principals list | principals show
+        policy list | policy show | policy init | policy lint
+        policy diff | policy simulate | policy adopt | principals list | principals show
         audit log | audit show | audit state | audit why | audit diff | audit tail | audit checkpoint | audit verify
         audit prove | audit witness | audit witness-key
         audit erase | audit export | audit key

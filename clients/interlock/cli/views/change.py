@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from interlock.cli.views.common import to_json, when, when_micros, word
+from interlock.cli.views.policy import show_adoption
 from interlock.cli.views.trigger import trigger_line
 from interlock.cli.views.unmet import unmet_lines
 from interlock.client import names
@@ -94,6 +95,8 @@ def show_for_signing(terminal: Terminal, reviewed: ReviewedChange) -> None:
     terminal.line(("it fires, in this order", "bold"), indent=2)
     for number, firing in enumerate(content.triggers, start=1):
         terminal.line(f"{number:>2}. {trigger_line(firing)}", indent=2)
+    if reviewed.adoption is not None:
+        show_adoption(terminal, reviewed.adoption)
     terminal.line()
     terminal.line(("evidence" if reviewed.evidence else "no evidence", "bold"), indent=2)
     for record in reviewed.evidence:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from interlock.v1 import policy_pb2
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -53,6 +55,11 @@ class Group:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+
+def pack_message(files: Mapping[str, bytes]) -> policy_pb2.PolicyPack:
+    """Return a policy pack's files as a message, sorted by path."""
+    return policy_pb2.PolicyPack(files=[policy_pb2.PolicyFile(path=at, content=files[at]) for at in sorted(files)])
 
 
 def put_time(field: Timestamp, moment: datetime) -> None:

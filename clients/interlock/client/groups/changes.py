@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.client import names
-from interlock.client.groups.base import AsOf, Group, put_as_of, put_time
+from interlock.client.groups.base import AsOf, Group, pack_message, put_as_of, put_time
 from interlock.v1 import change_pb2, change_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from interlock.v1.change_pb2 import Change, PreviewChangeResponse, SaltedText
@@ -33,9 +33,13 @@ class Changes(Group):
         not_before: datetime | None = None,
         apply_separately: bool = False,
         draft: bool = False,
+        pack: Mapping[str, bytes] | None = None,
         request_id: str | None = None,
     ) -> Change:
-        """Propose a change. Raises RefusedError with every trigger that can't fire."""
+        """Propose a change. Raises RefusedError with every trigger that can't fire.
+
+        ``pack`` are the files of a policy that it is to adopt, by path.
+        """
         request = change_pb2.ProposeChangeRequest(
             triggers=triggers,
             evidence=[names.evidence(item) for item in evidence],
@@ -47,6 +51,8 @@ class Changes(Group):
         )
         if not_before is not None:
             put_time(request.not_before_time, not_before)
+        if pack is not None:
+            request.pack.CopyFrom(pack_message(pack))
         return self._transport.call(self._stub.ProposeChange, request)
 
     def get(self, change: str, *, as_of: AsOf = None) -> Change:
@@ -89,6 +95,7 @@ class Changes(Group):
         title: str = "",
         summary: str = "",
         not_before: datetime | None = None,
+        pack: Mapping[str, bytes] | None = None,
         etag: str = "",
         request_id: str | None = None,
     ) -> Change:
@@ -103,6 +110,8 @@ class Changes(Group):
         )
         if not_before is not None:
             put_time(request.not_before_time, not_before)
+        if pack is not None:
+            request.pack.CopyFrom(pack_message(pack))
         return self._transport.call(self._stub.AmendChange, request)
 
     def attach(self, change: str, evidence: Iterable[str], *, etag: str = "", request_id: str | None = None) -> Change:

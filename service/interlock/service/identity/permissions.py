@@ -163,6 +163,9 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
             },
             "PolicyService": {
                 "GetPolicy": _READ,
+                "LintPolicy": _READ,
+                "DiffPolicies": _READ,
+                "SimulatePolicy": _READ,
                 "ListPolicies": _READ,
             },
             "SafeguardService": {

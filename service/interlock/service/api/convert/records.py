@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.service.api.status import unmet_message
 from interlock.service.api.times import from_microseconds
-from interlock.v1 import assessment_pb2, evidence_pb2, gate_pb2, hold_pb2, policy_pb2
+from interlock.v1 import assessment_pb2, evidence_pb2, gate_pb2, hold_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,10 +125,3 @@ def measure_message(view: View, measure: r.InterimMeasure, instant: int) -> gate
     if measure.ended_at is not None:
         message.end_time.CopyFrom(from_microseconds(measure.ended_at))
     return message
-
-
-def policy_message(view: View, version: r.PolicyVersion, title: str) -> policy_pb2.Policy:
-    """Return a policy version without its pack."""
-    return policy_pb2.Policy(
-        name=version.name, title=title, digest=version.digest.hex(), in_force=version.name == view.policy.name
-    )

@@ -1,0 +1,142 @@
+"""Two versions of a policy, in words: which way each difference goes, and what stands first."""
+
+from __future__ import annotations
+
+import pytest
+
+from interlock.client.packs import shipped_pack
+from interlock.statemachine.diffing import Difference, Way, compare_policies
+from interlock.statemachine.policy import load_pack
+from interlock.statemachine.policy.shipped import shipped_pack_names
+from tests.support.versions import version
+from tests.support.world import sketch
+from tests.unit.policy.packs import WIDE
+
+WIDE_FILES = {"policy.yaml": WIDE.encode()}
+ADOPT = """\
+  - triggers: [policy.adopt]
+    sign_offs: [{role: owner, distinct_from: [requester]}, {role: reviewer, distinct_from: [requester]}, {role: owner}]
+    source: {document: House rules, section: "6"}
+"""
+
+EDITS = [
+    ("attested_for: 180d", "attested_for: 90d", "an attestation lasts 180d → 90d", Way.TIGHTENS),
+    ("newer_than: 90d}]\n    attested", "newer_than: 30d}]\n    attested", "verified with", Way.TIGHTENS),
+    ("verify_with: [{evidence: red_team_report, newer_than: 90d}]", "verify_with: [{evidence: risk_report}]",
+     "verified with", Way.LOOSENS),
+    ("Requests are screened", "Requests pass a screen", "reworded", Way.NEUTRAL),
+    ("reassess: {every: 180d, compute_growth: 4}", "reassess: {every: 200d, compute_growth: 4}",
+     "determined anew each 180d → 200d", Way.LOOSENS),
+    ("reassess: {every: 180d, compute_growth: 4}", "reassess: {every: 180d, compute_growth: 2}",
+     "lapses at 4 → 2 times", Way.TIGHTENS),
+    ("reassess: {every: 180d, compute_growth: 4}", "reassess: {every: 180d}", "lapses at 4 → no times", Way.LOOSENS),
+    ("levels: [basic, guarded]", "levels: [basic, guarded, {id: high, stub: true}]", "levels in order", Way.NEUTRAL),
+    ("true}, api]", "true}, api, web]", "new: models can be released there", Way.LOOSENS),
+    ("{id: internal, unguarded: true}, api]", "api]", "dropped: the gate denies it", Way.TIGHTENS),
+    ("true}, api]", "true}, {id: api, artifact: required}]", "asks for the artifact", Way.TIGHTENS),
+    ("true}, api]", "true}, {id: api, thresholds: []}]", "no longer needs to know of misuse", Way.LOOSENS),
+    ("safeguard.suspend]}", "safeguard.suspend, hold.place]}", "may hold.place from then on", Way.NEUTRAL),
+    ("[safeguard.degrade, safeguard.suspend]", "[safeguard.degrade]", "", None),
+    ("evaluator: {may", "evaluator: {approves: true, may", "approves from then on", Way.LOOSENS),
+    ("reviewer:  {approves: true}", "reviewer:  {approves: true, affiliation: external}", "held by any → external",
+     Way.TIGHTENS),
+    ("newer_than: 30d}]\n    source", "newer_than: 60d}]\n    source", "on evaluation_results", Way.LOOSENS),
+    ("decision_lasts: 15m", "decision_lasts: 1h", "a signed decision lasts 15m → 1h", Way.LOOSENS),
+    ("changes_expire_after: 14d", "changes_expire_after: 7d", "a change ends after 14d → 7d", Way.TIGHTENS),
+    ("lasts: 24h", "lasts: 48h", "lasts 1d → 2d", Way.LOOSENS),
+    ("every: 90d", "every: 120d", "every 90d → 120d", Way.LOOSENS),
+    ("fulfilled_by: {evidence: risk_report}", "fulfilled_by: {evidence: board_notice}", "fulfilled by", Way.LOOSENS),
+    ("title: A two-level release policy", "title: Another title", "A two-level", Way.NEUTRAL),
+    ('section: "4"', 'section: "4a"', "only sources, comments", Way.NEUTRAL),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words", "way"), EDITS, ids=[f"{i}-{row[2][:20]}" for i, row in enumerate(EDITS)]
+)
+def test_one_edit_is_one_difference_with_its_way(old: str, new: str, words: str, way: Way | None) -> None:
+    """What may open the gate or ask fewer people loosens, what asks for more tightens, the rest is neither."""
+    rows = compare_policies(load_pack(sketch()), load_pack(version((old, new))))
+
+    if way is None:  # built-in roles keep their rights
+        assert [row.area for row in rows] == ["text"]
+    else:
+        assert [row.way for row in rows if words in row.words] == [way], rows
+
+
+def test_what_tightens_loosens_the_other_way_round() -> None:
+    """Going back from an edit that tightens is an edit that loosens."""
+    strict = [version((old, new)) for old, new, _, way in EDITS if way is Way.TIGHTENS]
+    plain = load_pack(version(called="3"))
+
+    assert all(Way.LOOSENS in {row.way for row in compare_policies(load_pack(files), plain)} for files in strict)
+
+
+def test_what_would_let_adopting_itself_need_less_stands_first() -> None:
+    """It is named before everything else that loosens."""
+    more = version(("default:", f"{ADOPT}default:"))
+    fewer = version(("decision_lasts: 15m", "decision_lasts: 1h"), called="3")
+
+    first = compare_policies(load_pack(more), load_pack(fewer))[0]
+
+    assert (first.foremost, first.way, first.area) == (True, Way.LOOSENS, "rules")
+    assert first.subject == "policy.adopt"
+    assert first.words.startswith("fewer sign-offs, 3 → 2:")
+
+
+def test_loosening_comes_before_all_else() -> None:
+    """The order is: what concerns adopting, what loosens, what tightens, the rest."""
+    rows = compare_policies(load_pack(shipped_pack("rsp-2.2")), load_pack(shipped_pack("rsp-3")))
+    ranks = [row.rank for row in rows]
+
+    assert ranks == sorted(ranks)
+    assert {(row.area, row.subject) for row in rows if row.way is Way.LOOSENS} >= {
+        ("safeguards", "offline-monitoring"),
+        ("safeguards", "change-management"),
+        ("obligations", "compliance-review"),
+    }
+    assert (
+        Difference(
+            Way.NEUTRAL,
+            "thresholds",
+            "chem-bio-known",
+            "cbrn-3 is called chem-bio-known; its determinations carry over",
+        )
+        in rows
+    )
+
+
+@pytest.mark.parametrize("name", [*shipped_pack_names(), "wide"])
+def test_a_version_differs_in_nothing_from_itself(name: str) -> None:
+    """Nor is anything said of it."""
+    policy = load_pack(WIDE_FILES if name == "wide" else shipped_pack(name))
+
+    assert compare_policies(policy, policy) == ()
+
+
+def test_a_policy_that_succeeds_nothing_says_so() -> None:
+    """All that is known is lost: the first thing that its signers have to know of what tightens."""
+    rows = compare_policies(load_pack(shipped_pack("rsp-2.2")), load_pack(shipped_pack("preparedness")))
+
+    assert "carries nothing over" in next(row.words for row in rows if row.area == "succeeds")
+
+
+def test_promoting_and_demoting_say_what_the_gate_does() -> None:
+    """A commitment that is only recommended loosens, the other way tightens."""
+    old = shipped_pack("rsp-3")
+    text = old["policy.yaml"].decode()
+    start = text.index("  offline-monitoring:")
+    promoted = text[:start] + text[start:].replace("track: recommendation", "track: commitment", 1)
+    committed, recommended = load_pack({"policy.yaml": promoted.encode()}), load_pack(old)
+
+    rows = [
+        [(row.way, row.subject, row.words.partition(":")[2]) for row in compare_policies(*pair)]
+        for pair in ((recommended, committed), (committed, recommended))
+    ]
+
+    assert rows == [
+        [(Way.TIGHTENS, "offline-monitoring", " the gate blocks on it")],
+        [
+            (Way.LOOSENS, "offline-monitoring", " the gate stops blocking on it, it is listed as an advisory"),
+        ],
+    ]
