@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from interlock.v1 import requirement_pb2 as interlock_dot_v1_dot_requirement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19interlock/v1/policy.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1einterlock/v1/requirement.proto\"+\n\nPolicyFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"5\n\nPolicyPack\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.interlock.v1.PolicyFile\"\xe3\x01\n\x06Policy\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x10\n\x08in_force\x18\x04 \x01(\x08\x12&\n\x04pack\x18\x05 \x01(\x0b\x32\x18.interlock.v1.PolicyPack\x12(\n\x05state\x18\x06 \x01(\x0e\x32\x19.interlock.v1.PolicyState\x12.\n\nadopt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x61\x64opted_position\x18\x08 \x01(\x03\"\xbe\x01\n\x10GetPolicyRequest\x12X\n\x04name\x18\x01 \x01(\tBJ\xbaHGrE2C^policies/(-|[a-z][a-z0-9._-]{0,62}/versions/[A-Za-z0-9._-]{1,64})$\x12\x1b\n\x08position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"R\n\x13ListPoliciesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"W\n\x14ListPoliciesResponse\x12&\n\x08policies\x18\x01 \x03(\x0b\x32\x14.interlock.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x11LintPolicyRequest\x12.\n\x04pack\x18\x01 \x01(\x0b\x32\x18.interlock.v1.PolicyPackB\x06\xbaH\x03\xc8\x01\x01\"y\n\rPolicyFinding\x12\x10\n\x08severity\x18\x01 \x01(\t\x12\x0c\n\x04\x66ile\x18\x02 \x01(\t\x12\x0c\n\x04line\x18\x03 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x04 \x01(\x05\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x0b\n\x03\x66ix\x18\x07 \x01(\t\"b\n\x12LintPolicyResponse\x12\r\n\x05\x63lean\x18\x01 \x01(\x08\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12-\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x1b.interlock.v1.PolicyFinding\"\xcd\x02\n\x13\x44iffPoliciesRequest\x12^\n\x08old_name\x18\x01 \x01(\tBJ\xbaHGrE2C^policies/(-|[a-z][a-z0-9._-]{0,62}/versions/[A-Za-z0-9._-]{1,64})$H\x00\x12,\n\x08old_pack\x18\x02 \x01(\x0b\x32\x18.interlock.v1.PolicyPackH\x00\x12^\n\x08new_name\x18\x03 \x01(\tBJ\xbaHGrE2C^policies/(-|[a-z][a-z0-9._-]{0,62}/versions/[A-Za-z0-9._-]{1,64})$H\x01\x12,\n\x08new_pack\x18\x04 \x01(\x0b\x32\x18.interlock.v1.PolicyPackH\x01\x42\x0c\n\x03old\x12\x05\xbaH\x02\x08\x01\x42\x0c\n\x03new\x12\x05\xbaH\x02\x08\x01\"|\n\x10PolicyDifference\x12(\n\x03way\x18\x01 \x01(\x0e\x32\x1b.interlock.v1.DifferenceWay\x12\x0c\n\x04\x61rea\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05words\x18\x04 \x01(\t\x12\x10\n\x08\x66oremost\x18\x05 \x01(\x08\"K\n\x14\x44iffPoliciesResponse\x12\x33\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\x1e.interlock.v1.PolicyDifference\"G\n\x15SimulatePolicyRequest\x12.\n\x04pack\x18\x01 \x01(\x0b\x32\x18.interlock.v1.PolicyPackB\x06\xbaH\x03\xc8\x01\x01\"\x87\x01\n\nPolicyFlip\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontext\x18\x02 \x01(\t\x12\x17\n\x0f\x61rtifact_digest\x18\x03 \x01(\t\x12\x0f\n\x07\x61llowed\x18\x04 \x01(\x08\x12/\n\x07reasons\x18\x05 \x03(\x0b\x32\x1e.interlock.v1.UnmetRequirement\";\n\rPolicyCarried\x12\x10\n\x08resource\x18\x01 \x01(\t\x12\x0c\n\x04\x66rom\x18\x02 \x01(\t\x12\n\n\x02to\x18\x03 \x01(\t\"3\n\x10PolicyUnfillable\x12\x10\n\x08triggers\x18\x01 \x03(\t\x12\r\n\x05roles\x18\x02 \x03(\t\"\xf8\x01\n\x16SimulatePolicyResponse\x12\'\n\x05\x66lips\x18\x01 \x03(\x0b\x32\x18.interlock.v1.PolicyFlip\x12\x10\n\x08releases\x18\x02 \x01(\x05\x12,\n\x07\x63\x61rried\x18\x03 \x03(\x0b\x32\x1b.interlock.v1.PolicyCarried\x12\x32\n\nunfillable\x18\x04 \x03(\x0b\x32\x1e.interlock.v1.PolicyUnfillable\x12\x14\n\x0clog_position\x18\x05 \x01(\x03\x12+\n\x07instant\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*|\n\x0bPolicyState\x12\x1c\n\x18POLICY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14POLICY_STATE_DRAFTED\x10\x01\x12\x18\n\x14POLICY_STATE_ADOPTED\x10\x02\x12\x1b\n\x17POLICY_STATE_SUPERSEDED\x10\x03*\x84\x01\n\rDifferenceWay\x12\x1e\n\x1a\x44IFFERENCE_WAY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44IFFERENCE_WAY_LOOSENS\x10\x01\x12\x1b\n\x17\x44IFFERENCE_WAY_TIGHTENS\x10\x02\x12\x1a\n\x16\x44IFFERENCE_WAY_NEUTRAL\x10\x03\x32\xae\x03\n\rPolicyService\x12\x41\n\tGetPolicy\x12\x1e.interlock.v1.GetPolicyRequest\x1a\x14.interlock.v1.Policy\x12U\n\x0cListPolicies\x12!.interlock.v1.ListPoliciesRequest\x1a\".interlock.v1.ListPoliciesResponse\x12O\n\nLintPolicy\x12\x1f.interlock.v1.LintPolicyRequest\x1a .interlock.v1.LintPolicyResponse\x12U\n\x0c\x44iffPolicies\x12!.interlock.v1.DiffPoliciesRequest\x1a\".interlock.v1.DiffPoliciesResponse\x12[\n\x0eSimulatePolicy\x12#.interlock.v1.SimulatePolicyRequest\x1a$.interlock.v1.SimulatePolicyResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19interlock/v1/policy.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1einterlock/v1/requirement.proto\"+\n\nPolicyFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"5\n\nPolicyPack\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.interlock.v1.PolicyFile\"\xe3\x01\n\x06Policy\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x10\n\x08in_force\x18\x04 \x01(\x08\x12&\n\x04pack\x18\x05 \x01(\x0b\x32\x18.interlock.v1.PolicyPack\x12(\n\x05state\x18\x06 \x01(\x0e\x32\x19.interlock.v1.PolicyState\x12.\n\nadopt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x61\x64opted_position\x18\x08 \x01(\x03\"\xbe\x01\n\x10GetPolicyRequest\x12X\n\x04name\x18\x01 \x01(\tBJ\xbaHGrE2C^policies/(-|[a-z][a-z0-9._-]{0,62}/versions/[A-Za-z0-9._-]{1,64})$\x12\x1b\n\x08position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"R\n\x13ListPoliciesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"W\n\x14ListPoliciesResponse\x12&\n\x08policies\x18\x01 \x03(\x0b\x32\x14.interlock.v1.Policy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x11LintPolicyRequest\x12.\n\x04pack\x18\x01 \x01(\x0b\x32\x18.interlock.v1.PolicyPackB\x06\xbaH\x03\xc8\x01\x01\x12\x13\n\x0b\x61gainst_log\x18\x02 \x01(\x08\"\x88\x01\n\rPolicyFinding\x12\x10\n\x08severity\x18\x01 \x01(\t\x12\x0c\n\x04\x66ile\x18\x02 \x01(\t\x12\x0c\n\x04line\x18\x03 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x04 \x01(\x05\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x0b\n\x03\x66ix\x18\x07 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x08 \x03(\t\"b\n\x12LintPolicyResponse\x12\r\n\x05\x63lean\x18\x01 \x01(\x08\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12-\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x1b.interlock.v1.PolicyFinding\"\xcd\x02\n\x13\x44iffPoliciesRequest\x12^\n\x08old_name\x18\x01 \x01(\tBJ\xbaHGrE2C^policies/(-|[a-z][a-z0-9._-]{0,62}/versions/[A-Za-z0-9._-]{1,64})$H\x00\x12,\n\x08old_pack\x18\x02 \x01(\x0b\x32\x18.interlock.v1.PolicyPackH\x00\x12^\n\x08new_name\x18\x03 \x01(\tBJ\xbaHGrE2C^policies/(-|[a-z][a-z0-9._-]{0,62}/versions/[A-Za-z0-9._-]{1,64})$H\x01\x12,\n\x08new_pack\x18\x04 \x01(\x0b\x32\x18.interlock.v1.PolicyPackH\x01\x42\x0c\n\x03old\x12\x05\xbaH\x02\x08\x01\x42\x0c\n\x03new\x12\x05\xbaH\x02\x08\x01\"|\n\x10PolicyDifference\x12(\n\x03way\x18\x01 \x01(\x0e\x32\x1b.interlock.v1.DifferenceWay\x12\x0c\n\x04\x61rea\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\r\n\x05words\x18\x04 \x01(\t\x12\x10\n\x08\x66oremost\x18\x05 \x01(\x08\"K\n\x14\x44iffPoliciesResponse\x12\x33\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\x1e.interlock.v1.PolicyDifference\"G\n\x15SimulatePolicyRequest\x12.\n\x04pack\x18\x01 \x01(\x0b\x32\x18.interlock.v1.PolicyPackB\x06\xbaH\x03\xc8\x01\x01\"\x87\x01\n\nPolicyFlip\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontext\x18\x02 \x01(\t\x12\x17\n\x0f\x61rtifact_digest\x18\x03 \x01(\t\x12\x0f\n\x07\x61llowed\x18\x04 \x01(\x08\x12/\n\x07reasons\x18\x05 \x03(\x0b\x32\x1e.interlock.v1.UnmetRequirement\";\n\rPolicyCarried\x12\x10\n\x08resource\x18\x01 \x01(\t\x12\x0c\n\x04\x66rom\x18\x02 \x01(\t\x12\n\n\x02to\x18\x03 \x01(\t\"3\n\x10PolicyUnfillable\x12\x10\n\x08triggers\x18\x01 \x03(\t\x12\r\n\x05roles\x18\x02 \x03(\t\"\xf8\x01\n\x16SimulatePolicyResponse\x12\'\n\x05\x66lips\x18\x01 \x03(\x0b\x32\x18.interlock.v1.PolicyFlip\x12\x10\n\x08releases\x18\x02 \x01(\x05\x12,\n\x07\x63\x61rried\x18\x03 \x03(\x0b\x32\x1b.interlock.v1.PolicyCarried\x12\x32\n\nunfillable\x18\x04 \x03(\x0b\x32\x1e.interlock.v1.PolicyUnfillable\x12\x14\n\x0clog_position\x18\x05 \x01(\x03\x12+\n\x07instant\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*|\n\x0bPolicyState\x12\x1c\n\x18POLICY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14POLICY_STATE_DRAFTED\x10\x01\x12\x18\n\x14POLICY_STATE_ADOPTED\x10\x02\x12\x1b\n\x17POLICY_STATE_SUPERSEDED\x10\x03*\x84\x01\n\rDifferenceWay\x12\x1e\n\x1a\x44IFFERENCE_WAY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44IFFERENCE_WAY_LOOSENS\x10\x01\x12\x1b\n\x17\x44IFFERENCE_WAY_TIGHTENS\x10\x02\x12\x1a\n\x16\x44IFFERENCE_WAY_NEUTRAL\x10\x03\x32\xae\x03\n\rPolicyService\x12\x41\n\tGetPolicy\x12\x1e.interlock.v1.GetPolicyRequest\x1a\x14.interlock.v1.Policy\x12U\n\x0cListPolicies\x12!.interlock.v1.ListPoliciesRequest\x1a\".interlock.v1.ListPoliciesResponse\x12O\n\nLintPolicy\x12\x1f.interlock.v1.LintPolicyRequest\x1a .interlock.v1.LintPolicyResponse\x12U\n\x0c\x44iffPolicies\x12!.interlock.v1.DiffPoliciesRequest\x1a\".interlock.v1.DiffPoliciesResponse\x12[\n\x0eSimulatePolicy\x12#.interlock.v1.SimulatePolicyRequest\x1a$.interlock.v1.SimulatePolicyResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,10 +54,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIFFPOLICIESREQUEST'].fields_by_name['new_name']._serialized_options = b'\272HGrE2C^policies/(-|[a-z][a-z0-9._-]{0,62}/versions/[A-Za-z0-9._-]{1,64})$'
   _globals['_SIMULATEPOLICYREQUEST'].fields_by_name['pack']._loaded_options = None
   _globals['_SIMULATEPOLICYREQUEST'].fields_by_name['pack']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_POLICYSTATE']._serialized_start=2211
-  _globals['_POLICYSTATE']._serialized_end=2335
-  _globals['_DIFFERENCEWAY']._serialized_start=2338
-  _globals['_DIFFERENCEWAY']._serialized_end=2470
+  _globals['_POLICYSTATE']._serialized_start=2248
+  _globals['_POLICYSTATE']._serialized_end=2372
+  _globals['_DIFFERENCEWAY']._serialized_start=2375
+  _globals['_DIFFERENCEWAY']._serialized_end=2507
   _globals['_POLICYFILE']._serialized_start=108
   _globals['_POLICYFILE']._serialized_end=151
   _globals['_POLICYPACK']._serialized_start=153
@@ -71,27 +71,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPOLICIESRESPONSE']._serialized_start=715
   _globals['_LISTPOLICIESRESPONSE']._serialized_end=802
   _globals['_LINTPOLICYREQUEST']._serialized_start=804
-  _globals['_LINTPOLICYREQUEST']._serialized_end=871
-  _globals['_POLICYFINDING']._serialized_start=873
-  _globals['_POLICYFINDING']._serialized_end=994
-  _globals['_LINTPOLICYRESPONSE']._serialized_start=996
-  _globals['_LINTPOLICYRESPONSE']._serialized_end=1094
-  _globals['_DIFFPOLICIESREQUEST']._serialized_start=1097
-  _globals['_DIFFPOLICIESREQUEST']._serialized_end=1430
-  _globals['_POLICYDIFFERENCE']._serialized_start=1432
-  _globals['_POLICYDIFFERENCE']._serialized_end=1556
-  _globals['_DIFFPOLICIESRESPONSE']._serialized_start=1558
-  _globals['_DIFFPOLICIESRESPONSE']._serialized_end=1633
-  _globals['_SIMULATEPOLICYREQUEST']._serialized_start=1635
-  _globals['_SIMULATEPOLICYREQUEST']._serialized_end=1706
-  _globals['_POLICYFLIP']._serialized_start=1709
-  _globals['_POLICYFLIP']._serialized_end=1844
-  _globals['_POLICYCARRIED']._serialized_start=1846
-  _globals['_POLICYCARRIED']._serialized_end=1905
-  _globals['_POLICYUNFILLABLE']._serialized_start=1907
-  _globals['_POLICYUNFILLABLE']._serialized_end=1958
-  _globals['_SIMULATEPOLICYRESPONSE']._serialized_start=1961
-  _globals['_SIMULATEPOLICYRESPONSE']._serialized_end=2209
-  _globals['_POLICYSERVICE']._serialized_start=2473
-  _globals['_POLICYSERVICE']._serialized_end=2903
+  _globals['_LINTPOLICYREQUEST']._serialized_end=892
+  _globals['_POLICYFINDING']._serialized_start=895
+  _globals['_POLICYFINDING']._serialized_end=1031
+  _globals['_LINTPOLICYRESPONSE']._serialized_start=1033
+  _globals['_LINTPOLICYRESPONSE']._serialized_end=1131
+  _globals['_DIFFPOLICIESREQUEST']._serialized_start=1134
+  _globals['_DIFFPOLICIESREQUEST']._serialized_end=1467
+  _globals['_POLICYDIFFERENCE']._serialized_start=1469
+  _globals['_POLICYDIFFERENCE']._serialized_end=1593
+  _globals['_DIFFPOLICIESRESPONSE']._serialized_start=1595
+  _globals['_DIFFPOLICIESRESPONSE']._serialized_end=1670
+  _globals['_SIMULATEPOLICYREQUEST']._serialized_start=1672
+  _globals['_SIMULATEPOLICYREQUEST']._serialized_end=1743
+  _globals['_POLICYFLIP']._serialized_start=1746
+  _globals['_POLICYFLIP']._serialized_end=1881
+  _globals['_POLICYCARRIED']._serialized_start=1883
+  _globals['_POLICYCARRIED']._serialized_end=1942
+  _globals['_POLICYUNFILLABLE']._serialized_start=1944
+  _globals['_POLICYUNFILLABLE']._serialized_end=1995
+  _globals['_SIMULATEPOLICYRESPONSE']._serialized_start=1998
+  _globals['_SIMULATEPOLICYRESPONSE']._serialized_end=2246
+  _globals['_POLICYSERVICE']._serialized_start=2510
+  _globals['_POLICYSERVICE']._serialized_end=2940
 # @@protoc_insertion_point(module_scope)

@@ -276,6 +276,9 @@ class LintPolicyRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PACK_FIELD_NUMBER: _builtins.int
+    AGAINST_LOG_FIELD_NUMBER: _builtins.int
+    against_log: _builtins.bool
+    """True to say as well whether those who hold roles in this log now could meet its rules."""
     @_builtins.property
     def pack(self) -> Global___PolicyPack:
         """Its files."""
@@ -284,10 +287,11 @@ class LintPolicyRequest(_message.Message):
         self,
         *,
         pack: Global___PolicyPack = ...,
+        against_log: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pack", b"pack"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pack", b"pack"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["against_log", b"against_log", "pack", b"pack"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -306,6 +310,7 @@ class PolicyFinding(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     FIX_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
     severity: _builtins.str
     """`error` keeps it from being adopted, `warning` is to be mended, `note` is for the reviewer."""
     file: _builtins.str
@@ -320,6 +325,10 @@ class PolicyFinding(_message.Message):
     """What is wrong."""
     fix: _builtins.str
     """What to write instead."""
+    @_builtins.property
+    def calls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The shortest sequence of calls that shows it; empty where none is needed."""
+
     def __init__(
         self,
         *,
@@ -330,10 +339,11 @@ class PolicyFinding(_message.Message):
         code: _builtins.str = ...,
         message: _builtins.str = ...,
         fix: _builtins.str = ...,
+        calls: _abc.Iterable[_builtins.str] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "column", b"column", "file", b"file", "fix", b"fix", "line", b"line", "message", b"message", "severity", b"severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "code", b"code", "column", b"column", "file", b"file", "fix", b"fix", "line", b"line", "message", b"message", "severity", b"severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

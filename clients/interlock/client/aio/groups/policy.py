@@ -32,9 +32,10 @@ class AsyncPolicies(AsyncGroup):
         """Yield every version, oldest first, without packs; those that a change proposes stand before all."""
         return self._pages(self._stub.ListPolicies, policy_pb2.ListPoliciesRequest(), "policies")
 
-    async def lint(self, pack: Mapping[str, bytes]) -> LintPolicyResponse:
-        """Return everything that is wrong in a pack, given by its files."""
-        return await self._transport.call(self._stub.LintPolicy, policy_pb2.LintPolicyRequest(pack=pack_message(pack)))
+    async def lint(self, pack: Mapping[str, bytes], *, against_log: bool = False) -> LintPolicyResponse:
+        """Return everything that is wrong in a pack, given by its files; ``against_log``: also whether people suffice."""
+        request = policy_pb2.LintPolicyRequest(pack=pack_message(pack), against_log=against_log)
+        return await self._transport.call(self._stub.LintPolicy, request)
 
     async def diff(self, old: str | Mapping[str, bytes], new: str | Mapping[str, bytes]) -> DiffPoliciesResponse:
         """Return in words what one version changes of another, what loosens first; each by name or by its files."""
