@@ -135,12 +135,9 @@ def promoted() -> tuple[str, str]:
     return found.group(), found.group().replace("recommendation", "commitment")
 
 
-def test_a_company_moves_from_rsp_2_2_to_rsp_3_with_work_in_flight(company: Company) -> None:
-    """The seven steps, in order: what is said before, who signs, what holds at the very next check, and ever after."""
-    cli, must = company.cli, company.must
-    assert (company.codes(), company.codes("aurora-3")) == ([], [])
-
-    # 1. In words, what loosens first.
+def compare(company: Company) -> None:
+    """Step 1: in words, what loosens first."""
+    cli = company.cli
     differs = cli("rso", "policy", "diff", "rsp-2.2", "rsp-3", "--json")
     rows = differs.json["differences"]
     ways = [row["way"] for row in rows]
@@ -155,7 +152,10 @@ def test_a_company_moves_from_rsp_2_2_to_rsp_3_with_work_in_flight(company: Comp
     assert {("obligations", "risk-report"), ("obligations", "roadmap-revision")} <= words.keys()
     assert not any(row["foremost"] for row in rows)
 
-    # 2. Which verdicts would flip, and why.
+
+def try_out(company: Company) -> None:
+    """Step 2: which verdicts would flip, and why."""
+    cli = company.cli
     tried = cli("rso", "policy", "simulate", "rsp-3", "--json")
     flips = {(row["model"], row["context"]): (row["allowed"], [r["resource"] for r in row["reasons"]])
              for row in tried.json["flips"]}  # fmt: skip
@@ -165,14 +165,22 @@ def test_a_company_moves_from_rsp_2_2_to_rsp_3_with_work_in_flight(company: Comp
         for context in ("internal", "api")
     }
 
-    # 3. Under the sign-offs of the policy in force: the board's comes from outside.
+
+def adopt(company: Company) -> tuple[str, int]:
+    """Step 3: under the sign-offs of the policy in force, the board's from outside; return change and position."""
+    must = company.must
     change = must("evals-lead", "policy", "adopt", "rsp-3", "--title", "RSP 3", "--json").json["name"]
     before = company.sign(change, *ADOPTERS[:-1])
     assert [row["role"] for row in before["slots"] if not row["filled_by"]] == ["board"]
     assert company.codes() == []
     position = int(company.sign(change, "board")["applied_position"])
 
-    # 4. At the very next check; the open change is stale, says what differs, and is rebased and signed anew.
+    return change, position
+
+
+def go_on(company: Company, position: int) -> None:
+    """Step 4: at the very next check; the open change is stale, says what differs, is rebased and signed anew."""
+    cli, must = company.cli, company.must
     assert company.codes() == company.codes("aurora-3") == [("DETERMINATION_MISSING", "sabotage")]
     stale = must("auditor", "changes", "show", company.open_change, "--json").json
     assert (stale["stale"], stale["moved"]) == (True, [NEW])
@@ -184,7 +192,10 @@ def test_a_company_moves_from_rsp_2_2_to_rsp_3_with_work_in_flight(company: Comp
     then = cli("auditor", "audit", "why", "aurora-4", "--context", "api", "--at", str(position - 1), "--json")
     assert (then.code, then.json["policy"]) == (0, OLD)
 
-    # 5. A commitment that became a recommendation: an advisory, and the log shows who signed for that.
+
+def demoted(company: Company, change: str) -> None:
+    """Step 5: a commitment that became a recommendation is an advisory, and the log shows who signed for that."""
+    cli, must = company.cli, company.must
     ruled_out = cli.propose(SABOTAGE.format(evidence=company.upload("capability_report")), who="evals-lead")
     company.sign(ruled_out, "rso", "ceo")
     must("classifier-monitor", "safeguards", "degrade", "aurora-4", "offline-monitoring", "--reason", "feed is down")
@@ -195,7 +206,10 @@ def test_a_company_moves_from_rsp_2_2_to_rsp_3_with_work_in_flight(company: Comp
     adopted = must("auditor", "changes", "show", change, "--json").json
     assert {row["filled_by"] for row in adopted["slots"]} == {f"principals/{who}" for who in ADOPTERS}
 
-    # 6. Promoted back, it blocks again; going the other way is marked loudest.
+
+def promoted_back(company: Company) -> None:
+    """Step 6: promoted back, it blocks again; going the other way is marked loudest."""
+    cli = company.cli
     stricter = pack_of(company, "3.1", promoted())
     would = cli("rso", "policy", "simulate", stricter, "--json").json["flips"]
     assert [(row["model"], row["context"], row["allowed"]) for row in would] == [("models/aurora-4", "api", False)]
@@ -204,11 +218,10 @@ def test_a_company_moves_from_rsp_2_2_to_rsp_3_with_work_in_flight(company: Comp
     looser = cli("rso", "policy", "simulate", pack_of(company, "3.2"))
     assert re.search(r"! models/aurora-4 api\s+DENY → ALLOW\n.*it would go out without", looser.out)
 
-    # What was determined under the old id lapses when it would have lapsed.
-    company.clock.move(6 * DAY_SECONDS)
-    assert ("DETERMINATION_LAPSED", "chem-bio-known") in company.codes()
 
-    # 7. A bundle over all versions; one word in a pack is found, and which pack it is.
+def audited(company: Company) -> None:
+    """Step 7: a bundle over all versions verifies; one word in a pack is found, and which pack it is."""
+    cli, must = company.cli, company.must
     bundle = cli.folder / "log.ilbundle"
     must("auditor", "audit", "export", "--out", str(bundle))
     must("auditor", "audit", "verify", str(bundle))
@@ -220,3 +233,20 @@ def test_a_company_moves_from_rsp_2_2_to_rsp_3_with_work_in_flight(company: Comp
     altered = cli("auditor", "audit", "verify", str(bundle), "--json")
     assert altered.code == 1
     assert any(digest in row["detail"] and "policy pack" in row["detail"] for row in altered.json["findings"])
+
+
+def test_a_company_moves_from_rsp_2_2_to_rsp_3_with_work_in_flight(company: Company) -> None:
+    """The seven steps, in order: what is said before, who signs, what holds at the very next check, and ever after."""
+    assert (company.codes(), company.codes("aurora-3")) == ([], [])
+
+    compare(company)
+    try_out(company)
+    change, position = adopt(company)
+    go_on(company, position)
+    demoted(company, change)
+    promoted_back(company)
+    company.clock.move(6 * DAY_SECONDS)
+
+    # What was determined under the old id lapses when it would have lapsed.
+    assert ("DETERMINATION_LAPSED", "chem-bio-known") in company.codes()
+    audited(company)

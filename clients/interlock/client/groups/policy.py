@@ -30,7 +30,7 @@ class Policies(Group):
         return self._pages(self._stub.ListPolicies, policy_pb2.ListPoliciesRequest(), "policies")
 
     def lint(self, pack: Mapping[str, bytes], *, against_log: bool = False) -> LintPolicyResponse:
-        """Return everything that is wrong in a pack, given by its files; ``against_log``: also whether people suffice."""
+        """Return all that is wrong in a pack, given by its files; ``against_log``: also whether its people suffice."""
         request = policy_pb2.LintPolicyRequest(pack=pack_message(pack), against_log=against_log)
         return self._transport.call(self._stub.LintPolicy, request)
 
