@@ -5,17 +5,20 @@ What is asked is a model that the gate allowed a moment ago, so a gate that answ
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import grpc
 import pytest
 
 from interlock.service.bootstrap import StartError
-from interlock.v1 import gate_pb2, identity_pb2, identity_pb2_grpc
+from interlock.v1 import gate_pb2, hold_pb2, identity_pb2, identity_pb2_grpc
 from tests.integration.cli_runner import SHA256, Cli, command_line
 from tests.support.people import People, refused
-from tests.support.server import ServerThread, copy_of
+from tests.support.server import ServerThread, answer_of, copy_of
 from tests.support.service import ShiftedClock
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ASKED: Final = gate_pb2.CheckReleaseRequest(model="models/m", context="internal", artifact_digest=SHA256)
+HOLD: Final = hold_pb2.PlaceHoldRequest(target="models/m", reason="in doubt")
 MANY: Final = 100_000
 """Questions that are asked at most until the gate has noticed: some seconds' worth."""
 
@@ -115,11 +119,95 @@ def cut(server: ServerThread) -> None:
     meddle(server, "DELETE FROM entries WHERE seq = (SELECT MAX(seq) FROM entries)")
 
 
-@pytest.mark.parametrize("harm", [append, cut, overwrite, replace, unlink])
+def settle(people: People) -> None:
+    """Write what moves the high-water mark at once: it is not about to be moved when the harm comes."""
+    people["owner"].holds.PlaceHold(hold_pb2.PlaceHoldRequest(target=people.new_model().model))
+
+
+def journal(server: ServerThread) -> Path:
+    """Return the file of the write-ahead log."""
+    return database(server).with_name(f"{database(server).name}-wal")
+
+
+def cut_journal(server: ServerThread) -> None:
+    """Cut the end of the write-ahead log off: its last entries are gone for the next process."""
+    with journal(server).open("r+b") as file:
+        file.truncate(journal(server).stat().st_size // 2)
+
+
+def empty_journal(server: ServerThread) -> None:
+    """Leave nothing of the write-ahead log."""
+    journal(server).write_bytes(b"")
+
+
+def unlink_journal(server: ServerThread) -> None:
+    """Take the write-ahead log's name away: what is written to it then, nobody finds again."""
+    journal(server).unlink()
+
+
+def replace_journal(server: ServerThread) -> None:
+    """Put a copy in the place of the write-ahead log, the same to the byte."""
+    copy = journal(server).with_name("copy")
+    shutil.copy(journal(server), copy)
+    copy.replace(journal(server))
+
+
+def damage_mark(server: ServerThread) -> None:
+    """Overwrite the high-water mark with nonsense."""
+    (server.data / "highwater.json").write_text("nonsense")
+
+
+def unlink_mark(server: ServerThread) -> None:
+    """Take the high-water mark away."""
+    (server.data / "highwater.json").unlink()
+
+
+def set_back_mark(server: ServerThread) -> None:
+    """Put a high-water mark of long ago in the place of the last one."""
+    last = json.loads((server.data / "highwater.json").read_text())
+    (server.data / "highwater.json").write_text(json.dumps(last | {"size": 1}))
+
+
+HARMS: Final = (
+    append,
+    cut,
+    overwrite,
+    replace,
+    unlink,
+    cut_journal,
+    empty_journal,
+    unlink_journal,
+    replace_journal,
+    damage_mark,
+    unlink_mark,
+    set_back_mark,
+)
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_write_on_a_store_that_is_not_as_it_was_left_is_not_acknowledged(
+    harm: Callable[[ServerThread], None], people: People, server: ServerThread
+) -> None:
+    """Not even the first one, before anybody has looked: a tightening that the next start would not find."""
+    settle(people)
+    harm(server)
+    with pytest.raises(grpc.RpcError) as first:
+        people["owner"].holds.PlaceHold(HOLD)
+
+    until(people, gate_pb2.VERDICT_DENY)
+    with pytest.raises(grpc.RpcError) as second:
+        people["owner"].holds.PlaceHold(HOLD)
+
+    assert {answer_of(first.value).code, answer_of(second.value).code} == {grpc.StatusCode.UNAVAILABLE}
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_store_that_is_not_as_it_was_left_denies(
     harm: Callable[[ServerThread], None], people: People, cli: Cli
 ) -> None:
     """An entry too many or too few, a damaged file, another or none: LEDGER every time, exit 1, nothing signed."""
+    settle(people)
+    assert cli("release-bot", "gate", "check", "m", "--context", "internal").code == 0  # its session is kept
     harm(cli.server)
 
     until(people, gate_pb2.VERDICT_DENY)
@@ -259,3 +347,49 @@ def test_a_policy_that_can_not_be_read_stops_the_start(people: People, server: S
     with pytest.raises(StartError), ServerThread(server.data):
         pass
     assert cli("release-bot", "gate", "check", "m", "--context", "internal").code == 5
+
+
+def test_a_clock_that_jumped_denies_until_it_is_accepted(
+    people: People, cli: Cli, clock: ShiftedClock, tmp_path: Path
+) -> None:
+    """CLOCK from every question and no decision; holds go on; who accepts needs the right and a clock that agrees."""
+    watch = people["release-bot"].gate.WatchRelease(gate_pb2.WatchReleaseRequest(model="models/m", context="internal"))
+    assert next(watch).answer.verdict == gate_pb2.VERDICT_ALLOW
+    clock.jump(5 * 3600)
+    question = ("m", "--context", "internal", "--artifact", SHA256)
+    there = (datetime.now(UTC) + timedelta(hours=5)).isoformat()
+
+    denied = next(watch).answer
+    checked = cli("release-bot", "gate", "check", *question, "--json")
+    decided = cli("release-bot", "gate", "check", *question, "--decision", str(tmp_path / "d"))
+    waited = cli("evaluator", "models", "create", "n", "--json")
+    held = cli("owner", "hold", "place", "m")
+    by_another = cli("owner", "audit", "accept-clock", "--now", there, "--json")
+    by_this_machine = cli("admin", "audit", "accept-clock", "--json")
+    accepted = cli("admin", "audit", "accept-clock", "--now", there)
+    again = cli("admin", "audit", "accept-clock", "--now", there, "--json")
+
+    assert (denied.verdict, denied.reasons[0].code) == (gate_pb2.VERDICT_DENY, "CLOCK")
+    assert (checked.code, checked.json["reasons"][0]["code"]) == (1, "CLOCK")
+    assert (decided.code, (tmp_path / "d").exists()) == (1, False)
+    assert (waited.code, waited.refusal["reason"], held.code) == (5, "CLOCK", 0)
+    assert (by_another.code, by_this_machine.code, by_this_machine.codes) == (4, 3, ["CLOCK"])
+    assert (accepted.code, again.code, again.codes) == (0, 3, ["CLOCK"])
+    assert cli("evaluator", "models", "create", "n").code == 0
+    assert cli("auditor", "audit", "verify").code == 0
+
+
+def test_a_start_after_a_long_rest_denies(cli: Cli, clock: ShiftedClock) -> None:
+    """More than thirty days without an entry: nobody can say whether the clock jumped, so an admin has to."""
+    cli.server.__exit__(None, None, None)
+    clock.jump(31 * 24 * 3600)
+    with ServerThread(cli.server.data, clock=clock):
+        denied = cli("release-bot", "gate", "check", "m", "--context", "internal", "--json")
+        there = (datetime.now(UTC) + timedelta(days=31)).isoformat()
+        accepted = cli("admin", "audit", "accept-clock", "--now", there)
+        allowed = cli("release-bot", "gate", "check", "m", "--context", "internal")
+    with ServerThread(cli.server.data, clock=clock):
+        after = cli("release-bot", "gate", "check", "m", "--context", "internal")
+
+    assert (denied.code, [row["code"] for row in denied.json["reasons"]]) == (1, ["CLOCK"])
+    assert (accepted.code, allowed.code, after.code) == (0, 0, 0)

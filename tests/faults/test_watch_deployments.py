@@ -116,11 +116,11 @@ def test_time_alone_turns_a_deployment_at_its_very_moment(data: Path) -> None:
         away.next()
         ask = gate_pb2.CheckReleaseRequest(model=subject.model, context="internal")
         end_us = to_microseconds(people["release-bot"].gate.CheckRelease(ask).valid_until_time, "valid_until_time")
-        clock.now = end_us - 60 * SECOND_US
+        clock.move_to(end_us - 60 * SECOND_US)
         with People(server) as later:  # the sessions from before have ended
             watcher = Watcher(later["release-bot"])
             watcher.next()
-            clock.now = end_us + SECOND_US
+            clock.move_to(end_us + SECOND_US)
             live = watcher.next()
             resumed = Watcher(later["release-bot"], token=away.token).next()
 

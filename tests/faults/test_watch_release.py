@@ -139,13 +139,13 @@ def test_time_alone_turns_an_allow_at_its_very_end(data: Path) -> None:
         subject = release(people)
         away = Watcher(people["release-bot"], subject.model)
         end = to_microseconds(away.next().valid_until_time, "valid_until_time")
-        clock.now = end - 60 * SECOND_US
+        clock.move_to(end - 60 * SECOND_US)
         with People(server) as later:  # the sessions from before have ended
             watcher = Watcher(later["release-bot"], subject.model)
             assert watcher.next().verdict == ALLOW
-            clock.now = end + SECOND_US
+            clock.move_to(end + SECOND_US)
             live = watcher.next()
-            clock.now = end + 60 * SECOND_US
+            clock.move_to(end + 60 * SECOND_US)
             resumed = Watcher(later["release-bot"], subject.model, away.token).next()
 
         assert live == resumed

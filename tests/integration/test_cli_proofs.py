@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import shutil
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interlock.client import AsyncInterlock
 from interlock.client.profile import load_profile
 from interlock.client.witness import create_witness
 from interlock.proofs import bundle, cosignature, merkle, note
@@ -22,6 +24,8 @@ from tests.support.server import ServerThread, copy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from interlock.client.verify import VerifyReport
 
     Install = Callable[[str], Path]
 
@@ -332,6 +336,22 @@ class TestTwoHistories:
 
         assert told.code == 1
         assert "LOG_FORKED" in [row["code"] for row in told.json["findings"]]
+        (kept,) = (first.server.home / "auditor").glob("fork-*.json")
+        one, other = self.heads_of(str(kept), log_of(first))
+        assert one.root != other.root
+
+    def test_a_verification_by_asyncio_keeps_both_heads(self, forked: tuple[Cli, Cli]) -> None:
+        """The proof of a fork is kept whichever client finds it."""
+        first, second = forked
+        self.shown_the_other(first, second)
+
+        async def verify() -> VerifyReport:
+            async with AsyncInterlock.from_profile("auditor") as client:
+                return await client.verify()
+
+        report = asyncio.run(verify())
+
+        assert "LOG_FORKED" in [finding.code for finding in report.findings]
         (kept,) = (first.server.home / "auditor").glob("fork-*.json")
         one, other = self.heads_of(str(kept), log_of(first))
         assert one.root != other.root

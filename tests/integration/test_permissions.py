@@ -59,7 +59,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         ),
         READ,
     )
-    | {"EraseText": {"admin"}},
+    | {"EraseText": {"admin"}, "AcceptClock": {"admin"}},
     "ChangeService": {
         "ProposeChange": PROPOSERS,
         "SubmitChange": PROPOSERS,

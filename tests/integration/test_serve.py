@@ -97,6 +97,16 @@ def test_a_second_server_on_the_same_data_refuses_to_start(server_process: Serve
     assert str(server_process.process.pid) in second.stderr
 
 
+def test_no_lock_file_that_is_taken_away_lets_a_second_server_in(server_process: ServerProcess) -> None:
+    """The folder is locked, not the file that says who holds it."""
+    (server_process.data / "lock").unlink()
+
+    assert refused_start("--data", str(server_process.data), "--listen", "127.0.0.1:0").returncode == 5
+    link = server_process.data.with_name("link")
+    link.symlink_to(server_process.data)
+    assert refused_start("--data", str(link), "--listen", "127.0.0.1:0").returncode == 5
+
+
 def test_a_crash_leaves_no_lock(data: Path) -> None:
     """What was killed does not keep the next one out."""
     ServerProcess(data).start().kill()

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from interlock.service.clock import Clock
+    from interlock.service.clock import SetClock
 
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 30
@@ -253,7 +253,7 @@ class ServerThread(RunningServer):
     """The same server in a thread of this process, for tests that need many."""
 
     def __init__(
-        self, data: Path, *, may_fail: bool = False, clock: Clock | None = None, **settings: str | float
+        self, data: Path, *, may_fail: bool = False, clock: SetClock | None = None, **settings: str | float
     ) -> None:
         super().__init__(data)
         self._may_fail = may_fail

@@ -30,13 +30,28 @@ class HandClock:
 
     def __init__(self, now: int = START_US) -> None:
         self.now = now
+        self.ticks = 0
 
     def now_us(self) -> int:
         """Unix microseconds, as set."""
         return self.now
 
+    def ticks_us(self) -> int:
+        """Microseconds that have passed."""
+        return self.ticks
+
     def move(self, seconds: float) -> None:
-        """Move on, or back."""
+        """Let time pass; or, for less than none, set it back."""
+        self.jump(seconds)
+        self.ticks += max(int(seconds * 1_000_000), 0)
+
+    def move_to(self, now: int) -> None:
+        """Let time pass until ``now``."""
+        self.ticks += max(now - self.now, 0)
+        self.now = now
+
+    def jump(self, seconds: float) -> None:
+        """Set it forward, or back, while no time passes."""
         self.now += int(seconds * 1_000_000)
 
 
@@ -45,13 +60,23 @@ class ShiftedClock:
 
     def __init__(self) -> None:
         self.shift = 0
+        self.passed = 0
 
     def now_us(self) -> int:
         """Unix microseconds, shifted."""
         return SystemClock().now_us() + self.shift
 
+    def ticks_us(self) -> int:
+        """Microseconds of the machine, and those that were let pass."""
+        return SystemClock().ticks_us() + self.passed
+
     def move(self, seconds: float) -> None:
-        """Move on, or back."""
+        """Let time pass; or, for less than none, set it back."""
+        self.jump(seconds)
+        self.passed += max(int(seconds * 1_000_000), 0)
+
+    def jump(self, seconds: float) -> None:
+        """Set it forward, or back, while no time passes."""
         self.shift += int(seconds * 1_000_000)
 
 

@@ -92,6 +92,7 @@ def every_command() -> World:
     sign(world, "reviewer-a", rule_out)
     _decide(world)
     world.must(c.SYSTEM, digest.digest_of(world.state))
+    world.must("admin", c.AcceptClock(world.now))
     return world
 
 

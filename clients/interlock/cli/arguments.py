@@ -41,7 +41,7 @@ def moment(text: str | None) -> datetime | None:
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is no time; write one {TIME_FORM}") from error
     if value.tzinfo is not None:
-        return value.astimezone(UTC)
+        return in_utc(value)
     if "T" in text or " " in text or ":" in text:
         raise typer.BadParameter(f"{text!r} has no time zone; write one {TIME_FORM}")
     return value.replace(tzinfo=UTC)
@@ -50,6 +50,14 @@ def moment(text: str | None) -> datetime | None:
 def microseconds(text: str) -> int:
     """Read a time as Unix microseconds, as triggers have it. Raises BadParameter."""
     return ((moment(text) or _EPOCH) - _EPOCH) // timedelta(microseconds=1)
+
+
+def in_utc(value: datetime) -> datetime:
+    """Return a time with its zone in UTC. Raises BadParameter where that is before the first year or past the last."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise typer.BadParameter(f"{value.isoformat()} is no time of any year in UTC") from error
 
 
 def duration_seconds(text: str) -> float:

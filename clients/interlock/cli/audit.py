@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -125,6 +126,27 @@ def tail(
                 typer.echo(json.dumps(entry_json(record)))
             else:
                 show_entry_line(run.terminal, record)
+
+
+@command(app, "accept-clock", example="interlock audit accept-clock")
+def accept_clock(
+    run: Run,
+    now: Annotated[
+        str | None, typer.Option("--now", metavar="TIME", help="What time it is; else by this machine's clock.")
+    ] = None,
+) -> None:
+    """Accept the server's clock after it has jumped forward; takes the role admin.
+
+    Until then the gate denies with CLOCK and only tightening is written. Your own clock is the second opinion: where
+    the server's is more than an hour from it, nothing is accepted, exit 3. Set a wrong clock right instead.
+    """
+    moment_now = moment(now) or datetime.now(UTC)
+    with run.client() as client:
+        record = client.audit.accept_clock(moment_now)
+    if run.as_json:
+        run.terminal.json(entry_json(record))
+        return
+    show_entry_line(run.terminal, record)
 
 
 command(app, "why", example="interlock audit why aurora-4 --context api --at 2026-05-03T12:00:00Z")(inquiry.why)

@@ -205,12 +205,12 @@ class _Reader:
             return None
         try:
             moment = datetime.fromisoformat(self._text(path, value))
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            self._wrong(path, "a time with its zone is wanted here, such as 2026-06-01T00:00:00Z")
-            return None
-        return moment.astimezone(UTC)
+            if moment.tzinfo is not None:
+                return moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+        self._wrong(path, "a time with its zone is wanted here, such as 2026-06-01T00:00:00Z")
+        return None
 
     def _wrong(self, path: YamlPath, what: str, *, key: bool = False) -> None:
         line, column = self.tree.place(path, key=key)

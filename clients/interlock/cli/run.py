@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import getpass
 import inspect
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 Body = TypeVar("Body", bound="Callable[..., int | None]")
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
+
+GREATEST_NUMBER: Final = (1 << 63) - 1
+"""What fits the contract's positions and sizes, int64."""
+
+GREATEST_SECONDS: Final = 366 * 24 * 3600.0
+"""How long anything may be waited for: more is meant as "for ever", which no call may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,15 @@ def _refuse_empty(context: typer.Context, arguments: Mapping[str, object]) -> No
             raise typer.BadParameter(f"--{name.replace('_', '-')} is empty: leave it out where it does not matter")
 
 
+def _refuse_unbounded(arguments: Mapping[str, object]) -> None:
+    """Refuse numbers that no server takes and no clock counts; the ranges of the options know no NaN."""
+    for name, value in arguments.items():
+        if isinstance(value, float) and not (math.isfinite(value) and abs(value) <= GREATEST_SECONDS):
+            raise typer.BadParameter(f"{name.replace('_', ' ')} takes a number of seconds, at most a year of them")
+        if isinstance(value, int) and abs(value) > GREATEST_NUMBER:
+            raise typer.BadParameter(f"{name.replace('_', ' ')} takes a number up to {GREATEST_NUMBER}")
+
+
 def group(summary: str) -> typer.Typer:
     """Return an empty group of commands."""
     return typer.Typer(cls=Group, help=summary, no_args_is_help=True, rich_markup_mode=None)
@@ -161,9 +177,11 @@ def command(app: typer.Typer, name: str, *, example: str) -> Callable[[Body], Bo
             passphrase_file: Path | None,
             **arguments: object,
         ) -> int | None:
-            _refuse_empty(command_context, arguments)
             before = command_context.obj if isinstance(command_context.obj, Common) else Common()
-            return body(Common(as_json, profile, timeout, passphrase_file).after(before), **arguments)
+            run = Common(as_json, profile, timeout, passphrase_file).after(before)
+            _refuse_empty(command_context, arguments)
+            _refuse_unbounded({"timeout": run.timeout_seconds, **arguments})
+            return body(run, **arguments)
 
         own = list(inspect.signature(body, eval_str=True).parameters.values())[1:]
         common = [

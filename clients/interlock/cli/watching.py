@@ -1,7 +1,7 @@
 """`gate watch`, `models watch` and `deployments watch`: print what a stream tells, as it comes, until told to stop.
 
-What watches a release answers when it ends: its exit code is that of the last verdict, and a failure while nobody knew
-the verdict is never 0.
+A watch that is interrupted ends as every command does then, in 130: Ctrl-C is no answer, whatever was printed before.
+What ends by itself, `gate watch --until-deny` and `--until-allow`, ends with the verdict that it waited for.
 """
 
 from __future__ import annotations
@@ -20,25 +20,21 @@ from interlock.client import names
 
 if TYPE_CHECKING:
     from interlock.client.errors import InterlockError
-    from interlock.v1.gate_pb2 import CheckReleaseResponse
     from interlock.v1.model_pb2 import Model
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Connection:
-    """Whether the stream stands; says so when that changes."""
+    """Says when the stream breaks, and when it goes on."""
 
     run: Run
-    stands: bool = True
 
     def broke(self, error: InterlockError) -> None:
         """Note a break."""
-        self.stands = False
         self.run.terminal.note(f"disconnected ({error.reason}); going on as soon as the server is back")
 
     def resumed(self) -> None:
         """Note that it goes on."""
-        self.stands = True
         self.run.terminal.note("connected again; what happened meanwhile comes next")
 
 
@@ -54,33 +50,24 @@ def watch_release(
 ) -> int:
     """Print the verdict now and at every flip, those by time alone too; with --json, one document a line.
 
-    Ends with Ctrl-C or as the options say: exit 0 if the last verdict was ALLOW, 1 for DENY, 5 while disconnected. A
+    Ends as the options say, 0 with ALLOW and 1 with DENY, or by Ctrl-C: 130, as every command that is interrupted. A
     connection that breaks is taken up behind the last verdict printed: no flip comes twice, none is left out.
     """
     from interlock.cli.gate import show_answer
     from interlock.client.groups.gate import is_allowed
 
-    connection, code = _Connection(run), ExitCode.INTERRUPTED
-
-    def show(answer: CheckReleaseResponse) -> None:
-        if run.as_json:
-            typer.echo(json.dumps(to_json(answer)))
-        else:
-            show_answer(run, answer, model, context, allowed=is_allowed(answer))
-
+    connection = _Connection(run)
     with run.client() as client:
-        try:
-            for message in client.gate.watch(
-                names.model(model), context, artifact=artifact, on_break=connection.broke, on_resume=connection.resumed
-            ):
-                allowed = is_allowed(message.answer)
-                # Before it is shown: whoever saw the verdict may press Ctrl-C at once.
-                code = ExitCode.DONE if allowed else ExitCode.NO
-                show(message.answer)
-                if until_allow if allowed else until_deny:
-                    return code
-        except KeyboardInterrupt:
-            return code if connection.stands else ExitCode.UNAVAILABLE
+        for message in client.gate.watch(
+            names.model(model), context, artifact=artifact, on_break=connection.broke, on_resume=connection.resumed
+        ):
+            allowed = is_allowed(message.answer)
+            if run.as_json:
+                typer.echo(json.dumps(to_json(message.answer)))
+            else:
+                show_answer(run, message.answer, model, context, allowed=allowed)
+            if until_allow if allowed else until_deny:
+                return ExitCode.DONE if allowed else ExitCode.NO
     return ExitCode.UNAVAILABLE
 
 
@@ -91,7 +78,7 @@ def watch_models(
         typer.Option("--after", min=0, metavar="POSITION", help="Only what was touched after this position."),
     ] = None,
 ) -> None:
-    """Print every model as it is, then each that an entry touches; with --json, one document a line. Ctrl-C ends it.
+    """Print every model as it is, then each that an entry touches; with --json, one document a line. Ctrl-C: 130.
 
     A connection that breaks is taken up where it was.
     """
@@ -108,7 +95,7 @@ def watch_deployments(
     run: Run,
     model: Annotated[str, typer.Option("--model", "-m", metavar="MODEL", help="Only of this model.")] = "",
 ) -> None:
-    """Print every deployment that is out of compliance, then each as it turns either way or ends. Ctrl-C ends it.
+    """Print every deployment that is out of compliance, then each as it turns either way or ends. Ctrl-C: 130.
 
     With --json, one document a line. A connection that breaks is taken up behind the last line printed: nothing comes
     twice, nothing is left out.

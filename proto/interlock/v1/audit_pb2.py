@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from interlock.v1 import change_pb2 as interlock_dot_v1_dot_change__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18interlock/v1/audit.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19interlock/v1/change.proto\"\x80\x01\n\x0b\x45ntryRecord\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0f\n\x07objects\x18\x02 \x03(\x0c\x12\'\n\x05texts\x18\x03 \x03(\x0b\x32\x18.interlock.v1.SaltedText\x12(\n\x06\x65rased\x18\x04 \x03(\x0b\x32\x18.interlock.v1.ErasedText\"|\n\nErasedText\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\x12\x0e\n\x06\x65raser\x18\x03 \x01(\t\x12.\n\nerase_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x05 \x01(\x03\"\x87\x03\n\x12ListEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x38\n\x05model\x18\x03 \x01(\tB)\xbaH&r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12\x1a\n\x08resource\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12<\n\x05\x61\x63tor\x18\x05 \x01(\tB-\xbaH*r%2#^principals/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12.\n\x07trigger\x18\x06 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^[a-z_.]{0,62}[*]?$\xd8\x01\x01\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndescending\x18\t \x01(\x08\"Z\n\x13ListEntriesResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.interlock.v1.EntryRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x0fGetEntryRequest\x12*\n\x04name\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^entries/[0-9]{1,18}$\"N\n\x12TailEntriesRequest\x12(\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x42\x10\xbaH\r\"\x0b(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"\x16\n\x14GetCheckpointRequest\"\x1a\n\nCheckpoint\x12\x0c\n\x04note\x18\x01 \x01(\t\"\xbe\x01\n\x11GetStateAtRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1a\n\x08resource\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x1b\n\x08position\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\">\n\rResourceState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\r\n\x05state\x18\x03 \x01(\x0c\"\xac\x01\n\x12GetStateAtResponse\x12.\n\tresources\x18\x01 \x03(\x0b\x32\x1b.interlock.v1.ResourceState\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12+\n\x07instant\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06policy\x18\x05 \x01(\t\",\n\x13\x45xportBundleRequest\x12\x15\n\rwith_evidence\x18\x01 \x01(\x08\"A\n\x11\x45xportBundleChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0f\n\x07\x65ntries\x18\x02 \x01(\x03\x12\r\n\x05total\x18\x03 \x01(\x03\"L\n\x10\x45raseTextRequest\x12\x17\n\x06\x64igest\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"Q\n\x18GetInclusionProofRequest\x12\x19\n\x08position\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1a\n\ttree_size\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"n\n\x0eInclusionProof\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\x12\x11\n\ttree_size\x18\x02 \x01(\x03\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06hashes\x18\x04 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x05 \x01(\t\"W\n\x1aGetConsistencyProofRequest\x12\x1b\n\nfirst_size\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x1c\n\x0bsecond_size\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\x80\x01\n\x10\x43onsistencyProof\x12\x12\n\nfirst_size\x18\x01 \x01(\x03\x12\x13\n\x0bsecond_size\x18\x02 \x01(\x03\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\x12\x18\n\x10\x66irst_checkpoint\x18\x04 \x01(\t\x12\x19\n\x11second_checkpoint\x18\x05 \x01(\t\"i\n\x16ListCheckpointsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x12\n\ndescending\x18\x03 \x01(\x08\"a\n\x17ListCheckpointsResponse\x12-\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32\x18.interlock.v1.Checkpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x15\x41\x64\x64\x43osignatureRequest\x12\x19\n\x04note\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x04\x32\xa0\x07\n\x0c\x41uditService\x12R\n\x0bListEntries\x12 .interlock.v1.ListEntriesRequest\x1a!.interlock.v1.ListEntriesResponse\x12\x44\n\x08GetEntry\x12\x1d.interlock.v1.GetEntryRequest\x1a\x19.interlock.v1.EntryRecord\x12L\n\x0bTailEntries\x12 .interlock.v1.TailEntriesRequest\x1a\x19.interlock.v1.EntryRecord0\x01\x12M\n\rGetCheckpoint\x12\".interlock.v1.GetCheckpointRequest\x1a\x18.interlock.v1.Checkpoint\x12Y\n\x11GetInclusionProof\x12&.interlock.v1.GetInclusionProofRequest\x1a\x1c.interlock.v1.InclusionProof\x12_\n\x13GetConsistencyProof\x12(.interlock.v1.GetConsistencyProofRequest\x1a\x1e.interlock.v1.ConsistencyProof\x12^\n\x0fListCheckpoints\x12$.interlock.v1.ListCheckpointsRequest\x1a%.interlock.v1.ListCheckpointsResponse\x12O\n\x0e\x41\x64\x64\x43osignature\x12#.interlock.v1.AddCosignatureRequest\x1a\x18.interlock.v1.Checkpoint\x12O\n\nGetStateAt\x12\x1f.interlock.v1.GetStateAtRequest\x1a .interlock.v1.GetStateAtResponse\x12T\n\x0c\x45xportBundle\x12!.interlock.v1.ExportBundleRequest\x1a\x1f.interlock.v1.ExportBundleChunk0\x01\x12\x45\n\tEraseText\x12\x1e.interlock.v1.EraseTextRequest\x1a\x18.interlock.v1.ErasedTextB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18interlock/v1/audit.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19interlock/v1/change.proto\"\x80\x01\n\x0b\x45ntryRecord\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0f\n\x07objects\x18\x02 \x03(\x0c\x12\'\n\x05texts\x18\x03 \x03(\x0b\x32\x18.interlock.v1.SaltedText\x12(\n\x06\x65rased\x18\x04 \x03(\x0b\x32\x18.interlock.v1.ErasedText\"|\n\nErasedText\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\x12\x0e\n\x06\x65raser\x18\x03 \x01(\t\x12.\n\nerase_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x05 \x01(\x03\"m\n\x12\x41\x63\x63\x65ptClockRequest\x12\x36\n\nclock_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x87\x03\n\x12ListEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x38\n\x05model\x18\x03 \x01(\tB)\xbaH&r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12\x1a\n\x08resource\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12<\n\x05\x61\x63tor\x18\x05 \x01(\tB-\xbaH*r%2#^principals/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12.\n\x07trigger\x18\x06 \x01(\tB\x1d\xbaH\x1ar\x15\x32\x13^[a-z_.]{0,62}[*]?$\xd8\x01\x01\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndescending\x18\t \x01(\x08\"Z\n\x13ListEntriesResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.interlock.v1.EntryRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x0fGetEntryRequest\x12*\n\x04name\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^entries/[0-9]{1,18}$\"N\n\x12TailEntriesRequest\x12(\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x42\x10\xbaH\r\"\x0b(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"\x16\n\x14GetCheckpointRequest\"\x1a\n\nCheckpoint\x12\x0c\n\x04note\x18\x01 \x01(\t\"\xbe\x01\n\x11GetStateAtRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1a\n\x08resource\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x1b\n\x08position\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\">\n\rResourceState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\r\n\x05state\x18\x03 \x01(\x0c\"\xac\x01\n\x12GetStateAtResponse\x12.\n\tresources\x18\x01 \x03(\x0b\x32\x1b.interlock.v1.ResourceState\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12+\n\x07instant\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06policy\x18\x05 \x01(\t\",\n\x13\x45xportBundleRequest\x12\x15\n\rwith_evidence\x18\x01 \x01(\x08\"A\n\x11\x45xportBundleChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0f\n\x07\x65ntries\x18\x02 \x01(\x03\x12\r\n\x05total\x18\x03 \x01(\x03\"L\n\x10\x45raseTextRequest\x12\x17\n\x06\x64igest\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"Q\n\x18GetInclusionProofRequest\x12\x19\n\x08position\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1a\n\ttree_size\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"n\n\x0eInclusionProof\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\x12\x11\n\ttree_size\x18\x02 \x01(\x03\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06hashes\x18\x04 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x05 \x01(\t\"W\n\x1aGetConsistencyProofRequest\x12\x1b\n\nfirst_size\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x1c\n\x0bsecond_size\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\x80\x01\n\x10\x43onsistencyProof\x12\x12\n\nfirst_size\x18\x01 \x01(\x03\x12\x13\n\x0bsecond_size\x18\x02 \x01(\x03\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\x12\x18\n\x10\x66irst_checkpoint\x18\x04 \x01(\t\x12\x19\n\x11second_checkpoint\x18\x05 \x01(\t\"i\n\x16ListCheckpointsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x12\n\ndescending\x18\x03 \x01(\x08\"a\n\x17ListCheckpointsResponse\x12-\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32\x18.interlock.v1.Checkpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x15\x41\x64\x64\x43osignatureRequest\x12\x19\n\x04note\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x04\x32\xec\x07\n\x0c\x41uditService\x12R\n\x0bListEntries\x12 .interlock.v1.ListEntriesRequest\x1a!.interlock.v1.ListEntriesResponse\x12\x44\n\x08GetEntry\x12\x1d.interlock.v1.GetEntryRequest\x1a\x19.interlock.v1.EntryRecord\x12L\n\x0bTailEntries\x12 .interlock.v1.TailEntriesRequest\x1a\x19.interlock.v1.EntryRecord0\x01\x12M\n\rGetCheckpoint\x12\".interlock.v1.GetCheckpointRequest\x1a\x18.interlock.v1.Checkpoint\x12Y\n\x11GetInclusionProof\x12&.interlock.v1.GetInclusionProofRequest\x1a\x1c.interlock.v1.InclusionProof\x12_\n\x13GetConsistencyProof\x12(.interlock.v1.GetConsistencyProofRequest\x1a\x1e.interlock.v1.ConsistencyProof\x12^\n\x0fListCheckpoints\x12$.interlock.v1.ListCheckpointsRequest\x1a%.interlock.v1.ListCheckpointsResponse\x12O\n\x0e\x41\x64\x64\x43osignature\x12#.interlock.v1.AddCosignatureRequest\x1a\x18.interlock.v1.Checkpoint\x12O\n\nGetStateAt\x12\x1f.interlock.v1.GetStateAtRequest\x1a .interlock.v1.GetStateAtResponse\x12T\n\x0c\x45xportBundle\x12!.interlock.v1.ExportBundleRequest\x1a\x1f.interlock.v1.ExportBundleChunk0\x01\x12\x45\n\tEraseText\x12\x1e.interlock.v1.EraseTextRequest\x1a\x18.interlock.v1.ErasedText\x12J\n\x0b\x41\x63\x63\x65ptClock\x12 .interlock.v1.AcceptClockRequest\x1a\x19.interlock.v1.EntryRecordB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +34,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'interlock.v1.audit_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\222\003\002\010\002'
+  _globals['_ACCEPTCLOCKREQUEST'].fields_by_name['clock_time']._loaded_options = None
+  _globals['_ACCEPTCLOCKREQUEST'].fields_by_name['clock_time']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ACCEPTCLOCKREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_ACCEPTCLOCKREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -80,44 +84,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENTRYRECORD']._serialized_end=231
   _globals['_ERASEDTEXT']._serialized_start=233
   _globals['_ERASEDTEXT']._serialized_end=357
-  _globals['_LISTENTRIESREQUEST']._serialized_start=360
-  _globals['_LISTENTRIESREQUEST']._serialized_end=751
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=753
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=843
-  _globals['_GETENTRYREQUEST']._serialized_start=845
-  _globals['_GETENTRYREQUEST']._serialized_end=906
-  _globals['_TAILENTRIESREQUEST']._serialized_start=908
-  _globals['_TAILENTRIESREQUEST']._serialized_end=986
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=988
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=1010
-  _globals['_CHECKPOINT']._serialized_start=1012
-  _globals['_CHECKPOINT']._serialized_end=1038
-  _globals['_GETSTATEATREQUEST']._serialized_start=1041
-  _globals['_GETSTATEATREQUEST']._serialized_end=1231
-  _globals['_RESOURCESTATE']._serialized_start=1233
-  _globals['_RESOURCESTATE']._serialized_end=1295
-  _globals['_GETSTATEATRESPONSE']._serialized_start=1298
-  _globals['_GETSTATEATRESPONSE']._serialized_end=1470
-  _globals['_EXPORTBUNDLEREQUEST']._serialized_start=1472
-  _globals['_EXPORTBUNDLEREQUEST']._serialized_end=1516
-  _globals['_EXPORTBUNDLECHUNK']._serialized_start=1518
-  _globals['_EXPORTBUNDLECHUNK']._serialized_end=1583
-  _globals['_ERASETEXTREQUEST']._serialized_start=1585
-  _globals['_ERASETEXTREQUEST']._serialized_end=1661
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=1663
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=1744
-  _globals['_INCLUSIONPROOF']._serialized_start=1746
-  _globals['_INCLUSIONPROOF']._serialized_end=1856
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=1858
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=1945
-  _globals['_CONSISTENCYPROOF']._serialized_start=1948
-  _globals['_CONSISTENCYPROOF']._serialized_end=2076
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=2078
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=2183
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=2185
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=2282
-  _globals['_ADDCOSIGNATUREREQUEST']._serialized_start=2284
-  _globals['_ADDCOSIGNATUREREQUEST']._serialized_end=2334
-  _globals['_AUDITSERVICE']._serialized_start=2337
-  _globals['_AUDITSERVICE']._serialized_end=3265
+  _globals['_ACCEPTCLOCKREQUEST']._serialized_start=359
+  _globals['_ACCEPTCLOCKREQUEST']._serialized_end=468
+  _globals['_LISTENTRIESREQUEST']._serialized_start=471
+  _globals['_LISTENTRIESREQUEST']._serialized_end=862
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=864
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=954
+  _globals['_GETENTRYREQUEST']._serialized_start=956
+  _globals['_GETENTRYREQUEST']._serialized_end=1017
+  _globals['_TAILENTRIESREQUEST']._serialized_start=1019
+  _globals['_TAILENTRIESREQUEST']._serialized_end=1097
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=1099
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=1121
+  _globals['_CHECKPOINT']._serialized_start=1123
+  _globals['_CHECKPOINT']._serialized_end=1149
+  _globals['_GETSTATEATREQUEST']._serialized_start=1152
+  _globals['_GETSTATEATREQUEST']._serialized_end=1342
+  _globals['_RESOURCESTATE']._serialized_start=1344
+  _globals['_RESOURCESTATE']._serialized_end=1406
+  _globals['_GETSTATEATRESPONSE']._serialized_start=1409
+  _globals['_GETSTATEATRESPONSE']._serialized_end=1581
+  _globals['_EXPORTBUNDLEREQUEST']._serialized_start=1583
+  _globals['_EXPORTBUNDLEREQUEST']._serialized_end=1627
+  _globals['_EXPORTBUNDLECHUNK']._serialized_start=1629
+  _globals['_EXPORTBUNDLECHUNK']._serialized_end=1694
+  _globals['_ERASETEXTREQUEST']._serialized_start=1696
+  _globals['_ERASETEXTREQUEST']._serialized_end=1772
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=1774
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=1855
+  _globals['_INCLUSIONPROOF']._serialized_start=1857
+  _globals['_INCLUSIONPROOF']._serialized_end=1967
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=1969
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=2056
+  _globals['_CONSISTENCYPROOF']._serialized_start=2059
+  _globals['_CONSISTENCYPROOF']._serialized_end=2187
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=2189
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=2294
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=2296
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=2393
+  _globals['_ADDCOSIGNATUREREQUEST']._serialized_start=2395
+  _globals['_ADDCOSIGNATUREREQUEST']._serialized_end=2445
+  _globals['_AUDITSERVICE']._serialized_start=2448
+  _globals['_AUDITSERVICE']._serialized_end=3452
 # @@protoc_insertion_point(module_scope)

@@ -101,6 +101,34 @@ class ErasedText(_message.Message):
 Global___ErasedText: _TypeAlias = ErasedText  # noqa: Y015
 
 @_typing.final
+class AcceptClockRequest(_message.Message):
+    """Which time it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOCK_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id of this call for safe retries, a UUID."""
+    @_builtins.property
+    def clock_time(self) -> _timestamp_pb2.Timestamp:
+        """What time it is by the caller's own clock; refused where the server's is not within an hour of it."""
+
+    def __init__(
+        self,
+        *,
+        clock_time: _timestamp_pb2.Timestamp = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_time", b"clock_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_time", b"clock_time", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptClockRequest: _TypeAlias = AcceptClockRequest  # noqa: Y015
+
+@_typing.final
 class ListEntriesRequest(_message.Message):
     """Which entries."""
 

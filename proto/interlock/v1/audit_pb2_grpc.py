@@ -90,6 +90,11 @@ class AuditServiceStub:
                 request_serializer=interlock_dot_v1_dot_audit__pb2.EraseTextRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_audit__pb2.ErasedText.FromString,
                 _registered_method=True)
+        self.AcceptClock = channel.unary_unary(
+                '/interlock.v1.AuditService/AcceptClock',
+                request_serializer=interlock_dot_v1_dot_audit__pb2.AcceptClockRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_audit__pb2.EntryRecord.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -173,6 +178,13 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AcceptClock(self, request, context):
+        """Accept the server's clock after it has jumped forward; returns the entry, which is dated by it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -230,6 +242,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.EraseText,
                     request_deserializer=interlock_dot_v1_dot_audit__pb2.EraseTextRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_audit__pb2.ErasedText.SerializeToString,
+            ),
+            'AcceptClock': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptClock,
+                    request_deserializer=interlock_dot_v1_dot_audit__pb2.AcceptClockRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_audit__pb2.EntryRecord.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -530,6 +547,33 @@ class AuditService:
             '/interlock.v1.AuditService/EraseText',
             interlock_dot_v1_dot_audit__pb2.EraseTextRequest.SerializeToString,
             interlock_dot_v1_dot_audit__pb2.ErasedText.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptClock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AuditService/AcceptClock',
+            interlock_dot_v1_dot_audit__pb2.AcceptClockRequest.SerializeToString,
+            interlock_dot_v1_dot_audit__pb2.EntryRecord.FromString,
             options,
             channel_credentials,
             insecure,

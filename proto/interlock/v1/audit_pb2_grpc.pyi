@@ -55,6 +55,8 @@ class AuditServiceStub:
     """The whole log at one head, as a file that is verified with no server."""
     EraseText: _grpc.UnaryUnaryMultiCallable[_audit_pb2.EraseTextRequest, _audit_pb2.ErasedText]
     """Forget a text and its salt for good: a title, a reason, a comment. That it was erased stays in the log."""
+    AcceptClock: _grpc.UnaryUnaryMultiCallable[_audit_pb2.AcceptClockRequest, _audit_pb2.EntryRecord]
+    """Accept the server's clock after it has jumped forward; returns the entry, which is dated by it."""
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
@@ -83,6 +85,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """The whole log at one head, as a file that is verified with no server."""
     EraseText: _aio.UnaryUnaryMultiCallable[_audit_pb2.EraseTextRequest, _audit_pb2.ErasedText]  # type: ignore[assignment]
     """Forget a text and its salt for good: a title, a reason, a comment. That it was erased stays in the log."""
+    AcceptClock: _aio.UnaryUnaryMultiCallable[_audit_pb2.AcceptClockRequest, _audit_pb2.EntryRecord]  # type: ignore[assignment]
+    """Accept the server's clock after it has jumped forward; returns the entry, which is dated by it."""
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """The audit trail."""
@@ -174,5 +178,13 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.ErasedText, _abc.Awaitable[_audit_pb2.ErasedText]]:
         """Forget a text and its salt for good: a title, a reason, a comment. That it was erased stays in the log."""
+
+    @_abc_1.abstractmethod
+    def AcceptClock(
+        self,
+        request: _audit_pb2.AcceptClockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.EntryRecord, _abc.Awaitable[_audit_pb2.EntryRecord]]:
+        """Accept the server's clock after it has jumped forward; returns the entry, which is dated by it."""
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -268,6 +268,7 @@ class Command(_message.Message):
     RECORD_DECISION_FIELD_NUMBER: _builtins.int
     STATE_DIGEST_FIELD_NUMBER: _builtins.int
     ERASE_TEXT_FIELD_NUMBER: _builtins.int
+    ACCEPT_CLOCK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def genesis(self) -> Global___Genesis:
         """The founding entry, position 0."""
@@ -348,6 +349,10 @@ class Command(_message.Message):
     def erase_text(self) -> Global___EraseText:
         """A text beside the log is forgotten, with its salt."""
 
+    @_builtins.property
+    def accept_clock(self) -> Global___AcceptClock:
+        """The server's clock has jumped, and is right."""
+
     def __init__(
         self,
         *,
@@ -371,12 +376,13 @@ class Command(_message.Message):
         record_decision: Global___RecordDecision = ...,
         state_digest: Global___StateDigest = ...,
         erase_text: Global___EraseText = ...,
+        accept_clock: Global___AcceptClock = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_clock", b"accept_clock", "amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_clock", b"accept_clock", "amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["genesis", "close_genesis", "fire", "propose_change", "submit_change", "amend_change", "attach_evidence", "detach_evidence", "rebase_change", "sign_off_change", "withdraw_sign_off", "apply_change", "withdraw_change", "record_evidence", "grant_evidence_access", "open_evidence", "attempt_refused", "record_decision", "state_digest", "erase_text"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["genesis", "close_genesis", "fire", "propose_change", "submit_change", "amend_change", "attach_evidence", "detach_evidence", "rebase_change", "sign_off_change", "withdraw_sign_off", "apply_change", "withdraw_change", "record_evidence", "grant_evidence_access", "open_evidence", "attempt_refused", "record_decision", "state_digest", "erase_text", "accept_clock"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1056,3 +1062,25 @@ class StateDigest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StateDigest: _TypeAlias = StateDigest  # noqa: Y015
+
+@_typing.final
+class AcceptClock(_message.Message):
+    """The server's clock has jumped forward, and an administrator says that it is right: this entry is dated by it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    time: _builtins.int
+    """What time it is by whoever accepts, in Unix microseconds UTC; within an hour of this entry's time."""
+    def __init__(
+        self,
+        *,
+        time: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptClock: _TypeAlias = AcceptClock  # noqa: Y015

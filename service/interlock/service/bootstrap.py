@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from interlock.proofs.cosignature import WitnessKey
-    from interlock.service.clock import Clock
+    from interlock.service.clock import GuardedClock, SetClock
     from interlock.service.config import Config
     from interlock.service.evidence import Blobs
     from interlock.service.ledger.steps import Step
@@ -54,7 +54,7 @@ class Runtime:
     """Everything that servicers are made of."""
 
     config: Config
-    clock: Clock
+    clock: GuardedClock
     rng: Callable[[int], bytes]
     log: FilteringBoundLogger
     metrics: Metrics
@@ -91,7 +91,7 @@ async def running(
     log: FilteringBoundLogger,
     *,
     ask_passphrase: Callable[[], bytes] | None = None,
-    clock: Clock | None = None,
+    clock: SetClock | None = None,
 ) -> AsyncIterator[Ready]:
     """Serve while entered. Raises StartError; leaving drains, then closes what was opened, last first.
 
@@ -134,12 +134,12 @@ async def _open(
     log: FilteringBoundLogger,
     stack: AsyncExitStack,
     ask_passphrase: Callable[[], bytes] | None,
-    clock: Clock,
+    clock: SetClock,
 ) -> tuple[Runtime, CheckpointSigner]:
     """Open everything that is not the network, in order; ``stack`` closes it."""
     if not (config.data_path / "keys").is_dir():
         raise StartError(f"{config.data_path} is no data folder: make one with `interlock init {config.data_path}`")
-    stack.enter_context(DataLock(config.data_path / "lock"))
+    stack.enter_context(DataLock(config.data_path))
     rng, metrics = os.urandom, Metrics()
     passphrase = _find_passphrase(config, ask_passphrase)
     signer = _load_signer(config, passphrase)
@@ -152,13 +152,14 @@ async def _open(
         log.error("ledger_unhealthy", code=opened.health.code, detail=opened.health.detail)
     decision_key = _load_decision_key(config, passphrase, opened.head.view.state.log.decision_key)
     committer = Committer(store, opened, clock=clock, policies=policies, mark=mark, signer=signer, log=log)
+    guarded = committer.clock
     committer.start()
     digests = Digests(committer, store, log, config.state_digest_entries)
     metrics.registry.register(Deployed(lambda: committer.view, committer.instant))
     stack.push_async_callback(committer.close)
     digests.start()
     stack.push_async_callback(digests.close)
-    forward = ForwardClock(clock, lambda: committer.view.state.time)
+    forward = ForwardClock(guarded, lambda: committer.view.state.time)
     with store.reading() as connection:
         saved = load_sessions(connection, forward.now_us())
     sessions = Sessions(StoredSessions(committer), forward, rng, log, saved)
@@ -168,7 +169,7 @@ async def _open(
         stack.callback(serve_metrics(metrics, *host_and_port(config.metrics_listen)))
     runtime = Runtime(
         config=config,
-        clock=clock,
+        clock=guarded,
         rng=rng,
         log=log,
         metrics=metrics,
@@ -185,11 +186,11 @@ async def _open(
             server_name=config.server_name,
             log=log,
         ),
-        admission=Admission(sessions, lambda: committer.view, clock),
+        admission=Admission(sessions, lambda: committer.view, guarded),
         log_verifier=signer.verifier,
         witnesses=witnesses,
         decision_key=decision_key,
-        attempts=Attempts(committer, clock, metrics, log),
+        attempts=Attempts(committer, guarded, metrics, log),
     )
     return runtime, signer
 

@@ -27,6 +27,9 @@ HIGHWATER_FILE: Final = "highwater.json"
 _MIB: Final = 1 << 20
 _GIB: Final = 1 << 30
 _MAX_PORT: Final = 65535
+_PORT_DIGITS: Final = 5
+_YEAR_SECONDS: Final = 366 * 24 * 3600
+_A_WHILE: Final = "positive, and at most a year"
 
 
 class ConfigError(ValueError):
@@ -157,7 +160,8 @@ def host_and_port(address: str) -> tuple[str, int]:
     """Split HOST:PORT; an IPv6 host stands in brackets. Raises ConfigError."""
     host, colon, port = address.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") and host.endswith("]") else host
-    if not colon or not bare or not port.isascii() or not port.isdigit() or int(port) > _MAX_PORT:
+    numeric = port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS
+    if not colon or not bare or not numeric or int(port) > _MAX_PORT:
         raise ConfigError(f"{address!r} is not HOST:PORT")
     if bare == host and ":" in host:
         raise ConfigError(f"{address!r}: write an IPv6 address in brackets, as [::1]:7443")
@@ -213,14 +217,14 @@ def _check(config: Config) -> None:
         ("log_level", lambda: config.log_level in LEVELS, f"one of {', '.join(LEVELS)}"),
         ("log_format", lambda: config.log_format in FORMATS, f"one of {', '.join(FORMATS)}"),
         ("server_name", lambda: bool(config.server_name), "not empty"),
-        ("max_message_bytes", lambda: config.max_message_bytes >= _MIB, "at least 1 MiB"),
-        ("max_evidence_bytes", lambda: config.max_evidence_bytes > 0, "positive"),
-        ("streams_per_principal", lambda: config.streams_per_principal > 0, "positive"),
-        ("upload_idle_seconds", lambda: config.upload_idle_seconds > 0, "positive"),
-        ("stream_write_seconds", lambda: config.stream_write_seconds > 0, "positive"),
-        ("deadline_seconds", lambda: config.deadline_seconds > 0, "positive"),
-        ("state_digest_entries", lambda: config.state_digest_entries >= 0, "not negative"),
-        ("drain_seconds", lambda: config.drain_seconds >= 0, "not negative"),
+        ("max_message_bytes", lambda: _MIB <= config.max_message_bytes <= _GIB, "from 1 MiB to 1 GiB"),
+        ("max_evidence_bytes", lambda: 0 < config.max_evidence_bytes < 1 << 63, "positive, and below 2^63"),
+        ("streams_per_principal", lambda: 0 < config.streams_per_principal < 1 << 31, "positive, and below 2^31"),
+        ("upload_idle_seconds", lambda: 0 < config.upload_idle_seconds <= _YEAR_SECONDS, _A_WHILE),
+        ("stream_write_seconds", lambda: 0 < config.stream_write_seconds <= _YEAR_SECONDS, _A_WHILE),
+        ("deadline_seconds", lambda: 0 < config.deadline_seconds <= _YEAR_SECONDS, _A_WHILE),
+        ("drain_seconds", lambda: 0 <= config.drain_seconds <= _YEAR_SECONDS, "from 0 to a year"),
+        ("state_digest_entries", lambda: 0 <= config.state_digest_entries < 1 << 63, "not negative, and below 2^63"),
     )
     for key, holds, wanted in checks:
         if not holds():

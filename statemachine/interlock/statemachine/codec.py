@@ -64,6 +64,7 @@ _COMMAND_ARMS: Mapping[type, str] = {
     c.RecordDecision: "record_decision",
     c.StateDigest: "state_digest",
     c.EraseText: "erase_text",
+    c.AcceptClock: "accept_clock",
 }
 _COMMANDS: Mapping[str, type] = {arm: kind for kind, arm in _COMMAND_ARMS.items()}
 _ENUM = 14  # FieldDescriptor.TYPE_ENUM

@@ -180,6 +180,13 @@ class StateDigest:
     resources: int
 
 
+@dataclass(frozen=True, slots=True)
+class AcceptClock:
+    """The server's clock has jumped, and is right: ``time`` (microseconds) is what it is by whoever accepts it."""
+
+    time: int
+
+
 Command = (
     Genesis
     | CloseGenesis
@@ -201,6 +208,7 @@ Command = (
     | RecordDecision
     | StateDigest
     | EraseText
+    | AcceptClock
 )
 
 UNCOMMANDED: Final = (Genesis, CloseGenesis, StateDigest)

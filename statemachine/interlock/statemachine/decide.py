@@ -20,6 +20,7 @@ from interlock.statemachine import (
     genesis,
     lifecycle,
     taint,
+    timebase,
     verdicts,
 )
 from interlock.statemachine import commands as c
@@ -30,6 +31,7 @@ from interlock.statemachine.machines.fire import fire, model_concerned, subject_
 from interlock.statemachine.machines.step import Moment, Moved
 from interlock.statemachine.rights import (
     CHANGE_PROPOSE,
+    CLOCK_ACCEPT,
     EVIDENCE_GRANT_ACCESS,
     EVIDENCE_READ,
     EVIDENCE_UPLOAD,
@@ -151,6 +153,8 @@ def _check_rights(turn: Turn, state: State, command: c.Command) -> Refused | Non
             return _check_anywhere(turn, state, TEXT_ERASE)
         case c.AmendChange() | c.AttachEvidence() | c.DetachEvidence() | c.RebaseChange() | c.ProposeChange():
             return _check_anywhere(turn, state, CHANGE_PROPOSE)
+        case c.AcceptClock():
+            return authority.check_right(turn.policy, state, turn.actor, turn.instant, CLOCK_ACCEPT, None)
         case c.RecordDecision():
             return authority.check_right(turn.policy, state, turn.actor, turn.instant, GATE_CHECK, command.model)
         case _:
@@ -230,5 +234,7 @@ def transact(turn: Turn, state: State, command: c.Command) -> Moved | Refused:  
             return digest.record(state, command)
         case c.EraseText():
             return erasure.erase(turn, state, command)
+        case c.AcceptClock():
+            return timebase.accept(turn, state, command)
         case _:
             assert_never(command)

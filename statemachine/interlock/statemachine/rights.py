@@ -25,12 +25,14 @@ CHANGE_APPLY: Final = "change.apply"
 GATE_CHECK: Final = "gate.check"
 HOLD_EVERYTHING: Final = "hold.everything"
 TEXT_ERASE: Final = "text.erase"
+CLOCK_ACCEPT: Final = "clock.accept"
 WHOAMI: Final = "whoami"
 
 OTHER_RIGHTS: Final = frozenset(
     {
         READ, AUDIT_READ, EVIDENCE_READ, EVIDENCE_UPLOAD, EVIDENCE_GRANT_ACCESS,
-        CHANGE_PROPOSE, CHANGE_SIGN, CHANGE_APPLY, GATE_CHECK, HOLD_EVERYTHING, TEXT_ERASE, WHOAMI,
+        CHANGE_PROPOSE, CHANGE_SIGN, CHANGE_APPLY, GATE_CHECK, HOLD_EVERYTHING, TEXT_ERASE, CLOCK_ACCEPT,
+        WHOAMI,
     }
 )  # fmt: skip
 
@@ -98,6 +100,7 @@ BUILT_IN_ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
         | IDENTITY
         | {
             TEXT_ERASE,
+            CLOCK_ACCEPT,
             HOLD_EVERYTHING,
             Trigger.DELEGATION_END.value,
             Trigger.HOLD_PLACE.value,

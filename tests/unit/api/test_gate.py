@@ -12,6 +12,7 @@ from interlock.service.api import gate
 from interlock.service.api.calls import Writer
 from interlock.service.api.decisions import Decisions
 from interlock.service.api.times import to_microseconds
+from interlock.service.clock import GuardedClock
 from interlock.service.ledger.health import HEALTHY
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
@@ -36,7 +37,7 @@ NOBODY: Any = None
 def service_of(ledger: Running) -> gate.GateService:
     """Return the service over a running ledger."""
     decisions = Decisions(Writer(ledger.committer, bytes), key_of("log", "decision"))
-    return gate.GateService(ledger.committer, ledger.clock, decisions, NOBODY, NOBODY, NOBODY, NOBODY)
+    return gate.GateService(ledger.committer, ledger.committer.clock, decisions, NOBODY, NOBODY, NOBODY, NOBODY)
 
 
 def with_ledger(folder: Path, story: Callable[[Running, gate.GateService], Awaitable[None]]) -> None:
@@ -159,16 +160,16 @@ def test_an_answer_ends_by_time_alone(tmp_path: Path) -> None:
     world.enact(rule_out, f.LevelAssign("models/m/levels/deployment", "basic"), evidence=[report])
     clock = HandClock(world.now)
     head: Any = Head(view_of(world))
-    service = gate.GateService(head, clock, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY)
+    service = gate.GateService(head, GuardedClock(clock, None), NOBODY, NOBODY, NOBODY, NOBODY, NOBODY)
 
     async def ask() -> gate_pb2.CheckReleaseResponse:
         return await check(service)
 
     first = asyncio.run(ask())
     end = to_microseconds(first.valid_until_time, "valid_until_time")
-    clock.now = end - 1
+    clock.move_to(end - 1)
     last = asyncio.run(ask())
-    clock.now = end
+    clock.move_to(end)
 
     assert first.verdict == last.verdict == gate_pb2.VERDICT_ALLOW
     assert codes(asyncio.run(ask())) == ["DETERMINATION_LAPSED"]

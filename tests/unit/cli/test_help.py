@@ -120,7 +120,7 @@ def test_every_command_of_the_design_is_there() -> None:
         policy diff | policy simulate | policy adopt | principals list | principals show
         audit log | audit show | audit state | audit why | audit diff | audit tail | audit checkpoint | audit verify
         audit prove | audit witness | audit witness-key
-        audit erase | audit export | audit key
+        audit erase | audit export | audit key | audit accept-clock
     """
     words = {tuple(item.split()) for item in re.split(r"[|\n]", wanted) if item.strip()}
 

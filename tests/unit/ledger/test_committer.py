@@ -97,7 +97,7 @@ def test_the_ledger_writes_the_very_entries_of_the_pure_core(place: Place) -> No
         await place.found()
         async with place.running() as ledger:
             for entry in world.entries[2:]:
-                place.clock.now = entry.time
+                place.clock.move_to(entry.time)
                 await ledger.committer.submit(call(entry.actor, entry.command, envelopes=entry.facts.envelopes))
             return [stored.data async for stored in ledger.committer.tail(-1)]
 
@@ -377,7 +377,7 @@ def test_texts_and_contents_are_kept_beside_the_entry(place: Place) -> None:
         await place.found()
         async with place.running() as ledger:
             for entry in world.entries[2 : proposal.seq + 1]:
-                place.clock.now = entry.time
+                place.clock.move_to(entry.time)
                 prepared = Prepared(entry.command, envelopes=entry.facts.envelopes, texts=(note,))
                 await ledger.committer.submit(call(entry.actor, entry.command, prepare=partial(_ready, prepared)))
             change = ledger.committer.view.state.need("changes/1", r.Change)

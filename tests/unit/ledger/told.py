@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 async def submit(ledger: Running, entry: Entry) -> None:
     """Submit the command of an entry, at its instant."""
-    ledger.clock.now = entry.time
+    ledger.clock.move_to(entry.time)
     await ledger.committer.submit(call(entry.actor, entry.command, envelopes=entry.facts.envelopes))
 
 
@@ -22,7 +22,7 @@ async def write_story(place: Place, world: World, *, checkpoints: bool = False) 
     """Make a ledger that holds a world's log, with a checkpoint halfway and one at the end if asked."""
     async with place.running() as ledger:
         for each, entry in zip(founding(), world.entries[:2], strict=True):
-            ledger.clock.now = entry.time
+            ledger.clock.move_to(entry.time)
             await ledger.committer.submit(each)
         for entry in world.entries[2:]:
             await submit(ledger, entry)

@@ -159,10 +159,10 @@ def verify(authority: tls.Authority, certificate: x509.Certificate, name: str, a
 
 def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
     """The second is told at once who holds it; when the first lets go, it is free."""
-    with DataLock(tmp_path / "lock"), pytest.raises(DataDirectoryInUseError), DataLock(tmp_path / "lock"):
+    with DataLock(tmp_path), pytest.raises(DataDirectoryInUseError), DataLock(tmp_path):
         pass
 
-    with DataLock(tmp_path / "lock"):
+    with DataLock(tmp_path):
         pass
 
 

@@ -45,6 +45,7 @@ COMMANDS: dict[type, c.Command] = {
         c.OpenEvidence("evidence/1"),
         c.EraseText(b"d" * 32),
         c.AttemptRefused("m", b"d", ("A", "B")),
+        c.AcceptClock(1_777_593_600_000_000),
         c.RecordDecision(model="models/m", context="api", artifact="s", allowed=True, statement_digest=b"d"),
         c.StateDigest(b"r", 2**40),
     )

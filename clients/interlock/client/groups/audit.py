@@ -79,6 +79,15 @@ class Audit(Group):
         """Return one entry by its position."""
         return self._transport.call(self._stub.GetEntry, audit_pb2.GetEntryRequest(name=names.entry(str(seq))))
 
+    def accept_clock(self, now: datetime, *, request_id: str | None = None) -> EntryRecord:
+        """Accept the server's clock after it has jumped forward: ``now`` is what time it is by another clock.
+
+        Raises RefusedError where the server's clock has not jumped, or is not within an hour of ``now``.
+        """
+        request = audit_pb2.AcceptClockRequest(request_id=self._id(request_id))
+        put_time(request.clock_time, now)
+        return self._transport.call(self._stub.AcceptClock, request)
+
     def state_at(self, resource: str = "", *, as_of: AsOf = None) -> PastState:
         """Return every resource, or ``resource`` with those below it (a closing ``*`` matches any rest), as it was.
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Final
 
+from interlock.service.api.calls import as_is
 from interlock.service.api.pages import MAX_BYTES, page_of
 from interlock.service.api.times import from_microseconds, to_microseconds
 from interlock.service.errors import Invalid, NotFound, PositionNotReached
@@ -222,6 +223,16 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         """Yield the whole log at one head, as a file."""
         async for chunk in self._exporter.chunks(request):
             yield chunk
+
+    async def AcceptClock(self, request: audit_pb2.AcceptClockRequest, context: Context) -> audit_pb2.EntryRecord:
+        """Accept a clock that has jumped; return the entry."""
+        command = c.AcceptClock(to_microseconds(request.clock_time, "clock_time"))
+
+        def render(_view: View, accepted: Accepted) -> audit_pb2.EntryRecord:
+            return audit_pb2.EntryRecord(entry=codec.encode_entry(accepted.entry))
+
+        method = "interlock.v1.AuditService/AcceptClock"
+        return await self._writer.submit(method, request, as_is(command), render, audit_pb2.EntryRecord)
 
     async def _texts_of(self, named: dict[bytes, str]) -> list[change_pb2.SaltedText]:
         """Return the texts that an entry names, those that were not erased."""

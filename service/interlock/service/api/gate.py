@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from interlock.service.api.measures import Measures
     from interlock.service.api.questions import Questions
     from interlock.service.api.release_watch import ReleaseWatches
-    from interlock.service.clock import Clock
+    from interlock.service.clock import GuardedClock
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.view import View
     from interlock.service.server import Context
@@ -39,7 +39,7 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
     def __init__(
         self,
         committer: Committer,
-        clock: Clock,
+        clock: GuardedClock,
         decisions: Decisions,
         deployments: Deployments,
         questions: Questions,
@@ -67,7 +67,7 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
         now = self._clock.now_us()
         instant = max(now, view.state.time)
         question = (request.model, request.context, request.artifact_digest)
-        no = not_served(self._committer.health, view, now)
+        no = not_served(self._committer.health, view, now, self._clock.ahead_us)
         if request.want_decision and not no:
             signed = await self._decisions.issue(request, lambda head, at: judge(head, question, at).at(at))
             return signed.SerializeToString()

@@ -20,7 +20,7 @@ from interlock.v1 import gate_pb2
 
 if TYPE_CHECKING:
     from interlock.service.api.reads import Reader
-    from interlock.service.clock import Clock
+    from interlock.service.clock import GuardedClock
     from interlock.service.ledger.committer import Committer
 
 AT_A_TIME: Final = 16
@@ -33,7 +33,7 @@ MOST_BYTES: Final = 15 << 20
 class Questions:
     """Answers at the head of the log, or explains at any position of it."""
 
-    def __init__(self, committer: Committer, clock: Clock, reader: Reader) -> None:
+    def __init__(self, committer: Committer, clock: GuardedClock, reader: Reader) -> None:
         self._committer = committer
         self._clock = clock
         self._reader = reader
@@ -48,7 +48,7 @@ class Questions:
             raise PositionNotReached(request.min_position, view.position)
         now = self._clock.now_us()
         instant = max(now, view.state.time)
-        no = not_served(self._committer.health, view, now)
+        no = not_served(self._committer.health, view, now, self._clock.ahead_us)
         reply = gate_pb2.BatchCheckReleaseResponse()
         judged: dict[Question, Judged] = {}
         size = 0
@@ -79,7 +79,7 @@ class Questions:
             return gate_pb2.ExplainReleaseResponse(answer=answer, tree=node_message(tree))
         view, now = self._committer.view, self._clock.now_us()
         instant = max(now, view.state.time)
-        no = not_served(self._committer.health, view, now)
+        no = not_served(self._committer.health, view, now, self._clock.ahead_us)
         answer = judge(view, question, instant).at(instant)
         tree = grow_tree(view.policy, view.state, *question, instant, serving_nodes(no))
         return gate_pb2.ExplainReleaseResponse(answer=denied(answer, no) if no else answer, tree=node_message(tree))

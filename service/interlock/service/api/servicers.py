@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from interlock.proofs.cosignature import WitnessKey
     from interlock.proofs.note import NoteVerifier
     from interlock.service.api.streams import Streams
-    from interlock.service.clock import Clock
+    from interlock.service.clock import GuardedClock
     from interlock.service.evidence import Blobs
     from interlock.service.ledger.committer import Committer
     from interlock.service.storage import Store
@@ -60,7 +60,7 @@ def register(  # each by name at its one call
     committer: Committer,
     store: Store,
     blobs: Blobs,
-    clock: Clock,
+    clock: GuardedClock,
     rng: Callable[[int], bytes],
     max_evidence_bytes: int,
     decision_key: Ed25519PrivateKey,

@@ -19,16 +19,25 @@ if TYPE_CHECKING:
     from interlock.service.ledger.view import View
 
 _LEDGER: Final = "a ledger that can be relied on"
-_CLOCK: Final = "a clock that is not behind the log"
+_CLOCK: Final = "a clock that is not behind the log and has not jumped"
 
 
-def not_served(health: LedgerHealth, view: View, now: int) -> list[Unmet]:
-    """Return why clock (which shows ``now``, microseconds) or ledger can't be relied on, if so."""
+def not_served(health: LedgerHealth, view: View, now: int, ahead: int) -> list[Unmet]:
+    """Return why clock or ledger can't be relied on, if so.
+
+    ``now`` is what the guarded clock says (microseconds), ``ahead`` by how much the one that is set has jumped.
+    """
     reasons: list[Unmet] = []
     if not health.ok:
         reasons.append(Unmet(Code(health.code), _LEDGER, health.actual, rule=1))
     if is_behind(now, view.state):
         actual = f"the server's clock is {(view.state.time - now) / MICROSECONDS:.3f} s behind the last entry"
+        reasons.append(Unmet(Code.CLOCK, _CLOCK, actual, rule=1))
+    if ahead:
+        actual = (
+            f"the server's clock has jumped {ahead // MICROSECONDS} s ahead; an admin can accept it with "
+            "`interlock audit accept-clock`"
+        )
         reasons.append(Unmet(Code.CLOCK, _CLOCK, actual, rule=1))
     return reasons
 

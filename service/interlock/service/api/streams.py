@@ -22,7 +22,7 @@ from interlock.service.errors import ShuttingDown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from interlock.service.clock import Clock
+    from interlock.service.clock import GuardedClock
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.steps import Step
     from interlock.service.ledger.view import View
@@ -56,7 +56,7 @@ class Streams:
     """Wakes watchers and shows them the log; one a server. Used from the event loop, while ``run`` runs."""
 
     def __init__(
-        self, committer: Committer, clock: Clock, review: Callable[[], None], tick_seconds: float = TICK_SECONDS
+        self, committer: Committer, clock: GuardedClock, review: Callable[[], None], tick_seconds: float = TICK_SECONDS
     ) -> None:
         """``review`` ends the streams whose callers would not be admitted any more."""
         self._committer = committer
@@ -87,7 +87,8 @@ class Streams:
 
     def not_served(self) -> list[Unmet]:
         """Return why an answer given now could not be relied on: clock or ledger."""
-        return not_served(self._committer.health, self._committer.view, self._clock.now_us())
+        now = self._clock.now_us()
+        return not_served(self._committer.health, self._committer.view, now, self._clock.ahead_us)
 
     def remembers(self, position: int) -> bool:
         """Say whether every step past a position is still in memory."""

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from interlock.service.clock import Clock
+    from interlock.service.clock import SetClock
     from interlock.statemachine.policy.model import Policy
 
 LOG_ID_BYTES: Final = 16
@@ -90,7 +90,7 @@ class Made:
     countersigned: int
 
 
-async def make_data_directory(order: Order, clock: Clock, rng: Callable[[int], bytes]) -> Made:
+async def make_data_directory(order: Order, clock: SetClock, rng: Callable[[int], bytes]) -> Made:
     """Make the folder. Raises PlanError, DataDirectoryError, or Refusal; then nothing is left of it."""
     check_plan(order.plan, order.policy)
     mark = Path(order.highwater) if order.highwater else None
@@ -216,7 +216,7 @@ def _address_for_clients(order: Order) -> str:
 
 
 async def _write_log(
-    folder: Path, order: Order, founding: Founding, signer: CheckpointSigner, clock: Clock, log: FilteringBoundLogger
+    folder: Path, order: Order, founding: Founding, signer: CheckpointSigner, clock: SetClock, log: FilteringBoundLogger
 ) -> None:
     """Write entries 0 and 1 the way every entry is written."""
     store = Store.open(sqlite_url(folder / DATABASE_FILE))

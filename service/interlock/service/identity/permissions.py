@@ -90,6 +90,7 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 "GetStateAt": _AUDIT,
                 "ExportBundle": _AUDIT,
                 "EraseText": _does(r.TEXT_ERASE),
+                "AcceptClock": _does(r.CLOCK_ACCEPT),
             },
             "ChangeService": {
                 "ProposeChange": _PROPOSE,

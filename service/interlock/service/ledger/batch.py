@@ -28,7 +28,7 @@ from interlock.statemachine import codec, signoff, statements
 from interlock.statemachine import commands as c
 from interlock.statemachine.decide import decide
 from interlock.statemachine.triggers import DIRECTIONS, Direction
-from interlock.statemachine.unmet import Refused
+from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
 from interlock.statemachine.verdicts import serving_for
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from interlock.service.clock import Clock
+    from interlock.service.clock import GuardedClock
     from interlock.service.ledger.calls import Call, Prepared
     from interlock.service.ledger.concerns import EntryRows
     from interlock.service.ledger.health import LedgerHealth
@@ -115,11 +115,16 @@ def _is_reject(envelope: bytes) -> bool:
         return False
 
 
+_NO_JUMP: Final = refused(
+    RefusalKind.UNMET, Code.CLOCK, "a clock that has jumped forward and was not accepted yet", "it has not"
+)
+
+
 class Batch:
     """Jobs on top of one head, in one open transaction."""
 
     def __init__(
-        self, connection: Connection, head: Head, clock: Clock, policies: Policies, health: LedgerHealth
+        self, connection: Connection, head: Head, clock: GuardedClock, policies: Policies, health: LedgerHealth
     ) -> None:
         self._connection = connection
         self._before = head
@@ -134,6 +139,8 @@ class Batch:
         self._rows: list[tuple[EntryRows, bytes]] = []
         self._writes = Writes()
         self._answered: dict[RequestKey, StoredRequest] = {}
+        self.accepts_clock = False
+        """Whether one of the entries accepts the clock that it is dated by."""
 
     @property
     def entries(self) -> tuple[bytes, ...]:
@@ -212,6 +219,7 @@ class Batch:
         step = step_of(after, rows.resources)
         # 7. Nothing below fails.
         self._view, self._frontier = after, frontier
+        self.accepts_clock = self.accepts_clock or isinstance(prepared.command, c.AcceptClock)
         self._leaves.append(leaf)
         self._entries.append(data)
         self._steps.append(step)
@@ -233,11 +241,16 @@ class Batch:
     def _decide(self, call: Call[Any]) -> tuple[Prepared, Accepted]:
         view = self._view
         now = self._clock.now_us()
+        ahead = self._clock.ahead_us > 0
         instant = self._instant_at(now)
         prepared = call.prepare(view, instant)
         if isinstance(prepared, Refused):
             raise Refusal(prepared)
-        if is_behind(now, view.state) and not tightens(prepared.command, prepared.envelopes):
+        if isinstance(prepared.command, c.AcceptClock):
+            if not ahead:
+                raise Refusal(_NO_JUMP)
+            instant = self._instant_at(self._clock.shown_us())
+        elif (ahead or is_behind(now, view.state)) and not tightens(prepared.command, prepared.envelopes):
             raise ClockBehind
         # What a verdict leans on holds here: nothing is decided without a sound ledger, nor such a command without a
         # sane clock.

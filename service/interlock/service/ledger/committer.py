@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from interlock.service.clock import MICROSECONDS, GuardedClock
 from interlock.service.errors import (
     LedgerUnhealthy,
     PositionNotReached,
@@ -24,9 +25,9 @@ from interlock.service.errors import (
 )
 from interlock.service.ledger import history
 from interlock.service.ledger.attention import Attention
-from interlock.service.ledger.batch import Done, Failed, Side, is_behind
+from interlock.service.ledger.batch import Done, Failed, Side
 from interlock.service.ledger.health import disagrees
-from interlock.service.ledger.highwater import Mark
+from interlock.service.ledger.highwater import Mark, MarkError
 from interlock.service.ledger.history import ForgedError
 from interlock.service.ledger.policies import is_object_of
 from interlock.service.ledger.queue import MAX_WAITING, Queue, Waiting
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from structlog.typing import FilteringBoundLogger
 
-    from interlock.service.clock import Clock
+    from interlock.service.clock import SetClock
     from interlock.service.ledger.batch import Outcome
     from interlock.service.ledger.calls import Call, M
     from interlock.service.ledger.checkpoints import CheckpointSigner
@@ -71,7 +72,7 @@ class Committer:
         store: Store,
         opened: Opened,
         *,
-        clock: Clock,
+        clock: SetClock,
         policies: Policies,
         mark: HighWaterMark,
         signer: CheckpointSigner,
@@ -80,12 +81,15 @@ class Committer:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._clock = clock
+        state = opened.head.view.state
+        self.clock = GuardedClock(clock, state.time if state.size else None)
+        """The time that everything here is judged and dated by."""
+        self._ahead = 0
         self._policies = policies
         self._mark = mark
         self._signer = signer
         self._log = log
-        self._writer = Writer(store, clock, policies, opened)
+        self._writer = Writer(store, self.clock, policies, opened)
         self._attention = Attention(monotonic)
         self._remembered = opened.remembered
         self._view = opened.head.view
@@ -115,14 +119,9 @@ class Committer:
         """
         return self._attention.judged(self._writer.health)
 
-    @property
-    def clock_behind(self) -> bool:
-        """Whether the clock is behind the log: then the gate denies with CLOCK, and only tightening is written."""
-        return is_behind(self._clock.now_us(), self._view.state)
-
     def instant(self) -> int:
         """Return when a question that comes now is judged (microseconds): never before the last entry."""
-        return max(self._clock.now_us(), self._view.state.time)
+        return max(self.clock.now_us(), self._view.state.time)
 
     # Life ---------------------------------------------------------------------------------------------------------
 
@@ -299,6 +298,8 @@ class Committer:
         while True:
             if not await self._wait_for_work():
                 await self._commit([])
+                await self._check_mark()
+                self._check_clock()
                 continue
             batch = self._queue.take()
             if batch:
@@ -383,10 +384,32 @@ class Committer:
         try:
             await self._in_thread(self._mark.advance, Mark(view.state.size, view.root))
             await self._in_thread(self._writer.note_mark)
+        except MarkError as error:
+            self.distrust(disagrees(str(error)))
+            return str(error)
         except (OSError, SQLAlchemyError) as error:
             self._log.warning("high_water_mark_not_written", path=str(self._mark.path), error=repr(error))
             return repr(error)
         return ""
+
+    async def _check_mark(self) -> None:
+        """Look whether the mark is as it was left: whoever set it back could set the log back too."""
+        try:
+            await self._in_thread(self._mark.check)
+        except MarkError as error:
+            self.distrust(disagrees(str(error)))
+        except OSError as error:
+            self._hear(repr(error), looked=True)
+
+    def _check_clock(self) -> None:
+        """Log when the clock jumps, and when it counts again."""
+        before = self._ahead
+        self.clock.now_us()
+        self._ahead = self.clock.ahead_us
+        if self._ahead and not before:
+            self._log.error("clock_jumped", ahead_seconds=self._ahead // MICROSECONDS)
+        elif before and not self._ahead:
+            self._log.info("clock_counts_again")
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401  # handed through
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *arguments))

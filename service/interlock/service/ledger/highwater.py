@@ -22,7 +22,7 @@ _ROOT_BYTES: Final = 32
 
 
 class MarkError(ValueError):
-    """The file is no high-water mark."""
+    """The file is no high-water mark, or not the one that was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,29 @@ class HighWaterMark:
         self._last = _parse(data)
         return self._last
 
+    def check(self) -> None:
+        """Look for what was written last. Raises MarkError where that is gone or another, and OSError."""
+        if self._last is None:
+            return
+        try:
+            found = _parse(self._path.read_bytes())
+        except (FileNotFoundError, MarkError):
+            found = None
+        if found != self._last:
+            raise MarkError(f"{self._path} is not what was written last: {_text_of(self._last).decode().strip()}")
+
     def has_reached(self, size: int) -> bool:
         """Say whether a tree of ``size`` entries is behind the mark, or at it."""
         return self._last is not None and self._last.size >= size
 
     def advance(self, mark: Mark) -> None:
-        """Move the mark up, durably; one that is not further than the last does nothing. Raises OSError."""
+        """Move the mark up, durably; one that is not further than the last does nothing.
+
+        Raises OSError, and MarkError where somebody changed the file: that is not to be covered up.
+        """
         if self.has_reached(mark.size):
             return
+        self.check()
         fresh = self._path.with_name(f"{self._path.name}.new")
         with fresh.open("wb") as file:
             file.write(_text_of(mark))

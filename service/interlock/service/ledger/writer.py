@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from interlock.service.clock import Clock
+    from interlock.service.clock import GuardedClock
     from interlock.service.ledger.batch import Head, Outcome, Side
     from interlock.service.ledger.calls import Call
     from interlock.service.ledger.concerns import EntryRows
@@ -66,7 +66,7 @@ class _Appended:
 class Writer:
     """Commits batches. Its methods run in one thread; ``head`` and ``health`` may be read from any."""
 
-    def __init__(self, store: Store, clock: Clock, policies: Policies, opened: Opened) -> None:
+    def __init__(self, store: Store, clock: GuardedClock, policies: Policies, opened: Opened) -> None:
         self._store = store
         self._clock = clock
         self._policies = policies
@@ -117,6 +117,8 @@ class Writer:
             return Committed(self._head, recovered, failed, repr(error))
         self._head, self._doubtful = head, None
         self._remember(batch.rows)
+        if batch.accepts_clock:
+            self._clock.accept(head.view.state.time)
         return Committed(head, recovered + batch.steps, outcomes)
 
     def _look(self) -> None:

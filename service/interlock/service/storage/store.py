@@ -18,6 +18,7 @@ from interlock.service.errors import StoreUnavailable
 from interlock.service.storage import queries
 from interlock.service.storage.engine import reader_engine, stranger_engine, writer_engine
 from interlock.service.storage.errors import StorageError
+from interlock.service.storage.journal import Journal
 from interlock.service.storage.migrate import migrate
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Store:
         self._reader = reader
         self._stranger = stranger_engine(writer.url)
         self._file = _identity(writer.url)
+        self._journal = Journal(writer.url)
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="store-read")
 
     @classmethod
@@ -81,10 +83,18 @@ class Store:
     def transaction(self) -> Iterator[Connection]:
         """Hold the write lock for a block: committed at its end, durably, or rolled back by what it raises.
 
-        For the writer thread alone: a second transaction waits for the first.
+        For the writer thread alone: a second transaction waits for the first. Raises DatabaseReplacedError or
+        JournalDamagedError where what was committed is not where the next process would look for it.
         """
-        with self._writer.begin() as connection:
-            yield connection
+        self._check_files()
+        try:
+            with self._writer.begin() as connection:
+                yield connection
+        except BaseException:
+            self._journal.failed()
+            raise
+        self._journal.committed()
+        self._check_file()
 
     @contextmanager
     def afresh(self) -> Iterator[Connection]:
@@ -92,10 +102,17 @@ class Store:
 
         Raises what that raises, also where the file is gone, and DatabaseReplacedError where it is another one.
         """
-        if _identity(self._writer.url) != self._file:
-            raise DatabaseReplacedError("the database's file was taken away or replaced by another one")
+        self._check_files()
         with self._stranger.begin() as connection:
             yield connection
+
+    def _check_files(self) -> None:
+        self._check_file()
+        self._journal.check()
+
+    def _check_file(self) -> None:
+        if _identity(self._writer.url) != self._file:
+            raise DatabaseReplacedError("the database's file was taken away or replaced by another one")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

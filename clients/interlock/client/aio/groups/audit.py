@@ -71,6 +71,15 @@ class AsyncAudit(AsyncGroup):
         """Return one entry by its position."""
         return await self._transport.call(self._stub.GetEntry, audit_pb2.GetEntryRequest(name=names.entry(str(seq))))
 
+    async def accept_clock(self, now: datetime, *, request_id: str | None = None) -> EntryRecord:
+        """Accept the server's clock after it has jumped forward: ``now`` is what time it is by another clock.
+
+        Raises RefusedError where the server's clock has not jumped, or is not within an hour of ``now``.
+        """
+        request = audit_pb2.AcceptClockRequest(request_id=self._id(request_id))
+        put_time(request.clock_time, now)
+        return await self._transport.call(self._stub.AcceptClock, request)
+
     async def state_at(self, resource: str = "", *, as_of: AsOf = None) -> PastState:
         """Return every resource, or ``resource`` with those below it (a closing ``*`` matches any rest), as it was.
 

@@ -1,0 +1,147 @@
+"""SQLite's write-ahead log, watched from outside: that what was committed is still there for the next process.
+
+The connections of this process share an index of the log in memory. They go on, and COMMIT goes on succeeding, when the
+file is cut, replaced or has no name any more; the next process would read it from its first frame and stop where one is
+missing. So after each commit the end of the log is remembered, file and last frame, and looked for before and after the
+next one, and whenever the store is looked at.
+
+Format: SQLite's "WAL file format", a header of 32 bytes, then frames of 24 bytes and a page; the last frame of a
+transaction says how large the database is after it, the others 0. A frame counts if its salts are the header's.
+Not looked at: what stands in earlier frames, which SQLite's own checksums tell at the next start.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import URL
+
+_HEADER_BYTES: Final = 32
+_FRAME_BYTES: Final = 24
+_PAGE_SIZE: Final = slice(8, 12)
+_SALTS: Final = slice(16, 24)
+_FRAME_SALTS: Final = slice(8, 16)
+_FRAME_DATABASE_PAGES: Final = slice(4, 8)
+_MORE_TO_COME: Final = bytes(4)
+
+
+class JournalDamagedError(SQLAlchemyError):
+    """What was committed is not in the write-ahead log any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where the last commit ended: the file, its header, how far it went, and its last frame's own header."""
+
+    file: tuple[int, int]
+    header: bytes
+    size: int
+    last: bytes
+
+
+class Journal:
+    """The write-ahead log of one database. For the writer's thread; of a database without one nothing is asked."""
+
+    def __init__(self, url: URL) -> None:
+        """Remember where the log of a database that is open ends now. Raises JournalDamagedError."""
+        self._path = _path_of(url)
+        self._end: _End | None = None
+        self._failed = False
+        self.committed()
+
+    def check(self) -> None:
+        """Look for the end that was remembered. Raises JournalDamagedError where it is not there."""
+        if self._path is not None and self._end is not None:
+            with _opened(self._path) as descriptor:
+                header = os.pread(descriptor, _HEADER_BYTES, 0)
+                begun_anew = self._failed and header != self._end.header
+                _find(self._end, descriptor, header, begun_anew=begun_anew)
+
+    def committed(self) -> None:
+        """Remember where the log ends after a commit, on from where it ended before. Raises JournalDamagedError."""
+        if self._path is None:
+            return
+        with _opened(self._path) as descriptor:
+            header = os.pread(descriptor, _HEADER_BYTES, 0)
+            before = self._end
+            # It is begun anew, with other salts, once all of it is in the database.
+            begun_anew = before is not None and before.header[_SALTS] != header[_SALTS]
+            if before is not None:
+                _find(before, descriptor, header, begun_anew=begun_anew)
+            self._end = _end_of(descriptor, header, None if begun_anew else before)
+        self._failed = False
+
+    def failed(self) -> None:
+        """Note that a transaction failed: what it wrote counts for nothing, but it may have begun the log anew."""
+        self._failed = True
+
+
+def _find(end: _End, descriptor: int, header: bytes, *, begun_anew: bool) -> None:
+    """Raise JournalDamagedError unless the log reaches to ``end``; one that was begun anew need only be the file."""
+    if end.file != _identity(descriptor):
+        raise JournalDamagedError("the write-ahead log was replaced by another file")
+    if begun_anew:
+        return
+    if header != end.header:
+        raise JournalDamagedError("the write-ahead log begins otherwise than it did")
+    if end.last and os.pread(descriptor, _FRAME_BYTES, end.size - _frame_size(header)) != end.last:
+        raise JournalDamagedError(f"the write-ahead log has lost its end at {end.size}")
+    if os.fstat(descriptor).st_size < end.size:
+        raise JournalDamagedError(f"the write-ahead log is shorter than the {end.size} that were committed")
+
+
+def _end_of(descriptor: int, header: bytes, before: _End | None) -> _End:
+    """Return where the transaction after ``before`` ends; without it, where the last one of all ends."""
+    file = _identity(descriptor)
+    if len(header) < _HEADER_BYTES:
+        return _End(file, header, 0, b"")
+    end = _End(file, header, _HEADER_BYTES, b"") if before is None or not before.size else before
+    offset = end.size
+    while True:
+        frame = os.pread(descriptor, _FRAME_BYTES, offset)
+        if frame[_FRAME_SALTS] != header[_SALTS]:
+            return end
+        offset += _frame_size(header)
+        if frame[_FRAME_DATABASE_PAGES] != _MORE_TO_COME:
+            end = _End(file, header, offset, frame)
+            if before is not None:
+                return end
+
+
+def _frame_size(header: bytes) -> int:
+    return _FRAME_BYTES + int.from_bytes(header[_PAGE_SIZE], "big")
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    found = os.fstat(descriptor)
+    return found.st_dev, found.st_ino
+
+
+def _path_of(url: URL) -> Path | None:
+    """Return the log's path; None where the database has none."""
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return None
+    path = Path(f"{url.database}-wal")
+    return path if path.is_file() else None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """Open the log for a block. SQLite keeps no lock on this file that closing it here could lose."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise JournalDamagedError(f"the write-ahead log can't be opened: {error.strerror}") from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

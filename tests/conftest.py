@@ -1,0 +1,12 @@
+"""What holds for every test: the children that it starts take an interrupt, however this run itself was started.
+
+A shell's `nohup make test &` starts us with SIGINT ignored, and what is ignored is inherited over exec, where a handler
+becomes the default again.
+"""
+
+from __future__ import annotations
+
+import signal
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
