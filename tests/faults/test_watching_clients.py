@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from interlock.client.errors import InvalidRequestError, NotAllowedError, RollbackError
+from interlock.client.errors import InvalidRequestError, LimitError, NotAllowedError, RollbackError
 from interlock.client.sdk import Interlock
 from interlock.v1 import gate_pb2, hold_pb2
 from tests.faults.test_watch_release import CONTEXT, flips_of_the_log, hold, lift, release
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from tests.support.server import RunningServer
 
 KILLS: Final = 2
+WATCHERS: Final = 12
+FLIPS: Final = 30
+MANY: Final = 10_000
 
 
 def client_of(server: RunningServer, who: str = "release-bot") -> Interlock:
@@ -113,6 +118,48 @@ def test_what_can_not_go_on_is_a_typed_error(data: Path, tmp_path: Path) -> None
             next(client.models.watch())
     with ServerThread(copy) as server, client_of(server) as client, pytest.raises(RollbackError):
         next(client.gate.watch(subject.model, CONTEXT, resume_token=token))
+
+
+def taken(client: Interlock, model: str) -> Iterator[WatchReleaseResponse]:
+    """Return a watch that the server has answered; while it is still taking leave of others, ask again."""
+    for _ in range(MANY):
+        watch = client.gate.watch(model, CONTEXT)
+        try:
+            next(watch)
+        except LimitError:
+            continue
+        return watch
+    raise AssertionError
+
+
+def test_a_storm_of_reconnects_loses_nothing_and_leaves_nothing(data: Path) -> None:
+    """Watchers who hang up after a few answers while the verdict flips: each has every flip once; no stream stays."""
+    with ServerThread(data, streams_per_principal=2 * WATCHERS) as server, People(server) as people:
+        subject = release(people)
+        with client_of(server) as client:
+            first = next(client.gate.watch(subject.model, CONTEXT))
+
+        def follow(number: int) -> list[tuple[int, int]]:
+            told, token = [said(first)], first.resume_token
+            while len(told) <= FLIPS:
+                with client_of(server) as mine:
+                    watch = mine.gate.watch(subject.model, CONTEXT, resume_token=token)
+                    for answer in islice(watch, min(number % 3 + 1, FLIPS + 1 - len(told))):
+                        told.append(said(answer))
+                        token = answer.resume_token
+            return told
+
+        with ThreadPoolExecutor(WATCHERS) as pool:
+            followers = [pool.submit(follow, number) for number in range(WATCHERS)]
+            for _ in range(FLIPS // 2):
+                lift(people, hold(people, subject.model))
+            expected = flips_of_the_log(people, subject.model, first.answer.log_position)
+            told = [follower.result() for follower in followers]
+        with client_of(server) as client:
+            open_now = [taken(client, subject.model) for _ in range(2 * WATCHERS)]
+
+    assert len(open_now) == 2 * WATCHERS
+    assert told == [expected] * WATCHERS
 
 
 class Watching:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import aclosing
-from functools import cached_property
-from typing import TYPE_CHECKING, Final, Self
+from contextlib import ExitStack, asynccontextmanager
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from interlock.client import files, names
 from interlock.client.aio.groups import (
@@ -37,6 +37,7 @@ from interlock.client.session import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from interlock.v1.audit_pb2 import EntryRecord
     from interlock.v1.change_pb2 import Change
     from interlock.v1.identity_pb2 import Delegation
+
+T = TypeVar("T")
 
 _AT_ONCE: Final = 256
 """Entries handed to the verifier's thread together."""
@@ -203,10 +206,13 @@ class AsyncInterlock:
 
         text = await self.audit.newest_note()
         known, folder = trust or self.trust(), self.profile.folder
-        verification = await asyncio.to_thread(LiveVerification, folder, text, known, full=full)
-        with verification:
-            async with aclosing(_Bridge(self.audit.tail(verification.start - 1))) as records:
-                report = await asyncio.to_thread(verification.judge, records, progress)
+        async with _opened(partial(LiveVerification, folder, text, known, full=full)) as verification:
+            records = _Bridge(self.audit.tail(verification.start - 1))
+            async with _thread(partial(verification.judge, records, progress)) as judging:
+                try:
+                    report = await asyncio.shield(judging)
+                finally:
+                    await records.aclose()
         if report.verified:
             self.audit.remember(text)
             return report
@@ -250,6 +256,27 @@ class AsyncInterlock:
         return AsyncSigningDesk(self, self._passphrase, self._opened)
 
 
+@asynccontextmanager
+async def _thread(work: Callable[[], T]) -> AsyncIterator[asyncio.Future[T]]:
+    """Run work in a thread until it ends: it goes on when who awaits it is cancelled, and what it uses must last."""
+    running = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        yield running
+    finally:
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()  # told to whoever awaited it, if anybody still does
+
+
+@asynccontextmanager
+async def _opened(work: Callable[[], AbstractContextManager[T]]) -> AsyncIterator[T]:
+    """Open something in a thread, and close it in the end, even where it was opened for nobody any more."""
+    with ExitStack() as stack:
+        async with _thread(lambda: stack.enter_context(work())) as opening:
+            opened = await asyncio.shield(opening)
+        yield opened
+
+
 class _Bridge:
     """What comes on the event loop, iterated by a thread: the verifier is one for both kinds of client."""
 
@@ -257,6 +284,7 @@ class _Bridge:
         self._records = records
         self._loop = asyncio.get_running_loop()
         self._closed = False
+        self._asked: asyncio.Task[list[EntryRecord]] | None = None
 
     def __iter__(self) -> Iterator[EntryRecord]:
         while not self._closed:
@@ -266,7 +294,10 @@ class _Bridge:
                 return
 
     async def _some(self) -> list[EntryRecord]:
-        some = []
+        self._asked = asyncio.current_task()
+        some: list[EntryRecord] = []
+        if self._closed:
+            return some
         async for record in self._records:
             some.append(record)
             if len(some) == _AT_ONCE:
@@ -276,3 +307,6 @@ class _Bridge:
     async def aclose(self) -> None:
         """Let the thread end; what it had asked for comes to nobody."""
         self._closed = True
+        if self._asked is not None and not self._asked.done():
+            self._asked.cancel()
+            await asyncio.wait([self._asked])
