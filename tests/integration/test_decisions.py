@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ from securesystemslib.signer import SSlibKey
 from interlock.service.bootstrap import StartError
 from interlock.statemachine.decision import Expected, check_decision
 from interlock.v1 import audit_pb2, gate_pb2, hold_pb2, ledger_pb2
+from tests.docs.pages import ROOT, blocks
 from tests.support.people import People, Subject, refused
 from tests.support.server import ServerThread
 
@@ -123,6 +126,34 @@ def test_tools_that_do_not_know_us_verify_the_same_bytes(
     assert statement.subject[0].digest["sha256"] == artifact
     assert statement.predicate_type == "https://slsa.dev/verification_summary/v1"
     assert statement.predicate["verificationResult"] == "PASSED"
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "bytes", "key", "log", "context", "artifact"], ids=lambda word: word or "nothing wrong"
+)
+def test_the_page_s_script_needs_nothing_of_ours(
+    shared_server: ServerThread, people: People, m: Subject, artifact: str, tmp_path: Path, wrong: str
+) -> None:
+    """docs/how-to/gate.md as it stands, where no module of Interlock can be imported: yes to one decision alone."""
+    page = ROOT / "docs" / "how-to" / "gate.md"
+    (script,) = (block.text for block in blocks(page) if block.info == "elsewhere.py")
+    (tmp_path / "elsewhere.py").write_text(f"import sys\nsys.modules['interlock'] = None\n{script}")
+    data = decide(people, m.model, artifact).decision
+    (tmp_path / "d").write_bytes(data.replace(b'"sig":"', b'"sig":"AA') if wrong == "bytes" else data)
+    profile = shared_server.profile("release-bot")
+    question = {"key": profile.decision_key, "log": profile.log_id, "context": "api", "artifact": artifact}
+    question = {word: "0" * len(value) if word == wrong else value for word, value in question.items()}
+
+    done = subprocess.run(
+        [sys.executable, "elsewhere.py", "d", *question.values()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode == 0) == (not wrong), done.stderr
+    assert done.stdout == ("" if wrong else f"PASSED interlock:{m.model}?context=api\n")
 
 
 def test_those_tools_refuse_other_bytes(shared_server: ServerThread, people: People, m: Subject, artifact: str) -> None:
