@@ -126,6 +126,7 @@ def all_edges() -> str:
         "credential": "Credential: a key of an account",
         "grant": "Grant: a role of an account",
         "delegation": "Delegation: a role that somebody acts in for another",
+        "issuer": "Issuer: an OpenID provider",
         "interim_measure": "Interim measure",
         "obligation": "Obligation: one of its periods",
         "policy_version": "Policy version",

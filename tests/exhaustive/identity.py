@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ACCOUNT: Final = "principals/newcomer"
 DELEGATOR: Final = "principals/owner-a"
+ISSUER: Final = "issuers/sso"
 _NEW_KEYS: Final = ("", "-2")
 _MOST_GRANTS: Final = 2
 
@@ -88,11 +89,16 @@ def explore() -> Explored:
 def _thinkable(world: World, state: State) -> Iterator[f.Firing]:
     yield f.PrincipalCreate(ACCOUNT, "human", "persons/newcomer")
     yield from (f.PrincipalRestore(ACCOUNT), f.PrincipalSuspend(ACCOUNT), f.PrincipalRemove(ACCOUNT))
+    account = state.find(ACCOUNT, r.Principal)
+    if account is None:
+        yield f.IssuerTrust(ISSUER, "https://id.example", "log", "RS256")
+    if state.find(ISSUER, r.Issuer) is not None:  # then no keys and nothing lent, which multiply the states
+        yield from _with_issuer(state, account)
+        return
     there = replace(world, state=state)
     yield there.registration("newcomer")
     yield from (there.registration("newcomer", "login", word=word) for word in _NEW_KEYS)
     yield there.registration("newcomer", "login", word="-2", replaces="-")
-    account = state.find(ACCOUNT, r.Principal)
     for key in account.credentials if account is not None else ():
         name = credential_name(ACCOUNT, key.fingerprint)
         yield from (f.CredentialRevoke(name), f.CredentialRevoke(name, 1))
@@ -104,10 +110,22 @@ def _thinkable(world: World, state: State) -> Iterator[f.Firing]:
     yield from (f.DelegationEnd(row.name) for row in state.delegations_to(ACCOUNT))
 
 
+def _with_issuer(state: State, account: r.Principal | None) -> Iterator[f.Firing]:
+    yield f.IssuerDistrust(ISSUER)
+    yield f.CredentialBind(ACCOUNT, ISSUER, "subject")
+    for key in account.credentials if account is not None else ():
+        yield f.CredentialRevoke(credential_name(ACCOUNT, key.fingerprint))
+    if not state.grants(ACCOUNT):
+        yield f.GrantGive(ACCOUNT, "owner", "*")
+    yield from (f.GrantEnd(grant.name) for grant in state.grants(ACCOUNT))
+
+
 def _key(state: State) -> Hashable:
+    issuer = state.find(ISSUER, r.Issuer)
+    trusted = issuer.state if issuer is not None else ""
     account = state.find(ACCOUNT, r.Principal)
     if account is None:
-        return None
+        return trusted
     keys = frozenset((key.fingerprint, key.state, key.compromised_since) for key in account.credentials)
     grants = tuple((grant.role, grant.state) for grant in state.grants(ACCOUNT))
-    return (account.state, keys, grants, tuple(row.state for row in state.delegations_to(ACCOUNT)))
+    return (account.state, trusted, keys, grants, tuple(row.state for row in state.delegations_to(ACCOUNT)))

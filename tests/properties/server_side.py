@@ -296,6 +296,11 @@ CALLS: Final[dict[str, tuple[str, str, Callable[[Any], object]]]] = {
         lambda t: identity_pb2.RemovePrincipalRequest(name=t.principal, reason="Left."),
     ),
     "credential_revoke": ("identity", "RevokeCredential", _revoke),
+    "issuer_distrust": (
+        "identity",
+        "DistrustIssuer",
+        lambda t: identity_pb2.DistrustIssuerRequest(name=t.issuer, reason="Moved."),
+    ),
     "grant_end": ("identity", "EndGrant", lambda t: identity_pb2.EndGrantRequest(name=t.grant, reason="Moved.")),
 }
 """Service, method and request for each trigger that one person can fire."""

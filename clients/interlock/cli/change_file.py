@@ -38,7 +38,19 @@ MAX_BYTES: Final = 1 << 20
 _KEYS: Final = ("title", "summary", "triggers", "evidence", "not_before", "apply_separately")
 _NOT_FOR_FILES: Final = frozenset({"reason_digest"})
 _MAY_BE_LEFT_OUT: Final = frozenset(
-    {"assessment", "decision", "compromised_since", "person", "replaces", "replaces_proof", "start", "until", "held_in"}
+    {
+        "assessment",
+        "decision",
+        "compromised_since",
+        "person",
+        "replaces",
+        "replaces_proof",
+        "start",
+        "until",
+        "held_in",
+        "subject",
+        "claims",
+    }
 )
 _BYTES: Final = 12  # FieldDescriptor.TYPE_BYTES: keys and signatures, in hex
 _INSTANT: Final = 3  # FieldDescriptor.TYPE_INT64: every number of a trigger is a time in Unix microseconds

@@ -75,6 +75,7 @@ GROUPS: Final[Mapping[str, Listed]] = MappingProxyType(
             "principals", "Principals: accounts, their keys and roles; add, suspend, remove or restore one."
         ),
         "delegations": Listed("delegations", "Delegations: who may sign in whose role, until when; end one."),
+        "issuers": Listed("issuers", "Issuers: OpenID providers that log people and pipelines in."),
         "grants": Listed("grants", "Grants: who has which role, on which models, until when."),
     }
 )

@@ -297,7 +297,8 @@ def key_row(key: Credential) -> list[str | tuple[str, str]]:
     until = f", until {when(key.expire_time)}" if key.HasField("expire_time") else ""
     state = f"revoked {when(key.revoke_time)}{since}" if key.HasField("revoke_time") else f"{key.state}{until}"
     where = f" in {key.held_in}" if key.held_in else ""
-    return [f"{key.use} key{where}", names.leaf(key.name), (state, "" if key.state == "active" else "red")]
+    what = f"subject of {key.issuer}" if key.issuer else f"{key.use} key{where}"
+    return [what, names.leaf(key.name), (state, "" if key.state == "active" else "red")]
 
 
 def _named_file(run: Run) -> Path | None:

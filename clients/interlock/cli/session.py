@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
 
 from interlock.cli.delegations import delegation_line
 from interlock.cli.grants import grant_ends
 from interlock.cli.run import Run, command
 from interlock.cli.views.common import short, to_json, when
 from interlock.client import names
+from interlock.client.errors import ProfileError
 
 if TYPE_CHECKING:
-    import typer
-
     from interlock.v1.identity_pb2 import Credential, Grant, WhoAmIResponse
+
+_MAX_TOKEN: Final = 1 << 16
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,10 +28,34 @@ def add_to(app: typer.Typer) -> None:
     command(app, "whoami", example="interlock whoami --json")(whoami)
 
 
-def login(run: Run) -> None:
-    """Open a session with your login key; other commands do so by themselves."""
+def login(
+    run: Run,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file",
+            metavar="FILE",
+            help="A token of an OpenID provider in place of a key; `-` for standard input.",
+        ),
+    ] = None,
+) -> None:
+    """Open a session with your login key; other commands do so by themselves.
+
+    With --token-file a token of an OpenID provider that the log trusts opens it. It opens one session, once.
+    """
+    token = _read_token(token_file) if token_file is not None else None
     with run.client() as client:
-        _show(run, client.identity.login())
+        _show(run, client.identity.login(oidc_token=token))
+
+
+def _read_token(file: Path) -> str:
+    if file == Path("-"):
+        return sys.stdin.read(_MAX_TOKEN)
+    try:
+        with file.open(encoding="ascii") as opened:
+            return opened.read(_MAX_TOKEN)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(f"the token {file} can't be read: {error}", reason="NO_TOKEN") from error
 
 
 def logout(run: Run) -> None:

@@ -81,6 +81,11 @@ def delegation(name: str) -> str:
     return _prefixed("delegations/", name)
 
 
+def issuer(name: str) -> str:
+    """Return `issuers/{id}`."""
+    return _prefixed("issuers/", name)
+
+
 def credential(of_principal: str, fingerprint: str) -> str:
     """Return `principals/{p}/credentials/{fingerprint}`."""
     return f"{principal(of_principal)}/credentials/{fingerprint}"

@@ -29,7 +29,7 @@ _KEY_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A principal at a server. Paths are absolute; ``signoff_key_file`` and ``passphrase_file`` may be None."""
+    """A principal at a server. Paths are absolute; a login has a key or a token, all other files may be None."""
 
     folder: Path
     principal: str
@@ -39,11 +39,13 @@ class Profile:
     log_id: bytes
     log_key: str
     genesis_digest: bytes
-    login_key_file: Path
+    login_key_file: Path | None
     signoff_key_file: Path | None
     passphrase_file: Path | None
     decision_key: bytes = b""
     """Raw; empty in profiles that were made before there were decisions."""
+    login_token_file: Path | None = None
+    """A token of an OpenID provider, which logs in instead of a key; read anew for each login."""
 
     @property
     def name(self) -> str:
@@ -99,9 +101,11 @@ def load_profile(path: Path) -> Profile:
         raise ProfileError(f"{path} can't be read: {error.strerror}", reason="NO_PROFILE") from error
     except (json_format.ParseError, UnicodeDecodeError) as error:
         raise ProfileError(f"{path} is not a client profile: {error}", reason="BAD_PROFILE") from error
-    for field in ("principal", "address", "server_name", "ca_certificate", "log_key", "login_key_file"):
+    for field in ("principal", "address", "server_name", "ca_certificate", "log_key"):
         if not getattr(message, field):
             raise ProfileError(f"{path} has no {field}", reason="BAD_PROFILE")
+    if not message.login_key_file and not message.login_token_file:
+        raise ProfileError(f"{path} has neither login_key_file nor login_token_file", reason="BAD_PROFILE")
     folder = path.parent.absolute()
     return Profile(
         folder=folder,
@@ -112,10 +116,11 @@ def load_profile(path: Path) -> Profile:
         log_id=_hex(path, "log_id", message.log_id, _LOG_ID_BYTES),
         log_key=message.log_key.strip(),
         genesis_digest=_hex(path, "genesis_digest", message.genesis_digest, _DIGEST_BYTES),
-        login_key_file=folder / message.login_key_file,
+        login_key_file=folder / message.login_key_file if message.login_key_file else None,
         signoff_key_file=folder / message.signoff_key_file if message.signoff_key_file else None,
         passphrase_file=folder / message.passphrase_file if message.passphrase_file else None,
         decision_key=_hex(path, "decision_key", message.decision_key, _KEY_BYTES) if message.decision_key else b"",
+        login_token_file=folder / message.login_token_file if message.login_token_file else None,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from interlock.client import files
-from interlock.client.errors import UnauthenticatedError
+from interlock.client.errors import ProfileError, UnauthenticatedError
 from interlock.client.signers import open_signer
 from interlock.proofs import signature_keys
 from interlock.v1 import identity_pb2
@@ -90,6 +90,8 @@ class Sessions:
             )
         if len(given.nonce) != NONCE_BYTES:
             raise UnauthenticatedError("the server's challenge is malformed", reason="BAD_CHALLENGE")
+        if profile.login_key_file is None:
+            raise ProfileError(f"{profile.principal} has no login key in this profile", reason="NO_KEY")
         key = open_signer(profile.login_key_file, self._passphrase)
         message = login_message(profile.log_id, profile.server_name, given.nonce)
         return identity_pb2.LoginRequest(
@@ -98,6 +100,24 @@ class Sessions:
             credential=signature_keys.fingerprint(key.public),
             signature=key.sign(message),
         )
+
+    def token_request(self, text: str | None = None) -> identity_pb2.LoginWithTokenRequest | None:
+        """Return the one message of a login by token: ``text``, else what the profile's file holds; None for a key.
+
+        Raises ProfileError where the file can't be read, or has nothing in it.
+        """
+        file = self._profile.login_token_file
+        if text is None and file is None:
+            return None
+        if text is None and file is not None:
+            try:
+                text = file.read_text("ascii")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ProfileError(f"the token {file} can't be read: {error}", reason="NO_TOKEN") from error
+        token = (text or "").strip()
+        if not token:
+            raise ProfileError("the token is empty", reason="NO_TOKEN")
+        return identity_pb2.LoginWithTokenRequest(principal=self._profile.principal, token=token)
 
     def opened(self, reply: identity_pb2.LoginResponse) -> Token:
         """Keep the session that the server gave."""

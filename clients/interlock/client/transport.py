@@ -201,10 +201,15 @@ class Transport:
         """Return when a call that starts now has to end."""
         return self._ticking.now() + (self.timeout_seconds if timeout_seconds is None else timeout_seconds)
 
-    def login(self, end: float | None = None) -> Token:
-        """Open a new session with the login key, and keep it. Raises InterlockError."""
+    def login(self, end: float | None = None, oidc_token: str | None = None) -> Token:
+        """Open a new session by token or login key, and keep it. Raises InterlockError."""
         stub = identity_pb2_grpc.IdentityServiceStub(self.channel)
         until = self.deadline(None) if end is None else end
+        by_token = self._sessions.token_request(oidc_token)
+        if by_token is not None:  # it opens one session: a second attempt with it could only fail
+            reply = _once(lambda: stub.LoginWithToken(by_token, timeout=self._left(until)))
+            self._token = self._sessions.opened(reply)
+            return self._token
         token = self._sessions.login(
             lambda request: self._again(lambda left: stub.Challenge(request, timeout=left), until),
             # A nonce is used up by the first attempt: a second one with it could only fail.

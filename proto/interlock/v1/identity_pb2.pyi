@@ -74,6 +74,48 @@ class Principal(_message.Message):
 Global___Principal: _TypeAlias = Principal  # noqa: Y015
 
 @_typing.final
+class Issuer(_message.Message):
+    """An OpenID provider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`issuers/{id}`."""
+    url: _builtins.str
+    """Its own word for itself: the `iss` of its tokens."""
+    audience: _builtins.str
+    """The `aud` that its tokens must have."""
+    algorithm: _builtins.str
+    """The one algorithm that it signs with."""
+    state: _builtins.str
+    """`trusted` or `distrusted`."""
+    position: _builtins.int
+    """Position of the last entry that wrote it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        url: _builtins.str = ...,
+        audience: _builtins.str = ...,
+        algorithm: _builtins.str = ...,
+        state: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "audience", b"audience", "name", b"name", "position", b"position", "state", b"state", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Issuer: _TypeAlias = Issuer  # noqa: Y015
+
+@_typing.final
 class Credential(_message.Message):
     """A key of an account."""
 
@@ -88,6 +130,9 @@ class Credential(_message.Message):
     COMPROMISED_SINCE_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     HELD_IN_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CLAIMS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`principals/{p}/credentials/{fingerprint}`."""
     use: _builtins.str
@@ -98,6 +143,10 @@ class Credential(_message.Message):
     """`active` or `revoked`."""
     held_in: _builtins.str
     """Where its private half is, by the word of who registered it: empty for a file, `ssh-agent`, `signer` (an HSM, a KMS)."""
+    issuer: _builtins.str
+    """`issuers/{id}` where it is a subject of an OpenID provider and no key; empty for a key."""
+    subject: _builtins.str
+    """The subject there; empty where claims alone say it."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was registered."""
@@ -114,6 +163,10 @@ class Credential(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When it ends by itself; unset for never."""
 
+    @_builtins.property
+    def claims(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Claims that a token must have, `name=value` each."""
+
     def __init__(
         self,
         *,
@@ -126,10 +179,13 @@ class Credential(_message.Message):
         compromised_since: _timestamp_pb2.Timestamp = ...,
         expire_time: _timestamp_pb2.Timestamp = ...,
         held_in: _builtins.str = ...,
+        issuer: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        claims: _abc.Iterable[_builtins.str] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "create_time", b"create_time", "expire_time", b"expire_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "create_time", b"create_time", "expire_time", b"expire_time", "held_in", b"held_in", "name", b"name", "public_key", b"public_key", "revoke_time", b"revoke_time", "state", b"state", "use", b"use"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "compromised_since", b"compromised_since", "create_time", b"create_time", "expire_time", b"expire_time", "held_in", b"held_in", "issuer", b"issuer", "name", b"name", "public_key", b"public_key", "revoke_time", b"revoke_time", "state", b"state", "subject", b"subject", "use", b"use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -294,6 +350,7 @@ class ClientProfile(_message.Message):
     SIGNOFF_KEY_FILE_FIELD_NUMBER: _builtins.int
     PASSPHRASE_FILE_FIELD_NUMBER: _builtins.int
     DECISION_KEY_FIELD_NUMBER: _builtins.int
+    LOGIN_TOKEN_FILE_FIELD_NUMBER: _builtins.int
     principal: _builtins.str
     """`principals/{p}`."""
     address: _builtins.str
@@ -316,6 +373,8 @@ class ClientProfile(_message.Message):
     """File with the passphrase, relative to the profile; empty to ask. Development only."""
     decision_key: _builtins.str
     """Public key that signs the log's decisions, Ed25519, raw, lower-case hex; the genesis document says the same."""
+    login_token_file: _builtins.str
+    """File with a token of an OpenID provider, relative to the profile: it logs in, instead of a key. Empty for a key."""
     def __init__(
         self,
         *,
@@ -330,10 +389,11 @@ class ClientProfile(_message.Message):
         signoff_key_file: _builtins.str = ...,
         passphrase_file: _builtins.str = ...,
         decision_key: _builtins.str = ...,
+        login_token_file: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "ca_certificate", b"ca_certificate", "decision_key", b"decision_key", "genesis_digest", b"genesis_digest", "log_id", b"log_id", "log_key", b"log_key", "login_key_file", b"login_key_file", "passphrase_file", b"passphrase_file", "principal", b"principal", "server_name", b"server_name", "signoff_key_file", b"signoff_key_file"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "ca_certificate", b"ca_certificate", "decision_key", b"decision_key", "genesis_digest", b"genesis_digest", "log_id", b"log_id", "log_key", b"log_key", "login_key_file", b"login_key_file", "login_token_file", b"login_token_file", "passphrase_file", b"passphrase_file", "principal", b"principal", "server_name", b"server_name", "signoff_key_file", b"signoff_key_file"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -426,6 +486,32 @@ class LoginRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LoginRequest: _TypeAlias = LoginRequest  # noqa: Y015
+
+@_typing.final
+class LoginWithTokenRequest(_message.Message):
+    """Who wants to log in, with a token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """`principals/{p}`."""
+    token: _builtins.str
+    """A JSON Web Token of the issuer that the account is bound to (RFC 7519). Never logged."""
+    def __init__(
+        self,
+        *,
+        principal: _builtins.str = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoginWithTokenRequest: _TypeAlias = LoginWithTokenRequest  # noqa: Y015
 
 @_typing.final
 class LoginResponse(_message.Message):
@@ -953,3 +1039,87 @@ class ListDelegationsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListDelegationsResponse: _TypeAlias = ListDelegationsResponse  # noqa: Y015
+
+@_typing.final
+class ListIssuersRequest(_message.Message):
+    """Which issuers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many at most, up to 1,000; 0 for the default of 100."""
+    page_token: _builtins.str
+    """From the page before; empty for the first."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListIssuersRequest: _TypeAlias = ListIssuersRequest  # noqa: Y015
+
+@_typing.final
+class ListIssuersResponse(_message.Message):
+    """A page of issuers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    @_builtins.property
+    def issuers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Issuer]:
+        """Issuers by name."""
+
+    def __init__(
+        self,
+        *,
+        issuers: _abc.Iterable[Global___Issuer] = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issuers", b"issuers", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListIssuersResponse: _TypeAlias = ListIssuersResponse  # noqa: Y015
+
+@_typing.final
+class DistrustIssuerRequest(_message.Message):
+    """Which issuer is distrusted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`issuers/{id}`."""
+    reason: _builtins.str
+    """Why, in words; kept beside the log and erasable."""
+    request_id: _builtins.str
+    """Id of the request for safe retries (AIP-155), a UUID; the same id answers the same reply for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DistrustIssuerRequest: _TypeAlias = DistrustIssuerRequest  # noqa: Y015

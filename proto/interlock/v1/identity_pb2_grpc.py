@@ -45,6 +45,11 @@ class IdentityServiceStub:
                 request_serializer=interlock_dot_v1_dot_identity__pb2.LoginRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_identity__pb2.LoginResponse.FromString,
                 _registered_method=True)
+        self.LoginWithToken = channel.unary_unary(
+                '/interlock.v1.IdentityService/LoginWithToken',
+                request_serializer=interlock_dot_v1_dot_identity__pb2.LoginWithTokenRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_identity__pb2.LoginResponse.FromString,
+                _registered_method=True)
         self.Logout = channel.unary_unary(
                 '/interlock.v1.IdentityService/Logout',
                 request_serializer=interlock_dot_v1_dot_identity__pb2.LogoutRequest.SerializeToString,
@@ -105,6 +110,16 @@ class IdentityServiceStub:
                 request_serializer=interlock_dot_v1_dot_identity__pb2.ListDelegationsRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_identity__pb2.ListDelegationsResponse.FromString,
                 _registered_method=True)
+        self.ListIssuers = channel.unary_unary(
+                '/interlock.v1.IdentityService/ListIssuers',
+                request_serializer=interlock_dot_v1_dot_identity__pb2.ListIssuersRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_identity__pb2.ListIssuersResponse.FromString,
+                _registered_method=True)
+        self.DistrustIssuer = channel.unary_unary(
+                '/interlock.v1.IdentityService/DistrustIssuer',
+                request_serializer=interlock_dot_v1_dot_identity__pb2.DistrustIssuerRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_identity__pb2.Issuer.FromString,
+                _registered_method=True)
 
 
 class IdentityServiceServicer:
@@ -120,6 +135,13 @@ class IdentityServiceServicer:
 
     def Login(self, request, context):
         """Takes the signed nonce, gives a session; no session needed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LoginWithToken(self, request, context):
+        """Takes a token of an OpenID provider that the log trusts, gives a session; no session needed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,6 +231,20 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListIssuers(self, request, context):
+        """OpenID providers whose word counts or counted, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DistrustIssuer(self, request, context):
+        """Distrusts an OpenID provider: what was bound to it is revoked, and its sessions end at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IdentityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -220,6 +256,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
             'Login': grpc.unary_unary_rpc_method_handler(
                     servicer.Login,
                     request_deserializer=interlock_dot_v1_dot_identity__pb2.LoginRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_identity__pb2.LoginResponse.SerializeToString,
+            ),
+            'LoginWithToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoginWithToken,
+                    request_deserializer=interlock_dot_v1_dot_identity__pb2.LoginWithTokenRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_identity__pb2.LoginResponse.SerializeToString,
             ),
             'Logout': grpc.unary_unary_rpc_method_handler(
@@ -282,6 +323,16 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     request_deserializer=interlock_dot_v1_dot_identity__pb2.ListDelegationsRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_identity__pb2.ListDelegationsResponse.SerializeToString,
             ),
+            'ListIssuers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIssuers,
+                    request_deserializer=interlock_dot_v1_dot_identity__pb2.ListIssuersRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_identity__pb2.ListIssuersResponse.SerializeToString,
+            ),
+            'DistrustIssuer': grpc.unary_unary_rpc_method_handler(
+                    servicer.DistrustIssuer,
+                    request_deserializer=interlock_dot_v1_dot_identity__pb2.DistrustIssuerRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_identity__pb2.Issuer.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'interlock.v1.IdentityService', rpc_method_handlers)
@@ -337,6 +388,33 @@ class IdentityService:
             target,
             '/interlock.v1.IdentityService/Login',
             interlock_dot_v1_dot_identity__pb2.LoginRequest.SerializeToString,
+            interlock_dot_v1_dot_identity__pb2.LoginResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoginWithToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.IdentityService/LoginWithToken',
+            interlock_dot_v1_dot_identity__pb2.LoginWithTokenRequest.SerializeToString,
             interlock_dot_v1_dot_identity__pb2.LoginResponse.FromString,
             options,
             channel_credentials,
@@ -662,6 +740,60 @@ class IdentityService:
             '/interlock.v1.IdentityService/ListDelegations',
             interlock_dot_v1_dot_identity__pb2.ListDelegationsRequest.SerializeToString,
             interlock_dot_v1_dot_identity__pb2.ListDelegationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIssuers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.IdentityService/ListIssuers',
+            interlock_dot_v1_dot_identity__pb2.ListIssuersRequest.SerializeToString,
+            interlock_dot_v1_dot_identity__pb2.ListIssuersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DistrustIssuer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.IdentityService/DistrustIssuer',
+            interlock_dot_v1_dot_identity__pb2.DistrustIssuerRequest.SerializeToString,
+            interlock_dot_v1_dot_identity__pb2.Issuer.FromString,
             options,
             channel_credentials,
             insecure,

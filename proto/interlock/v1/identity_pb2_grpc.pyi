@@ -37,6 +37,8 @@ class IdentityServiceStub:
     """Gives a nonce to sign; no session needed."""
     Login: _grpc.UnaryUnaryMultiCallable[_identity_pb2.LoginRequest, _identity_pb2.LoginResponse]
     """Takes the signed nonce, gives a session; no session needed."""
+    LoginWithToken: _grpc.UnaryUnaryMultiCallable[_identity_pb2.LoginWithTokenRequest, _identity_pb2.LoginResponse]
+    """Takes a token of an OpenID provider that the log trusts, gives a session; no session needed."""
     Logout: _grpc.UnaryUnaryMultiCallable[_identity_pb2.LogoutRequest, _identity_pb2.LogoutResponse]
     """Ends the caller's session."""
     WhoAmI: _grpc.UnaryUnaryMultiCallable[_identity_pb2.WhoAmIRequest, _identity_pb2.WhoAmIResponse]
@@ -61,6 +63,10 @@ class IdentityServiceStub:
     """Ends a delegation: what was signed by it and is not applied yet is void."""
     ListDelegations: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListDelegationsRequest, _identity_pb2.ListDelegationsResponse]
     """Delegations, newest first."""
+    ListIssuers: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListIssuersRequest, _identity_pb2.ListIssuersResponse]
+    """OpenID providers whose word counts or counted, by name."""
+    DistrustIssuer: _grpc.UnaryUnaryMultiCallable[_identity_pb2.DistrustIssuerRequest, _identity_pb2.Issuer]
+    """Distrusts an OpenID provider: what was bound to it is revoked, and its sessions end at once."""
 
 @_typing.type_check_only
 class IdentityServiceAsyncStub(IdentityServiceStub):
@@ -71,6 +77,8 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """Gives a nonce to sign; no session needed."""
     Login: _aio.UnaryUnaryMultiCallable[_identity_pb2.LoginRequest, _identity_pb2.LoginResponse]  # type: ignore[assignment]
     """Takes the signed nonce, gives a session; no session needed."""
+    LoginWithToken: _aio.UnaryUnaryMultiCallable[_identity_pb2.LoginWithTokenRequest, _identity_pb2.LoginResponse]  # type: ignore[assignment]
+    """Takes a token of an OpenID provider that the log trusts, gives a session; no session needed."""
     Logout: _aio.UnaryUnaryMultiCallable[_identity_pb2.LogoutRequest, _identity_pb2.LogoutResponse]  # type: ignore[assignment]
     """Ends the caller's session."""
     WhoAmI: _aio.UnaryUnaryMultiCallable[_identity_pb2.WhoAmIRequest, _identity_pb2.WhoAmIResponse]  # type: ignore[assignment]
@@ -95,6 +103,10 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """Ends a delegation: what was signed by it and is not applied yet is void."""
     ListDelegations: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListDelegationsRequest, _identity_pb2.ListDelegationsResponse]  # type: ignore[assignment]
     """Delegations, newest first."""
+    ListIssuers: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListIssuersRequest, _identity_pb2.ListIssuersResponse]  # type: ignore[assignment]
+    """OpenID providers whose word counts or counted, by name."""
+    DistrustIssuer: _aio.UnaryUnaryMultiCallable[_identity_pb2.DistrustIssuerRequest, _identity_pb2.Issuer]  # type: ignore[assignment]
+    """Distrusts an OpenID provider: what was bound to it is revoked, and its sessions end at once."""
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     """Sessions and identity."""
@@ -114,6 +126,14 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.LoginResponse, _abc.Awaitable[_identity_pb2.LoginResponse]]:
         """Takes the signed nonce, gives a session; no session needed."""
+
+    @_abc_1.abstractmethod
+    def LoginWithToken(
+        self,
+        request: _identity_pb2.LoginWithTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.LoginResponse, _abc.Awaitable[_identity_pb2.LoginResponse]]:
+        """Takes a token of an OpenID provider that the log trusts, gives a session; no session needed."""
 
     @_abc_1.abstractmethod
     def Logout(
@@ -210,5 +230,21 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.ListDelegationsResponse, _abc.Awaitable[_identity_pb2.ListDelegationsResponse]]:
         """Delegations, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListIssuers(
+        self,
+        request: _identity_pb2.ListIssuersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.ListIssuersResponse, _abc.Awaitable[_identity_pb2.ListIssuersResponse]]:
+        """OpenID providers whose word counts or counted, by name."""
+
+    @_abc_1.abstractmethod
+    def DistrustIssuer(
+        self,
+        request: _identity_pb2.DistrustIssuerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.Issuer, _abc.Awaitable[_identity_pb2.Issuer]]:
+        """Distrusts an OpenID provider: what was bound to it is revoked, and its sessions end at once."""
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -92,6 +92,9 @@ class Trigger(_message.Message):
     CHANGE_RATIFY_FIELD_NUMBER: _builtins.int
     DELEGATION_GIVE_FIELD_NUMBER: _builtins.int
     DELEGATION_END_FIELD_NUMBER: _builtins.int
+    ISSUER_TRUST_FIELD_NUMBER: _builtins.int
+    ISSUER_DISTRUST_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_BIND_FIELD_NUMBER: _builtins.int
     INTERIM_MEASURE_PUT_IN_FORCE_FIELD_NUMBER: _builtins.int
     INTERIM_MEASURE_END_FIELD_NUMBER: _builtins.int
     OBLIGATION_FULFIL_FIELD_NUMBER: _builtins.int
@@ -254,6 +257,18 @@ class Trigger(_message.Message):
         """A delegation ends."""
 
     @_builtins.property
+    def issuer_trust(self) -> Global___IssuerTrust:
+        """An OpenID provider says who logs in."""
+
+    @_builtins.property
+    def issuer_distrust(self) -> Global___IssuerDistrust:
+        """It says nothing more."""
+
+    @_builtins.property
+    def credential_bind(self) -> Global___CredentialBind:
+        """A subject of an OpenID provider logs in as an account."""
+
+    @_builtins.property
     def interim_measure_put_in_force(self) -> Global___InterimMeasurePutInForce:
         """An interim measure stands in for safeguards."""
 
@@ -315,17 +330,20 @@ class Trigger(_message.Message):
         change_ratify: Global___ChangeRatify = ...,
         delegation_give: Global___DelegationGive = ...,
         delegation_end: Global___DelegationEnd = ...,
+        issuer_trust: Global___IssuerTrust = ...,
+        issuer_distrust: Global___IssuerDistrust = ...,
+        credential_bind: Global___CredentialBind = ...,
         interim_measure_put_in_force: Global___InterimMeasurePutInForce = ...,
         interim_measure_end: Global___InterimMeasureEnd = ...,
         obligation_fulfil: Global___ObligationFulfil = ...,
         policy_adopt: Global___PolicyAdopt = ...,
         obligation_waive: Global___ObligationWaive = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "change_ratify", b"change_ratify", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "change_ratify", b"change_ratify", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give", "change_ratify", "delegation_give", "delegation_end", "interim_measure_put_in_force", "interim_measure_end", "obligation_fulfil", "policy_adopt", "obligation_waive"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give", "change_ratify", "delegation_give", "delegation_end", "issuer_trust", "issuer_distrust", "credential_bind", "interim_measure_put_in_force", "interim_measure_end", "obligation_fulfil", "policy_adopt", "obligation_waive"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1546,3 +1564,103 @@ class ObligationWaive(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ObligationWaive: _TypeAlias = ObligationWaive  # noqa: Y015
+
+@_typing.final
+class IssuerTrust(_message.Message):
+    """issuer.trust (↑). Its id is never used again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUER_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    issuer: _builtins.str
+    """`issuers/{id}`."""
+    url: _builtins.str
+    """The issuer's own word for itself, `https://…`: the `iss` of its tokens, to the letter."""
+    audience: _builtins.str
+    """The `aud` that its tokens must have for this log, and no other."""
+    algorithm: _builtins.str
+    """The one algorithm that it signs with: `RS256`, `PS256`, `ES256` or `EdDSA`."""
+    def __init__(
+        self,
+        *,
+        issuer: _builtins.str = ...,
+        url: _builtins.str = ...,
+        audience: _builtins.str = ...,
+        algorithm: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "audience", b"audience", "issuer", b"issuer", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssuerTrust: _TypeAlias = IssuerTrust  # noqa: Y015
+
+@_typing.final
+class IssuerDistrust(_message.Message):
+    """issuer.distrust (↓). What was bound to it is revoked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUER_FIELD_NUMBER: _builtins.int
+    REASON_DIGEST_FIELD_NUMBER: _builtins.int
+    issuer: _builtins.str
+    """`issuers/{id}`."""
+    reason_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of the reason; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        issuer: _builtins.str = ...,
+        reason_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issuer", b"issuer", "reason_digest", b"reason_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssuerDistrust: _TypeAlias = IssuerDistrust  # noqa: Y015
+
+@_typing.final
+class CredentialBind(_message.Message):
+    """credential.bind (↑). What a token must say belongs to one account for ever."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CLAIMS_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """Whose, `principals/{p}`."""
+    issuer: _builtins.str
+    """`issuers/{id}`."""
+    subject: _builtins.str
+    """The `sub` of its tokens, to the letter; an opaque id and never an address. Empty where claims alone say it."""
+    until: _builtins.int
+    """When it ends by itself, in Unix microseconds UTC; 0 for never."""
+    @_builtins.property
+    def claims(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Claims that a token must have, `name=value` each, for services alone."""
+
+    def __init__(
+        self,
+        *,
+        principal: _builtins.str = ...,
+        issuer: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        claims: _abc.Iterable[_builtins.str] = ...,
+        until: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "issuer", b"issuer", "principal", b"principal", "subject", b"subject", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CredentialBind: _TypeAlias = CredentialBind  # noqa: Y015

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from interlock.proofs import keys, note
 from interlock.proofs.errors import RefusedError
 from interlock.service.api.attempts import Attempts
-from interlock.service.clock import ForwardClock, SystemClock
+from interlock.service.clock import ForwardClock, SystemClock, ticks_us
 from interlock.service.config import host_and_port
 from interlock.service.evidence import open_blobs
 from interlock.service.identity.admission import Admission, stands
 from interlock.service.identity.challenges import Challenges
+from interlock.service.identity.jwks import KeySets
 from interlock.service.identity.login import SignIn
 from interlock.service.identity.sessions import Sessions
 from interlock.service.identity.table import StoredSessions, load_sessions
+from interlock.service.identity.tokens import TokenGate
 from interlock.service.keyfiles import KeyFileError, is_encrypted, load_signing_key, passphrase_from
 from interlock.service.ledger.checkpoints import CheckpointSigner
 from interlock.service.ledger.committer import Committer
@@ -182,6 +184,7 @@ async def _open(
             challenges=Challenges(forward, rng),
             sessions=sessions,
             view=lambda: committer.view,
+            tokens=TokenGate(KeySets(ticks_us, config.oidc_ca_path), forward),
             clock=forward,
             server_name=config.server_name,
             log=log,

@@ -92,8 +92,8 @@ class GuardedClock:
         self._anchor = now, self._clock.ticks_us()
 
 
-def _ticks_us() -> int:
-    """Microseconds of the machine's clock that nobody sets; only differences mean anything."""
+def ticks_us() -> int:
+    """Return microseconds of the machine's clock that nobody sets; only differences mean anything."""
     return time.monotonic_ns() // 1000
 
 
@@ -104,7 +104,7 @@ class ForwardClock:
     issued then ends too; what has ended does not come back when the clock is set back.
     """
 
-    def __init__(self, clock: Clock, floor: Callable[[], int], ticks: Callable[[], int] = _ticks_us) -> None:
+    def __init__(self, clock: Clock, floor: Callable[[], int], ticks: Callable[[], int] = ticks_us) -> None:
         self._clock = clock
         self._floor = floor
         self._ticks = ticks

@@ -66,6 +66,9 @@ class Config:
         "Empty: `highwater.json` in the data folder.",
         default="",
     )
+    oidc_ca: str = _key(
+        "File of CA certificates (PEM) that OpenID providers may have besides the system's. Empty: none.", default=""
+    )
     witnesses: str = _key(
         "File with the verifier keys of the witnesses whose cosignatures are kept, one a line; `#` begins a remark. "
         "Empty: none.",
@@ -117,6 +120,11 @@ class Config:
         return Path(self.highwater) if self.highwater else self.data_path / HIGHWATER_FILE
 
     @property
+    def oidc_ca_path(self) -> Path | None:
+        """File of the CA certificates of OpenID providers."""
+        return Path(self.oidc_ca) if self.oidc_ca else None
+
+    @property
     def witnesses_path(self) -> Path | None:
         """File of the witnesses' keys."""
         return Path(self.witnesses) if self.witnesses else None
@@ -128,7 +136,7 @@ KEYS: Final[Mapping[str, str]] = {key.name: key.metadata["doc"] for key in field
 _TYPES: Final[Mapping[str, type[str | int | float | bool]]] = {
     key.name: type(getattr(Config(), key.name)) for key in fields(Config)
 }
-_PATHS: Final = ("data", "highwater", "witnesses", "passphrase_file")
+_PATHS: Final = ("data", "highwater", "witnesses", "oidc_ca", "passphrase_file")
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
 

@@ -131,6 +131,8 @@ def in_words(resource: r.Resource) -> str:
             return f"{resource.state}: {resource.principal} {resource.role} on {resource.scope}"
         case r.Delegation():
             return f"{resource.state}: {resource.delegate} for {resource.delegator} as {resource.role}"
+        case r.Issuer():
+            return f"{resource.state}: {resource.url}"
         case r.Decision():
             return f"{'ALLOW' if resource.allowed else 'DENY'} for {resource.context}"
         case r.Deployment():

@@ -78,6 +78,12 @@ _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "person": PERSON,
         "use": _form("login|signoff"),
         "held_in": _form("ssh-agent|signer"),
+        "issuer": _form(f"issuers/{_ID}"),
+        "url": _form(r"https://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]{1,200}){0,8}/?"),
+        "audience": _form(r"[!-~]{1,255}"),
+        "algorithm": _form("RS256|PS256|ES256|EdDSA"),
+        "subject": _form(r"[!-?A-~]{1,255}"),  # no @: what looks like somebody's address is none of the log's business
+        "claims": _form(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,62}=[!-?A-~]{1,255}"),
         "replaces": SHA256,
         "role": ID,
         "scope": SCOPE,
@@ -98,6 +104,7 @@ _MAY_BE_EMPTY: Final = frozenset(
         ("principal.create", "person"),
         ("credential.register", "replaces"),
         ("credential.register", "held_in"),
+        ("credential.bind", "subject"),
     }
 )
 _AT_LEAST_ONE: Final = frozenset(

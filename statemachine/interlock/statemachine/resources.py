@@ -269,7 +269,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A key of a principal, kept for ever: it is nobody else's once it was theirs.
+    """A key of a principal, or a subject of an issuer, kept for ever: it is nobody else's once it was theirs.
 
     ``until`` is its own end; ``revoked_at`` is None while nobody revoked it; what it signed from
     ``compromised_since`` on is nobody's word.
@@ -285,10 +285,25 @@ class Credential:
     compromised_since: int | None = None
     until: int | None = None
     held_in: str = ""
+    issuer: str = ""
+    subject: str = ""
+    claims: tuple[str, ...] = ()
 
     def active_at(self, instant: int) -> bool:
         """True while it is neither revoked nor past its end at ``instant`` (microseconds)."""
         return self.state == "active" and (self.until is None or instant < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """``issuers/{id}``: an OpenID provider whose word on who logs in counts, while it is trusted."""
+
+    name: str
+    url: str
+    audience: str
+    algorithm: str
+    state: str = "trusted"
+    trusted_by: int = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -531,6 +546,7 @@ Resource = (
     | Principal
     | Grant
     | Delegation
+    | Issuer
     | Log
     | PolicyVersion
     | Pack

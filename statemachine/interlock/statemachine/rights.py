@@ -63,6 +63,7 @@ IDENTITY: Final = frozenset(
         Trigger.PRINCIPAL_REMOVE.value,
         Trigger.CREDENTIAL_REVOKE.value,
         Trigger.GRANT_END.value,
+        Trigger.ISSUER_DISTRUST.value,
     }
 )
 """All that tightens identity: an administrator's alone, who in turn approves nothing."""

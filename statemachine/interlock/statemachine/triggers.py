@@ -65,6 +65,9 @@ class Trigger(StrEnum):
     GRANT_GIVE = "grant.give"
     DELEGATION_GIVE = "delegation.give"
     DELEGATION_END = "delegation.end"
+    ISSUER_TRUST = "issuer.trust"
+    ISSUER_DISTRUST = "issuer.distrust"
+    CREDENTIAL_BIND = "credential.bind"
     INTERIM_MEASURE_PUT_IN_FORCE = "interim_measure.put_in_force"
     INTERIM_MEASURE_END = "interim_measure.end"
     OBLIGATION_FULFIL = "obligation.fulfil"
@@ -115,6 +118,9 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.GRANT_GIVE: _LOOSENS,
         Trigger.DELEGATION_GIVE: _NEUTRAL,
         Trigger.DELEGATION_END: _TIGHTENS,
+        Trigger.ISSUER_TRUST: _LOOSENS,
+        Trigger.ISSUER_DISTRUST: _TIGHTENS,
+        Trigger.CREDENTIAL_BIND: _LOOSENS,
         Trigger.INTERIM_MEASURE_PUT_IN_FORCE: _LOOSENS,
         Trigger.INTERIM_MEASURE_END: _TIGHTENS,
         Trigger.OBLIGATION_FULFIL: _NEUTRAL,

@@ -114,6 +114,7 @@ def test_every_command_of_the_design_is_there() -> None:
         deployments watch | measures list | measures show | measures propose | measures end
         obligations list | obligations show | obligations fulfil | obligations waive
         keys create | keys list | keys revoke | keys prove | keys register | keys rotate
+        issuers list | issuers trust | issuers bind | issuers distrust
         grants list | grants give | grants end | delegate | delegations list | delegations end
         principals add | principals restore | principals suspend | principals remove
         policy list | policy show | policy init | policy lint

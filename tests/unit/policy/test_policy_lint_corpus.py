@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,11 @@ def expected_of(folder: Path) -> dict[str, Any]:
     return found
 
 
+def uncounted(reason: str) -> str:
+    """How many triggers more a rule leaves open moves with every trigger that the table of directions gets."""
+    return re.sub(r"\(and \d+ more\)", "(and more)", reason)
+
+
 @pytest.mark.parametrize("folder", CORPUS, ids=lambda folder: folder.name)
 def test_the_one_fault_is_found_where_it_is_and_shown(folder: Path) -> None:
     """Severity, place, code, reason and calls are exactly those written beside the pack; nothing else is found."""
@@ -36,11 +42,11 @@ def test_the_one_fault_is_found_where_it_is_and_shown(folder: Path) -> None:
             "line": finding.line,
             "column": finding.column,
             "code": finding.code.value,
-            "reason": finding.message,
+            "reason": uncounted(finding.message),
             "calls": list(finding.calls),
         }
         for finding in found
-    ] == [expected_of(folder)]
+    ] == [expected_of(folder) | {"reason": uncounted(expected_of(folder)["reason"])}]
 
 
 def test_the_corpus_is_wide() -> None:

@@ -170,8 +170,8 @@ def test_a_weak_rule_for_roles_is_a_door_to_all_the_others() -> None:
     """Two owners give roles; every rule that asks for a reviewer is open to them."""
     weak = SKETCH.replace(
         "default: ",
-        "  - triggers: [grant.give, credential.register, principal.create, principal.restore,\n"
-        "               policy.adopt, rules.adopt]\n"
+        "  - triggers: [grant.give, credential.register, credential.bind, issuer.trust,\n"
+        "               principal.create, principal.restore, policy.adopt, rules.adopt]\n"
         f"    sign_offs: [{OWNER}, {OWNER}]\n    source: {{document: D, section: s}}\ndefault: ",
     )
 

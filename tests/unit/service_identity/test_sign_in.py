@@ -15,10 +15,12 @@ from interlock.service.errors import LimitExceeded, NotAllowed, Unauthenticated
 from interlock.service.identity import sessions as sessions_module
 from interlock.service.identity.admission import Admission, bearer_token
 from interlock.service.identity.challenges import Challenges, signed_bytes
+from interlock.service.identity.jwks import KeySets
 from interlock.service.identity.limits import Rate, RateLimiter
 from interlock.service.identity.login import DEFAULT_RATE, Attempt, SignIn
 from interlock.service.identity.permissions import METHODS
 from interlock.service.identity.sessions import Sessions, digest_of
+from interlock.service.identity.tokens import TokenGate
 from interlock.service.logs import make_logger
 from interlock.service.metrics import Metrics
 from interlock.service.open_streams import OpenStreams
@@ -66,6 +68,7 @@ class Door:
             challenges=Challenges(forward, rng),
             sessions=sessions,
             view=lambda: door.view,
+            tokens=TokenGate(KeySets(lambda: 0), forward),
             clock=forward,
             server_name=SERVER,
             log=log,

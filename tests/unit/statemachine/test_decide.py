@@ -29,7 +29,7 @@ TIGHTENING = {
     "model.retire", "model.record_run", "determination.report", "safeguard.degrade", "safeguard.suspend",
     "safeguard.retire", "hold.place", "interim_measure.end", "delegation.end",
 }  # fmt: skip
-IDENTITY = {"principal.suspend", "principal.remove", "credential.revoke", "grant.end"}
+IDENTITY = {"principal.suspend", "principal.remove", "credential.revoke", "grant.end", "issuer.distrust"}
 ASSESSMENT = {"assessment.open", "assessment.conclude", "assessment.abandon"}
 MAY = {
     "owner": TIGHTENING | {"level.confirm", "obligation.fulfil", "delegation.give"},

@@ -53,6 +53,11 @@ def test_odd_arguments(kind: type[f.Firing], name: str, hint: str) -> None:
     texts = [text for text in ODD if text not in ids]
     if name == "location":  # names no resource, so it may look like the name of one
         texts = ["-/", " a", "a ", "a b", "a\n", "A", "\u043c", "a" * 128, "a@b", "x,y", "\x00", "\u202e"]
+    if name in {"url", "audience", "subject", "claims"}:  # an issuer's own words, which name no resource
+        texts = ["", " a", "a b", "a\n", "\u043c", "a" * 2049, "\x00", "\u202e", "http://id.example", "https://a@b"]
+        texts = texts if name == "url" else [text for text in texts if name != "audience" or "://" not in text]
+        texts = [text for text in texts if text or name != "subject"]
+        texts = [text for text in texts if name != "subject" or text != "http://id.example"]
     good = getattr(EXAMPLES[kind], name)
     odd: list[Any] = [b"x", b"x" * 31, b"x" * 34] if hint == "bytes" else list(texts)
     if name in {"proof", "replaces_proof"}:  # DER has no one length

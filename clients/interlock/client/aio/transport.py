@@ -177,10 +177,16 @@ class AsyncTransport:
         """Return when a call that starts now has to end."""
         return self._ticking.now() + (self.timeout_seconds if timeout_seconds is None else timeout_seconds)
 
-    async def login(self, end: float | None = None) -> Token:
-        """Open a new session with the login key, and keep it. Raises InterlockError."""
+    async def login(self, end: float | None = None, oidc_token: str | None = None) -> Token:
+        """Open a new session by token or login key, and keep it. Raises InterlockError."""
         stub = identity_pb2_grpc.IdentityServiceStub(self.channel)
         until = self.deadline(None) if end is None else end
+        by_token = await asyncio.to_thread(self._sessions.token_request, oidc_token)
+        if by_token is not None:  # it opens one session: a second attempt with it could only fail
+            self._token = self._sessions.opened(
+                await _once(lambda: stub.LoginWithToken(by_token, timeout=self._left(until)))
+            )
+            return self._token
         asking = self._sessions.asking()
         given = await self._again(lambda left: stub.Challenge(asking, timeout=left), until)
         answer = await asyncio.to_thread(self._sessions.answer, given)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from interlock.v1.identity_pb2 import Credential, Delegation, Grant, Principal, WhoAmIResponse
+    from interlock.v1.identity_pb2 import Credential, Delegation, Grant, Issuer, Principal, WhoAmIResponse
 
 
 class Identity(Group):
@@ -22,9 +22,9 @@ class Identity(Group):
         """Return the caller's account, rights and session."""
         return self._transport.call(self._stub.WhoAmI, identity_pb2.WhoAmIRequest())
 
-    def login(self) -> WhoAmIResponse:
+    def login(self, *, oidc_token: str | None = None) -> WhoAmIResponse:
         """Open a new session now, whatever session there is."""
-        self._transport.login()
+        self._transport.login(oidc_token=oidc_token)
         return self.whoami()
 
     def logout(self) -> None:
@@ -105,6 +105,17 @@ class Identity(Group):
             name=names.delegation(delegation), reason=reason, request_id=self._id(request_id)
         )
         return self._transport.call(self._stub.EndDelegation, request)
+
+    def issuers(self) -> Iterator[Issuer]:
+        """Yield every OpenID provider whose word counts or counted, by name."""
+        return self._pages(self._stub.ListIssuers, identity_pb2.ListIssuersRequest(), "issuers")
+
+    def distrust(self, issuer: str, *, reason: str = "", request_id: str | None = None) -> Issuer:
+        """Distrust an OpenID provider: what was bound to it is revoked, and its sessions end."""
+        request = identity_pb2.DistrustIssuerRequest(
+            name=names.issuer(issuer), reason=reason, request_id=self._id(request_id)
+        )
+        return self._transport.call(self._stub.DistrustIssuer, request)
 
     @property
     def _stub(self) -> identity_pb2_grpc.IdentityServiceStub:

@@ -13,6 +13,7 @@ from interlock.service.api.convert.identity import (
     delegation_message,
     grant_message,
     holds,
+    issuer_message,
     principal_message,
 )
 from interlock.service.api.pages import page_of
@@ -78,6 +79,13 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
             request.principal, request.nonce, request.credential, request.signature, host_of(context.peer())
         )
         token, session = await self._sign_in.login(attempt)
+        return identity_pb2.LoginResponse(token=token, expire_time=_timestamp(session.expires_at))
+
+    async def LoginWithToken(
+        self, request: identity_pb2.LoginWithTokenRequest, context: Context
+    ) -> identity_pb2.LoginResponse:
+        """Turn a token of a trusted OpenID provider into a session."""
+        token, session = await self._sign_in.login_with_token(request.principal, request.token, host_of(context.peer()))
         return identity_pb2.LoginResponse(token=token, expire_time=_timestamp(session.expires_at))
 
     async def Logout(self, request: identity_pb2.LogoutRequest, context: Context) -> identity_pb2.LogoutResponse:
@@ -188,6 +196,30 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
 
         method = "interlock.v1.IdentityService/EndGrant"
         return await self._writer.fire(method, request, firing, render, identity_pb2.Grant, why)
+
+    async def ListIssuers(
+        self, request: identity_pb2.ListIssuersRequest, context: Context
+    ) -> identity_pb2.ListIssuersResponse:
+        """Return issuers by name; a page starts after the last name of the page before."""
+        view, _ = self._reader.now()
+        page = page_of(request)
+        rest = sorted(issuer.name for issuer in view.state.all_of(r.Issuer) if issuer.name > (page.after or ""))
+        chosen, token = page.cut(rest, str)
+        messages = [issuer_message(view, view.state.need(name, r.Issuer)) for name in chosen]
+        return identity_pb2.ListIssuersResponse(issuers=messages, next_page_token=token)
+
+    async def DistrustIssuer(
+        self, request: identity_pb2.DistrustIssuerRequest, context: Context
+    ) -> identity_pb2.Issuer:
+        """Distrust an issuer; sessions that it opened end with this entry."""
+        why = self._writer.salted("reason", request.reason)
+        firing = f.IssuerDistrust(request.name, digest_of(why))
+
+        def render(view: View, _accepted: Accepted) -> identity_pb2.Issuer:
+            return issuer_message(view, view.state.need(request.name, r.Issuer))
+
+        method = "interlock.v1.IdentityService/DistrustIssuer"
+        return await self._writer.fire(method, request, firing, render, identity_pb2.Issuer, why)
 
     async def GiveDelegation(
         self, request: identity_pb2.GiveDelegationRequest, context: Context

@@ -14,6 +14,7 @@ from interlock.service.errors import LimitExceeded, Unauthenticated
 from interlock.service.identity.admission import stands
 from interlock.service.identity.challenges import signed_bytes
 from interlock.service.identity.limits import Rate, RateLimiter
+from interlock.service.identity.tokens import TokenError
 from interlock.statemachine.resources import Credential, Principal
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from interlock.service.identity.caller import Caller
     from interlock.service.identity.challenges import Challenges
     from interlock.service.identity.sessions import Sessions
+    from interlock.service.identity.tokens import TokenGate
     from interlock.service.ledger.view import View
 
 LOGIN: Final = "login"
@@ -54,6 +56,7 @@ class SignIn:
         challenges: Challenges,
         sessions: Sessions,
         view: Callable[[], View],
+        tokens: TokenGate,
         clock: Clock,
         server_name: str,
         log: FilteringBoundLogger,
@@ -62,6 +65,7 @@ class SignIn:
         self._challenges = challenges
         self._sessions = sessions
         self._view = view
+        self._tokens = tokens
         self._server_name = server_name
         self._log = log
         self._clock = clock
@@ -100,9 +104,23 @@ class SignIn:
             raise Unauthenticated
         # 5. Only now is the nonce used up and anything written.
         self._challenges.redeem(attempt.nonce)
-        token, session = await self._sessions.open(attempt.principal, attempt.credential)
-        # 6. Its account or key may have been taken meanwhile, with an entry that found no session to end yet.
-        if _login_key(self._view(), attempt.principal, attempt.credential, self._clock.now_us()) is None:
+        return await self._open(attempt.principal, attempt.credential)
+
+    async def login_with_token(self, principal: str, token: str, host: str) -> tuple[str, Caller]:
+        """Return token and session for a token of an OpenID provider. Raises Unauthenticated, and LimitExceeded."""
+        self._limit(principal, host)
+        try:
+            credential = await self._tokens.judge(self._view(), principal, token)
+        except TokenError as error:
+            self._log.warning("login_refused", principal=principal, token=error.word)
+            raise Unauthenticated from None
+        return await self._open(principal, credential.fingerprint)
+
+    async def _open(self, principal: str, credential: str) -> tuple[str, Caller]:
+        """Start the session of somebody who has proven who they are."""
+        token, session = await self._sessions.open(principal, credential)
+        # Account or credential may have been taken meanwhile, with an entry that found no session to end yet.
+        if _login_key(self._view(), principal, credential, self._clock.now_us()) is None:
             await self._sessions.close(session)
             raise Unauthenticated
         self._log.info("login", principal=session.principal, credential=session.credential)

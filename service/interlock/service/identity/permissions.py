@@ -139,6 +139,7 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
             "IdentityService": {
                 "Challenge": _PUBLIC,
                 "Login": _PUBLIC,
+                "LoginWithToken": _PUBLIC,
                 "Logout": _SIGNED_IN,
                 "WhoAmI": _SIGNED_IN,
                 "GetPrincipal": _READ,
@@ -152,6 +153,8 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 # Who gave one may end it; of others' an administrator, which `decide` judges.
                 "EndDelegation": _fires(Trigger.DELEGATION_END),
                 "ListDelegations": _READ,
+                "ListIssuers": _READ,
+                "DistrustIssuer": _fires(Trigger.ISSUER_DISTRUST),
             },
             "ModelService": {
                 "CreateModel": _fires(Trigger.MODEL_REGISTER),

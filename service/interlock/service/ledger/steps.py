@@ -86,6 +86,7 @@ def _model_touched(state: State, name: str) -> str:
             | r.Change()
             | r.Grant()
             | r.Delegation()
+            | r.Issuer()
             | r.Log()
             | r.Decision()
             | r.Deployment()

@@ -13,12 +13,15 @@ from interlock.statemachine.firings.duty import (
     ObligationWaive,
 )
 from interlock.statemachine.firings.identity import (
+    CredentialBind,
     CredentialRegister,
     CredentialRevoke,
     DelegationEnd,
     DelegationGive,
     GrantEnd,
     GrantGive,
+    IssuerDistrust,
+    IssuerTrust,
     PrincipalCreate,
     PrincipalRemove,
     PrincipalRestore,
@@ -67,6 +70,7 @@ __all__ = [
     "AssessmentConclude",
     "AssessmentOpen",
     "ChangeRatify",
+    "CredentialBind",
     "CredentialRegister",
     "CredentialRevoke",
     "DelegationEnd",
@@ -83,6 +87,8 @@ __all__ = [
     "HoldPlace",
     "InterimMeasureEnd",
     "InterimMeasurePutInForce",
+    "IssuerDistrust",
+    "IssuerTrust",
     "LevelAssign",
     "LevelConfirm",
     "LevelLower",
@@ -149,6 +155,9 @@ Firing = (
     | GrantGive
     | DelegationGive
     | DelegationEnd
+    | IssuerTrust
+    | IssuerDistrust
+    | CredentialBind
     | InterimMeasurePutInForce
     | InterimMeasureEnd
     | ObligationFulfil

@@ -120,3 +120,38 @@ class DelegationEnd:
     trigger: ClassVar[Trigger] = Trigger.DELEGATION_END
     delegation: str
     reason_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerTrust:
+    """``issuer.trust``; ``url`` is its own word for itself, ``algorithm`` the only one that it may sign with."""
+
+    trigger: ClassVar[Trigger] = Trigger.ISSUER_TRUST
+    issuer: str
+    url: str
+    audience: str
+    algorithm: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerDistrust:
+    """``issuer.distrust``."""
+
+    trigger: ClassVar[Trigger] = Trigger.ISSUER_DISTRUST
+    issuer: str
+    reason_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialBind:
+    """``credential.bind``: a subject of an issuer logs in; ``claims`` are ``name=value``, for services alone.
+
+    ``until`` is microseconds, 0 for no end of its own.
+    """
+
+    trigger: ClassVar[Trigger] = Trigger.CREDENTIAL_BIND
+    principal: str
+    issuer: str
+    subject: str = ""
+    claims: tuple[str, ...] = ()
+    until: int = 0

@@ -72,12 +72,9 @@ def _check_new_key(
 ) -> Refused | None:
     """Refuse a key for an account that takes none, one that was somebody's before, and one that is not shown."""
     trigger, fingerprint = firing.trigger.value, names.leaf_of(name)
-    if account.recovery:
-        wish = "an account that is not of the recovery quorum: these have the keys of the founding"
-        return refused(RefusalKind.UNMET, Code.RECOVERY_QUORUM, wish, account.name, name, trigger)
-    if account.state not in {"invited", "active"}:
-        wish = "an account that is invited or active"
-        return refused(RefusalKind.UNMET, Code.PRINCIPAL_INACTIVE, wish, account.state, name, trigger)
+    no = check_takes_keys(account, name, trigger)
+    if no is not None:
+        return no
     if firing.until and firing.until <= moment.instant:
         actual = f"ended at {moments.to_text(firing.until)}"
         return refused(
@@ -95,6 +92,17 @@ def _check_new_key(
     message = possession.registration_bytes(state.log.log_id, account.name, firing.use, fingerprint)
     if not _is_signed(firing.public_key, message, firing.proof):
         return _unproven("the new key's signature over log, account, use and fingerprint", name, trigger)
+    return None
+
+
+def check_takes_keys(account: r.Principal, name: str, trigger: str) -> Refused | None:
+    """Refuse a credential for an account that takes none."""
+    if account.recovery:
+        wish = "an account that is not of the recovery quorum: these have the keys of the founding"
+        return refused(RefusalKind.UNMET, Code.RECOVERY_QUORUM, wish, account.name, name, trigger)
+    if account.state not in {"invited", "active"}:
+        wish = "an account that is invited or active"
+        return refused(RefusalKind.UNMET, Code.PRINCIPAL_INACTIVE, wish, account.state, name, trigger)
     return None
 
 

@@ -17,6 +17,7 @@ from interlock.statemachine.machines import (
     grant,
     hold,
     interim_measure,
+    issuer,
     level,
     model,
     obligation,
@@ -89,6 +90,12 @@ def fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  # 
             return delegation.give(moment, state, firing)
         case f.DelegationEnd():
             return delegation.end(moment, state, firing)
+        case f.IssuerTrust():
+            return issuer.trust(moment, state, firing)
+        case f.IssuerDistrust():
+            return issuer.distrust(moment, state, firing)
+        case f.CredentialBind():
+            return issuer.bind(moment, state, firing)
         case f.InterimMeasurePutInForce():
             return interim_measure.put_in_force(moment, state, firing)
         case f.InterimMeasureEnd():
@@ -142,11 +149,14 @@ def subject_of(firing: f.Firing) -> str:
             | f.PrincipalCreate()
             | f.PrincipalRestore()
             | f.CredentialRegister()
+            | f.CredentialBind()
             | f.GrantGive()
         ):
             return firing.principal
         case f.CredentialRevoke():
             return firing.credential
+        case f.IssuerTrust() | f.IssuerDistrust():
+            return firing.issuer
         case f.GrantEnd():
             return firing.grant
         case f.DelegationGive():
@@ -244,6 +254,10 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
             found |= {grant.name for grant in state.grants(firing.principal)}
         case f.CredentialRevoke():
             found = {names.owner_of(subject)}
+        case f.CredentialBind():
+            found.add(firing.issuer)
+        case f.IssuerDistrust():
+            found |= {account.name for account, _ in issuer.bound_to(state, firing.issuer)}
         case f.GrantGive():  # what the person holds is read, under all of their accounts
             accounts = state.accounts(firing.principal)
             found |= accounts | {grant.name for account in accounts for grant in state.grants(account)}

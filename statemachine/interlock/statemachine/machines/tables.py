@@ -155,6 +155,7 @@ def _deployment_edges() -> Iterable[Edge]:
 def _principal_edges() -> Iterable[Edge]:
     yield ABSENT, "principal.create", "invited"
     yield "invited", "credential.register", "active"
+    yield "invited", "credential.bind", "active"
     yield "suspended", "principal.restore", "active"
     yield "removed", "principal.restore", "invited"
     for state in ("invited", "active"):
@@ -165,6 +166,7 @@ def _principal_edges() -> Iterable[Edge]:
 
 def _credential_edges() -> Iterable[Edge]:
     yield ABSENT, "credential.register", "active"
+    yield ABSENT, "credential.bind", "active"
     yield "active", "credential.revoke", "revoked"
     yield "active", "credential.revoke[compromised]", "revoked"
     yield "revoked", "credential.revoke[compromised]", "revoked"
@@ -178,6 +180,11 @@ def _grant_edges() -> Iterable[Edge]:
 def _delegation_edges() -> Iterable[Edge]:
     yield ABSENT, "delegation.give", "active"
     yield "active", "delegation.end", "ended"
+
+
+def _issuer_edges() -> Iterable[Edge]:
+    yield ABSENT, "issuer.trust", "trusted"
+    yield "trusted", "issuer.distrust", "distrusted"
 
 
 def _interim_measure_edges() -> Iterable[Edge]:
@@ -242,6 +249,7 @@ SETTLED: Mapping[str, frozenset[tuple[str, str]]] = MappingProxyType(
         "credential": frozenset({("revoked", "credential.revoke")}),
         "grant": frozenset({("ended", "grant.end")}),
         "delegation": frozenset({("ended", "delegation.end")}),
+        "issuer": frozenset({("distrusted", "issuer.distrust")}),
         "interim_measure": frozenset({("ended", "interim_measure.end")}),
     }
 )
@@ -258,12 +266,15 @@ PRINCIPAL: Final = compile_table("principal", _principal_edges())
 CREDENTIAL: Final = compile_table("credential", _credential_edges())
 GRANT: Final = compile_table("grant", _grant_edges())
 DELEGATION: Final = compile_table("delegation", _delegation_edges())
+
+
+ISSUER: Final = compile_table("issuer", _issuer_edges())
 INTERIM_MEASURE: Final = compile_table("interim_measure", _interim_measure_edges())
 OBLIGATION: Final = compile_table("obligation", _obligation_edges())
 POLICY_VERSION: Final = compile_table("policy_version", _policy_version_edges())
 FIXED: Final = (
     MODEL, DETERMINATION, ASSESSMENT, SAFEGUARD, HOLD, DEPLOYMENT, CHANGE, PRINCIPAL, CREDENTIAL, GRANT,
-    DELEGATION, INTERIM_MEASURE, OBLIGATION, POLICY_VERSION,
+    DELEGATION, ISSUER, INTERIM_MEASURE, OBLIGATION, POLICY_VERSION,
 )  # fmt: skip
 
 

@@ -41,5 +41,7 @@ AS_DEAR_AS_A_GRANT: Final = (
     Trigger.CREDENTIAL_REGISTER.value,
     Trigger.PRINCIPAL_CREATE.value,
     Trigger.PRINCIPAL_RESTORE.value,
+    Trigger.ISSUER_TRUST.value,
+    Trigger.CREDENTIAL_BIND.value,
 )
 """Triggers whose rule asks for all that the rule for grants asks for (identity design, "People, principals")."""

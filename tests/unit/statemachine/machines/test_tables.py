@@ -31,6 +31,7 @@ EDGES = {
         "absent": {"principal.create": "invited"},
         "invited": {
             "credential.register": "active",
+            "credential.bind": "active",
             "principal.suspend": "suspended",
             "principal.remove": "removed",
         },
@@ -39,7 +40,7 @@ EDGES = {
         "removed": {"principal.restore": "invited"},
     },
     "credential": {
-        "absent": {"credential.register": "active"},
+        "absent": {"credential.register": "active", "credential.bind": "active"},
         "active": {"credential.revoke": "revoked", "credential.revoke[compromised]": "revoked"},
         "revoked": {"credential.revoke[compromised]": "revoked"},
     },

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from interlock.v1.identity_pb2 import Credential, Delegation, Grant, Principal, WhoAmIResponse
+    from interlock.v1.identity_pb2 import Credential, Delegation, Grant, Issuer, Principal, WhoAmIResponse
 
 
 class AsyncIdentity(AsyncGroup):
@@ -26,9 +26,9 @@ class AsyncIdentity(AsyncGroup):
         """Return the caller's account, rights and session."""
         return await self._transport.call(self._stub.WhoAmI, identity_pb2.WhoAmIRequest())
 
-    async def login(self) -> WhoAmIResponse:
+    async def login(self, *, oidc_token: str | None = None) -> WhoAmIResponse:
         """Open a new session now, whatever session there is."""
-        await self._transport.login()
+        await self._transport.login(oidc_token=oidc_token)
         return await self.whoami()
 
     async def logout(self) -> None:
@@ -109,6 +109,17 @@ class AsyncIdentity(AsyncGroup):
             name=names.delegation(delegation), reason=reason, request_id=self._id(request_id)
         )
         return await self._transport.call(self._stub.EndDelegation, request)
+
+    def issuers(self) -> AsyncIterator[Issuer]:
+        """Yield every OpenID provider whose word counts or counted, by name."""
+        return self._pages(self._stub.ListIssuers, identity_pb2.ListIssuersRequest(), "issuers")
+
+    async def distrust(self, issuer: str, *, reason: str = "", request_id: str | None = None) -> Issuer:
+        """Distrust an OpenID provider: what was bound to it is revoked, and its sessions end."""
+        request = identity_pb2.DistrustIssuerRequest(
+            name=names.issuer(issuer), reason=reason, request_id=self._id(request_id)
+        )
+        return await self._transport.call(self._stub.DistrustIssuer, request)
 
     @property
     def _stub(self) -> identity_pb2_grpc.IdentityServiceAsyncStub:

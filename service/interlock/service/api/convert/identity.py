@@ -39,6 +39,9 @@ def credential_message(account: r.Principal, key: r.Credential) -> identity_pb2.
         state=key.state,
         create_time=from_microseconds(key.valid_from),
         held_in=key.held_in,
+        issuer=key.issuer,
+        subject=key.subject,
+        claims=key.claims,
     )
     if key.revoked_at is not None:
         message.revoke_time.CopyFrom(from_microseconds(key.revoked_at))
@@ -93,3 +96,15 @@ def delegation_message(view: View, delegation: r.Delegation, instant: int) -> id
 def holds(grant: r.Grant, instant: int) -> bool:
     """Say whether a grant holds at ``instant`` (microseconds), whatever its account's state."""
     return grant.state == "active" and (grant.until is None or instant < grant.until)
+
+
+def issuer_message(view: View, issuer: r.Issuer) -> identity_pb2.Issuer:
+    """Return an OpenID provider."""
+    return identity_pb2.Issuer(
+        name=issuer.name,
+        url=issuer.url,
+        audience=issuer.audience,
+        algorithm=issuer.algorithm,
+        state=issuer.state,
+        position=view.state.position(issuer.name),
+    )

@@ -1,0 +1,149 @@
+"""Tokens of OpenID providers: what one must be, so that its bearer logs in as an account.
+
+A numbered procedure (OpenID Connect Core 1.0 §3.1.3.7, RFC 8725). Every claim is in one place: it is checked, or it is
+a claim that the binding names, or it is not looked at. The header chooses nothing: the algorithm is the log's record of
+the issuer, the key is one that the issuer publishes. Failures are told to the log by a word, to the caller not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+
+import jwt
+from jwt.exceptions import PyJWTError
+
+from interlock.service.clock import MICROSECONDS
+from interlock.service.identity.jwks import JwksError
+from interlock.statemachine.resources import Credential, Issuer, Principal
+
+if TYPE_CHECKING:
+    from interlock.service.clock import Clock
+    from interlock.service.identity.jwks import KeySets
+    from interlock.service.ledger.view import View
+
+LEEWAY_SECONDS: Final = 30
+OLDEST_SECONDS: Final = 600
+"""How long ago a token may have been issued, at most: it opens a session, which is renewed by itself."""
+
+_REFUSED_HEADERS: Final = frozenset({"jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "zip", "cty"})
+_TYPES: Final = frozenset({None, "JWT", "jwt", "at+jwt"})
+_REQUIRED: Final = ("exp", "iat", "iss", "aud", "sub")
+
+
+class TokenError(Exception):
+    """The token is none that lets this account in; ``word`` says why, for the log."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(word)
+        self.word = word
+
+
+class TokenGate:
+    """Judges tokens against the log. ``clock`` must never go back."""
+
+    def __init__(self, key_sets: KeySets, clock: Clock) -> None:
+        self._key_sets = key_sets
+        self._clock = clock
+        self._used: dict[bytes, int] = {}
+
+    async def judge(self, view: View, principal: str, token: str) -> Credential:
+        """Return the credential that the token stands for, and use the token up. Raises TokenError."""
+        # 1. The header asks for nothing that a verifier must not grant.
+        header = _header(token)
+        # 2. The account is bound to a trusted issuer, and the token says that it is of it; unverified until step 4.
+        issuer, bound = _bound(view, principal, _unverified(token).get("iss"))
+        if header.get("alg") != issuer.algorithm:
+            raise TokenError("algorithm")
+        # 3. The key is one that this issuer publishes, and of this algorithm.
+        try:
+            key = await self._key_sets.find(issuer.url, str(header.get("kid") or ""))
+        except JwksError as error:
+            raise TokenError(f"keys: {error}") from error
+        if key is None or key.algorithm_name != issuer.algorithm:
+            raise TokenError("key")
+        # 4. Signature, issuer, audience and times, all to the letter.
+        now = self._clock.now_us() // MICROSECONDS
+        claims = _verified(token, key.key, issuer)
+        _check_times(claims, now)
+        # 5. It says what the binding asks for; the first binding that it fits.
+        credential = next((one for one in bound if _fits(claims, one)), None)
+        if credential is None:
+            raise TokenError("subject or claims")
+        # 6. Once: a token that was read off a wire or a log opens nothing a second time.
+        self._use_up(token, int(claims["exp"]) + LEEWAY_SECONDS, now)
+        return credential
+
+    def _use_up(self, token: str, until: int, now: int) -> None:
+        for old in [old for old, end in self._used.items() if end <= now]:
+            del self._used[old]
+        # Over header and claims alone: of one ECDSA signature anybody can make a second.
+        digest = hashlib.sha256(token.rpartition(".")[0].encode()).digest()
+        if digest in self._used:
+            raise TokenError("used before")
+        self._used[digest] = until
+
+
+def _header(token: str) -> dict[str, Any]:
+    try:
+        header = jwt.get_unverified_header(token)
+    except (PyJWTError, ValueError, RecursionError) as error:
+        raise TokenError("form") from error
+    if not _REFUSED_HEADERS.isdisjoint(header) or header.get("typ") not in _TYPES:
+        raise TokenError("header")
+    return header
+
+
+def _unverified(token: str) -> dict[str, Any]:
+    try:
+        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except (PyJWTError, ValueError, RecursionError) as error:
+        raise TokenError("form") from error
+    return claims
+
+
+def _bound(view: View, principal: str, url: object) -> tuple[Issuer, tuple[Credential, ...]]:
+    account = view.state.find(principal, Principal)
+    found: dict[str, list[Credential]] = {}
+    for key in account.credentials if account is not None and account.state == "active" else ():
+        if key.issuer and key.state == "active":
+            found.setdefault(key.issuer, []).append(key)
+    for name, bound in found.items():
+        issuer = view.state.need(name, Issuer)
+        if issuer.url == url and issuer.state == "trusted":
+            return issuer, tuple(bound)
+    raise TokenError("not bound to this issuer")
+
+
+def _verified(token: str, key: Any, issuer: Issuer) -> dict[str, Any]:  # noqa: ANN401  # a key of cryptography
+    # Times are judged by our own clock below; PyJWT would ask the machine's.
+    options: Any = {"require": list(_REQUIRED), "verify_exp": False, "verify_nbf": False, "verify_iat": False}
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token, key=key, algorithms=[issuer.algorithm], issuer=issuer.url, audience=issuer.audience, options=options
+        )
+    except (PyJWTError, ValueError, TypeError) as error:
+        raise TokenError(type(error).__name__) from error
+    if claims["aud"] not in (issuer.audience, [issuer.audience]):
+        raise TokenError("audience")  # one audience: a token that others take too is theirs to replay
+    return claims
+
+
+def _check_times(claims: dict[str, Any], now: int) -> None:
+    times = {name: claims[name] for name in ("exp", "iat", "nbf") if name in claims}
+    if not all(isinstance(at, int | float) and not isinstance(at, bool) for at in times.values()):
+        raise TokenError("times")
+    if now >= times["exp"] + LEEWAY_SECONDS:
+        raise TokenError("expired")
+    if times["iat"] > now + LEEWAY_SECONDS or times.get("nbf", 0) > now + LEEWAY_SECONDS:
+        raise TokenError("not yet valid")
+    if times["iat"] < now - OLDEST_SECONDS - LEEWAY_SECONDS:
+        raise TokenError("too old")
+
+
+def _fits(claims: dict[str, Any], credential: Credential) -> bool:
+    wanted = dict(row.split("=", 1) for row in credential.claims)
+    if credential.subject:
+        wanted["sub"] = credential.subject
+    said = {name: claims.get(name) for name in wanted}
+    return bool(wanted) and said == wanted
