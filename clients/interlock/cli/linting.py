@@ -23,14 +23,11 @@ if TYPE_CHECKING:
     from interlock.statemachine.policy.lint import Linted, Log, Quorum
 
 
-def _packs() -> list[str]:
+def complete_pack(incomplete: str) -> list[str]:
+    """Return the packs that ship and begin so."""
     from interlock.statemachine.policy.shipped import shipped_pack_names
 
-    return list(shipped_pack_names())
-
-
-def _complete_pack(incomplete: str) -> list[str]:
-    return [name for name in _packs() if name.startswith(incomplete)]
+    return [name for name in shipped_pack_names() if name.startswith(incomplete)]
 
 
 def _complete_against(incomplete: str) -> list[str]:
@@ -41,7 +38,7 @@ def lint(
     run: Run,
     pack: Annotated[
         str,
-        typer.Argument(metavar="PACK", help="A folder, or a pack that ships.", autocompletion=_complete_pack),
+        typer.Argument(metavar="PACK", help="A folder, or a pack that ships.", autocompletion=complete_pack),
     ],
     against: Annotated[
         str,

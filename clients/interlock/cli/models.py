@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from interlock.cli import watching
+from interlock.cli import drawing, watching
 from interlock.cli.arguments import AsOfOption, ModelArgument, ReasonOption, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import to_json
@@ -60,6 +60,7 @@ def show(
     show_model(run.terminal, found)
 
 
+command(app, "diagram", example="interlock models diagram aurora-4 --png --out aurora-4.png")(drawing.model_diagram)
 command(app, "watch", example="interlock models watch --json")(watching.watch_models)
 
 

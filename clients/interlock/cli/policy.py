@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from interlock.cli import adopting, linting
+from interlock.cli import adopting, drawing, linting
 from interlock.cli.arguments import AsOfOption, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import to_json, when, word
@@ -92,6 +92,7 @@ def init(
 
 
 command(app, "lint", example="interlock policy lint house-rules --against ops")(linting.lint)
+command(app, "diagram", example="interlock policy diagram rsp-2.2 --svg --out rsp.svg")(drawing.policy_diagram)
 
 
 def _state(policy: Policy) -> tuple[str, str]:

@@ -109,7 +109,7 @@ def test_every_command_of_the_design_is_there() -> None:
         changes ratify
         evidence upload | evidence list | evidence show | evidence download | evidence grant-access
         hold place | hold list | hold show | hold lift | gate check | gate verify | gate explain | gate batch
-        gate watch | models watch
+        gate watch | models watch | models diagram
         deployments record | deployments end | deployments list | deployments show
         deployments watch | measures list | measures show | measures propose | measures end
         obligations list | obligations show | obligations fulfil | obligations waive
@@ -117,7 +117,7 @@ def test_every_command_of_the_design_is_there() -> None:
         issuers list | issuers trust | issuers bind | issuers distrust
         grants list | grants give | grants end | delegate | delegations list | delegations end
         principals add | principals restore | principals suspend | principals remove
-        policy list | policy show | policy init | policy lint
+        policy list | policy show | policy init | policy lint | policy diagram
         policy diff | policy simulate | policy adopt | principals list | principals show
         audit log | audit show | audit state | audit why | audit diff | audit tail | audit checkpoint | audit verify
         audit prove | audit witness | audit witness-key

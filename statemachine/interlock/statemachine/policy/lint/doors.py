@@ -2,8 +2,8 @@
 
 Ways are the trigger's own rule; a *door* through which sign-offs can be made at will (another policy, roles given, keys
 registered, accounts brought back); and a *detour*, other triggers of the same machine that lead to the same state.
-Delegation is no way: a delegate's sign-off counts only where the rule holds for the delegator and the delegate alike,
-and these rules have no machine for it. Break-glass and interim measures last for a while and are noted, not refused.
+Delegation is no way: a delegate's sign-off counts only where the rule holds for delegator and delegate alike, and the
+two are one person. Break-glass and interim measures last for a while and are noted, not refused.
 """
 
 from __future__ import annotations
