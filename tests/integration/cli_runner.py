@@ -88,9 +88,9 @@ class Cli:
         name: str = self.must(who, "changes", "propose", "-f", self.file("c.yaml", text), "--json", *words).json["name"]
         return name
 
-    def release(self, model: str) -> str:
+    def release(self, model: str, artifact: str = SHA256) -> str:
         """Bring a model to where the gate allows it internally; return the change that did."""
-        self.must("evaluator", "models", "create", model, "--artifact", SHA256)
+        self.must("evaluator", "models", "create", model, "--artifact", artifact)
         change = self.propose(RULE_OUT.format(model=model, evidence=self.document()))
         self.must("owner", "sign", change, "--yes")
         self.must("reviewer", "sign", change, "--yes")

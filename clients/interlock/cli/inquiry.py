@@ -59,6 +59,7 @@ def why(
     key: KeyOption = "",
     genesis: GenesisOption = "",
     accept_asserted: AssertedOption = False,
+    partial_ok: verification.PartialOption = False,
 ) -> int:
     """Say why a model might go to a context at a moment, or might not: each requirement with what met or failed it.
 
@@ -72,9 +73,8 @@ def why(
     when = moment_or_position(at)
     try:
         if bundle is not None:
-            past = read_past(
-                run, bundle, verification.trust_of(run, key, genesis, None, accept=accept_asserted), (when,)
-            )
+            trust = verification.trust_of(run, key, genesis, None, accept=accept_asserted, partial=partial_ok)
+            past = read_past(run, bundle, trust, (when,), names.model(model))
             if past is None:
                 return ExitCode.NO
             found = judge(_there(past.moments[0], at), names.model(model), context, artifact, other)
@@ -103,18 +103,21 @@ def diff(
     key: KeyOption = "",
     genesis: GenesisOption = "",
     accept_asserted: AssertedOption = False,
+    partial_ok: verification.PartialOption = False,
 ) -> int:
     """Say what changed between two moments, by model: verdicts, levels, safeguards, holds, changes, sign-offs."""
     from interlock.cli.views.diff import diff_json, show_diff
     from interlock.client.past import live_moment
-    from interlock.statemachine.compare import compare
+    from interlock.statemachine.compare import WHOLE_LOG, compare
 
-    whens = (moment_or_position(start), moment_or_position(end))
+    whens, covers = (moment_or_position(start), moment_or_position(end)), None
     if bundle is not None:
-        past = read_past(run, bundle, verification.trust_of(run, key, genesis, None, accept=accept_asserted), whens)
+        trust = verification.trust_of(run, key, genesis, None, accept=accept_asserted, partial=partial_ok)
+        past = read_past(run, bundle, trust, whens, names.model(model) if model else "")
         if past is None:
             return ExitCode.NO
         before, after = _there(past.moments[0], start), _there(past.moments[1], end)
+        covers = past.report.part.models if past.report.part is not None and past.report.part.models else None
     else:
         with run.client() as client:
             before, after = live_moment(client, whens[0]), live_moment(client, whens[1])
@@ -124,6 +127,8 @@ def diff(
         raise typer.BadParameter(f"--from is after --to: {error}") from error
     if model:
         found = tuple(row for row in found if row.subject == names.model(model))
+    if covers is not None:
+        found = tuple(row for row in found if row.subject in covers or row.subject == WHOLE_LOG)
     if run.as_json:
         run.terminal.json(diff_json(before, after, found))
     else:
@@ -131,8 +136,11 @@ def diff(
     return ExitCode.DONE
 
 
-def read_past(run: Run, bundle: Path, trust: Trust, whens: Sequence[When]) -> BundlePast | None:
-    """Return the past that a bundle holds; None, with its findings told, for one that does not verify."""
+def read_past(run: Run, bundle: Path, trust: Trust, whens: Sequence[When], model: str = "") -> BundlePast | None:
+    """Return the past that a bundle holds; None, with its findings told, for one that does not verify.
+
+    Raises BadParameter where it does not have all that concerns the model asked about (empty: about none).
+    """
     from interlock.cli.views.common import when_micros
     from interlock.client.past import read_bundle_past
 
@@ -144,13 +152,15 @@ def read_past(run: Run, bundle: Path, trust: Trust, whens: Sequence[When]) -> Bu
     if not past.report.verified:
         verification.tell(run, past.report)
         return None
+    if model and not past.judges(model):
+        raise typer.BadParameter(f"{bundle} says nothing of {model}: {past.report.last_line}")
     run.terminal.note((f"{past.report.last_line}; it ends at {when_micros(past.until)}", "dim"))
     return past
 
 
 def _there(moment: Moment | None, text: str | None) -> Moment:
     if moment is None:
-        raise typer.BadParameter(f"the bundle has no entry {text}")
+        raise typer.BadParameter(f"the bundle does not say how the log was at {text or 'its head'}")
     return moment
 
 

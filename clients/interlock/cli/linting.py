@@ -85,7 +85,7 @@ def _log_of(run: Run, against: str, key: str) -> Log | None:
 
     file = Path(against)
     if file.is_file() and file.suffix == ".ilbundle":
-        trust = verification.trust_of(run, key, "", None, accept=False)
+        trust = verification.trust_of(run, key, "", None, accept=False, partial=False)
         past = read_bundle_past(file, trust, (None,))
         moment = past.moments[0]
         if not past.report.verified or moment is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from interlock.cli.arguments import moment_or_position
 from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run  # noqa: TC001  # typer evaluates it
 from interlock.cli.witness_keys import LeastOption, WitnessOption, with_witnesses
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from interlock.client.verify.report import Counts
     from interlock.proofs.note import Checkpoint
 
+PartialOption = Annotated[
+    bool, typer.Option("--partial-ok", help="Take a bundle that covers some models alone. For `export --model`.")
+]
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 MAX_TEXT_BYTES: Final = 1 << 20
 
@@ -43,6 +47,7 @@ def verify(
     accept_asserted: Annotated[
         bool, typer.Option("--accept-asserted", help="Take the server's word where nobody signed.")
     ] = False,
+    partial_ok: PartialOption = False,
     live: Annotated[bool, typer.Option("--live", help="The server's log, as without BUNDLE.")] = False,
     full: Annotated[
         bool, typer.Option("--full", help="From the first entry, also what was verified here before.")
@@ -60,6 +65,8 @@ def verify(
         raise typer.BadParameter("give a BUNDLE or --live, not both")
     if bundle is not None and full:
         raise typer.BadParameter("a BUNDLE is always judged in full: --full is for a server's log")
+    if bundle is None and partial_ok:
+        raise typer.BadParameter("--partial-ok is for a BUNDLE: a server's log is verified whole")
     given = witness or ()
     if bundle is None:
         with run.client() as client, run.terminal.progress("verifying") as progress:
@@ -67,7 +74,7 @@ def verify(
             trust = _also(replace(trust, log_key=_key_of(key)) if key else trust, genesis, since_checkpoint)
             report = client.verify(progress, with_witnesses(trust, given, witnesses), full=full)
     else:
-        trust = trust_of(run, key, genesis, since_checkpoint, accept=accept_asserted)
+        trust = trust_of(run, key, genesis, since_checkpoint, accept=accept_asserted, partial=partial_ok)
         report = _verify_file(run, bundle, with_witnesses(trust, given, witnesses))
     tell(run, report)
     return ExitCode.DONE if report.verified else ExitCode.NO
@@ -76,19 +83,37 @@ def verify(
 def export(
     run: Run,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write it, such as `q2.ilbundle`.")],
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME|POSITION", help="A range: as the log was then, and every entry since."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME|POSITION", help="A range: up to here; else to the head.")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="MODEL", help="Only what concerns this model. May come more than once."),
+    ] = None,
     with_evidence: Annotated[
-        bool, typer.Option("--with-evidence", help="With the bytes of every document that you may read.")
+        bool, typer.Option("--with-evidence", help="With the bytes of every document of it that you may read.")
     ] = False,
 ) -> None:
     """Export the log into one file, to be verified anywhere with `audit verify FILE --key log.pub`.
 
     The file holds every entry up to one signed checkpoint, the checkpoints before, policy packs, change contents, texts
-    and, where asked for, documents. It appears when it is whole. Opening a restricted document leaves an entry.
+    and, where asked for, documents. With --from or --to it holds a range: the state that the log stated last before it,
+    the entries that gave it, and every entry since. With --model it holds all that concerns some models alone, and the
+    proof that nothing of it is left out. It appears when it is whole. Opening a restricted document leaves an entry.
     """
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise typer.BadParameter(f"{out} can't be a file: give its name in a folder that is there")
+    if model and (start or end):
+        raise typer.BadParameter("--model goes from the founding to the head: not together with --from or --to")
+    ends = moment_or_position(start), moment_or_position(end)
     with run.client() as client, run.terminal.progress("exporting") as progress:
-        entries = client.export(out, with_evidence=with_evidence, progress=progress)
+        entries = client.export(
+            out, with_evidence=with_evidence, start=ends[0], end=ends[1], models=model or (), progress=progress
+        )
     size = out.stat().st_size
     if run.as_json:
         run.terminal.json({"file": str(out), "entries": entries, "bytes": size})
@@ -135,15 +160,16 @@ def _verify_file(run: Run, bundle: Path, trust: Trust) -> VerifyReport:
         raise typer.BadParameter(f"{bundle} can't be read: {error.strerror}") from error
 
 
-def trust_of(run: Run, key: str, genesis: str, since: Path | None, *, accept: bool) -> Trust:
+def trust_of(run: Run, key: str, genesis: str, since: Path | None, *, accept: bool, partial: bool = False) -> Trust:
     """Return what a bundle is held to: the given key, or else all that the profile pins."""
     from interlock.client.profile import find_profile, load_profile
     from interlock.client.verify import Trust
 
     if key:
-        return _also(Trust(_key_of(key), accept_asserted=accept), genesis, since)
+        return _also(Trust(_key_of(key), accept_asserted=accept, partial_ok=partial), genesis, since)
     profile = load_profile(find_profile(run.profile, run.environment))
-    return _also(Trust(profile.log_key, profile.log_id, profile.genesis_digest, accept_asserted=accept), genesis, since)
+    pinned = Trust(profile.log_key, profile.log_id, profile.genesis_digest, accept_asserted=accept, partial_ok=partial)
+    return _also(pinned, genesis, since)
 
 
 def _also(trust: Trust, genesis: str, since: Path | None) -> Trust:
@@ -241,6 +267,7 @@ def _report_json(report: VerifyReport) -> dict[str, object]:
         "countersigned_by": list(report.countersigned),
         "sign_offs": report.sign_offs,
         "signed": report.signed,
+        "part": asdict(report.part) if report.part is not None else None,
         "asserted": report.asserted,
         "witnessed": list(report.witnessed),
         "erased": [asdict(row) for row in report.erased],

@@ -8,7 +8,7 @@ Lives here: getting a moment's fold, and what entries it names. Not here: what i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -84,7 +84,7 @@ class _Watch:
 
     def see(self, entry: Entry, state: State, policy: Policy | None) -> None:
         if isinstance(self.when, int):
-            if entry.seq == self.when:
+            if entry.seq <= self.when:
                 self.found = Moment(entry.seq, entry.time, state, policy)
             return
         instant = _FAR if self.when is None else _microseconds(self.when)
@@ -96,23 +96,31 @@ class _Watch:
 class BundlePast:
     """What was asked of a bundle: its verification, and the moments in the order in which they were asked for.
 
-    A moment is None where the bundle has no such position; one before the founding has nothing in it. ``until`` is the
-    time of its last entry (microseconds): what came later is not in it.
+    A moment is None where the bundle does not reach so far; one before the founding has nothing in it. ``until`` is the
+    time of its last entry (microseconds): what came later is not in it. ``last`` is the position of that entry.
     """
 
     report: VerifyReport
     moments: tuple[Moment | None, ...]
     until: int
+    last: int
+
+    def judges(self, model: str) -> bool:
+        """Say whether the bundle has all that concerns a model."""
+        part = self.report.part
+        return part is None or not part.models or model in part.models
 
 
 @dataclass(slots=True)
 class _Seen:
     watches: list[_Watch]
     until: int = 0
-    founded: bool = field(default=False)
+    last: int = -1
+    founded: bool = False
 
     def __call__(self, entry: Entry, state: State, policy: Policy | None) -> None:
-        self.until, self.founded = entry.time, True
+        self.until, self.last = entry.time, entry.seq
+        self.founded = self.founded or entry.seq == 0
         for watch in self.watches:
             watch.see(entry, state, policy)
 
@@ -125,10 +133,15 @@ def read_bundle_past(path: Path, trust: Trust, whens: Sequence[When], progress: 
     with path.open("rb") as file:
         report = verify_bundle(file.read, trust, progress, visit=seen)
     moments = [watch.found for watch in seen.watches]
+    ends_before_the_head = report.part is not None and seen.last + 1 < report.entries
     for index, when in enumerate(whens):
         if moments[index] is None and isinstance(when, datetime) and seen.founded:
             moments[index] = before_the_founding(_microseconds(when))
-    return BundlePast(report, tuple(moments), seen.until)
+        if isinstance(when, int) and when > seen.last:
+            moments[index] = None
+        if isinstance(when, datetime) and ends_before_the_head and _microseconds(when) > seen.until:
+            moments[index] = None  # an entry that is not here may have been made by then
+    return BundlePast(report, tuple(moments), seen.until, seen.last)
 
 
 def bundle_entries(path: Path, positions: Iterable[int]) -> dict[int, ledger_pb2.LedgerEntry]:
@@ -137,6 +150,8 @@ def bundle_entries(path: Path, positions: Iterable[int]) -> dict[int, ledger_pb2
     with path.open("rb") as file:
         position = 0
         for segment in bundle.read_segments(file.read):
+            if segment.kind is bundle.Kind.GAP:
+                position += parse_strict(bundle_pb2.BundleGap, segment.data, "a gap").size
             if segment.kind is not bundle.Kind.ENTRY:
                 continue
             if position in wanted:

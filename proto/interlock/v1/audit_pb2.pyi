@@ -426,18 +426,51 @@ class ExportBundleRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WITH_EVIDENCE_FIELD_NUMBER: _builtins.int
+    FROM_POSITION_FIELD_NUMBER: _builtins.int
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    TO_POSITION_FIELD_NUMBER: _builtins.int
+    TO_TIME_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
     with_evidence: _builtins.bool
     """True for the bytes of all documents that the caller may read; opening a restricted one leaves an entry."""
+    from_position: _builtins.int
+    """This position."""
+    to_position: _builtins.int
+    """This position."""
+    @_builtins.property
+    def from_time(self) -> _timestamp_pb2.Timestamp:
+        """This moment."""
+
+    @_builtins.property
+    def to_time(self) -> _timestamp_pb2.Timestamp:
+        """This moment."""
+
+    @_builtins.property
+    def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """A selective bundle of these models, at the head; not together with `from` or `to`. The server states a digest for it."""
+
     def __init__(
         self,
         *,
         with_evidence: _builtins.bool = ...,
+        from_position: _builtins.int = ...,
+        from_time: _timestamp_pb2.Timestamp = ...,
+        to_position: _builtins.int = ...,
+        to_time: _timestamp_pb2.Timestamp = ...,
+        models: _abc.Iterable[_builtins.str] = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "from_position", b"from_position", "from_time", b"from_time", "to", b"to", "to_position", b"to_position", "to_time", b"to_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["with_evidence", b"with_evidence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "from_position", b"from_position", "from_time", b"from_time", "models", b"models", "to", b"to", "to_position", b"to_position", "to_time", b"to_time", "with_evidence", b"with_evidence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_from: _TypeAlias = _typing.Literal["from_position", "from_time"]  # noqa: Y015
+    _WhichOneofArgType_from: _TypeAlias = _typing.Literal["from", b"from"]  # noqa: Y015
+    _WhichOneofReturnType_to: _TypeAlias = _typing.Literal["to_position", "to_time"]  # noqa: Y015
+    _WhichOneofArgType_to: _TypeAlias = _typing.Literal["to", b"to"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_from) -> _WhichOneofReturnType_from | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_to) -> _WhichOneofReturnType_to | None: ...
 
 Global___ExportBundleRequest: _TypeAlias = ExportBundleRequest  # noqa: Y015
 

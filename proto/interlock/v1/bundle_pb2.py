@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19interlock/v1/bundle.proto\x12\x0cinterlock.v1\"c\n\x0c\x42undleHeader\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.interlock.v1.BundleKind\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\r\n\x05texts\x18\x04 \x01(\x08\" \n\x10\x42undleCheckpoint\x12\x0c\n\x04note\x18\x01 \x01(\t\"V\n\x0b\x42undleEntry\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0f\n\x07objects\x18\x02 \x03(\x0c\x12\'\n\x05texts\x18\x03 \x03(\x0b\x32\x18.interlock.v1.BundleText\"(\n\nBundleText\x12\x0c\n\x04salt\x18\x01 \x01(\x0c\x12\x0c\n\x04text\x18\x02 \x01(\t\".\n\x0e\x42undleEvidence\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\"#\n\x13\x42undleEvidenceChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c*?\n\nBundleKind\x12\x1b\n\x17\x42UNDLE_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42UNDLE_KIND_FULL\x10\x01\x42\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19interlock/v1/bundle.proto\x12\x0cinterlock.v1\"\x90\x01\n\x0c\x42undleHeader\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.interlock.v1.BundleKind\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\r\n\x05texts\x18\x04 \x01(\x08\x12\x0e\n\x06\x64igest\x18\n \x01(\x03\x12\x0b\n\x03\x65nd\x18\x0b \x01(\x03\x12\x0e\n\x06models\x18\x0c \x03(\t\")\n\tBundleGap\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\"N\n\x0e\x42undleResource\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0c\n\x04\x66orm\x18\x03 \x01(\x0c\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\" \n\x10\x42undleCheckpoint\x12\x0c\n\x04note\x18\x01 \x01(\t\"V\n\x0b\x42undleEntry\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0f\n\x07objects\x18\x02 \x03(\x0c\x12\'\n\x05texts\x18\x03 \x03(\x0b\x32\x18.interlock.v1.BundleText\"(\n\nBundleText\x12\x0c\n\x04salt\x18\x01 \x01(\x0c\x12\x0c\n\x04text\x18\x02 \x01(\t\".\n\x0e\x42undleEvidence\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\"#\n\x13\x42undleEvidenceChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c*q\n\nBundleKind\x12\x1b\n\x17\x42UNDLE_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42UNDLE_KIND_FULL\x10\x01\x12\x15\n\x11\x42UNDLE_KIND_RANGE\x10\x02\x12\x19\n\x15\x42UNDLE_KIND_SELECTIVE\x10\x03\x42\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,18 +32,22 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'interlock.v1.bundle_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\222\003\002\010\002'
-  _globals['_BUNDLEKIND']._serialized_start=393
-  _globals['_BUNDLEKIND']._serialized_end=456
-  _globals['_BUNDLEHEADER']._serialized_start=43
-  _globals['_BUNDLEHEADER']._serialized_end=142
-  _globals['_BUNDLECHECKPOINT']._serialized_start=144
-  _globals['_BUNDLECHECKPOINT']._serialized_end=176
-  _globals['_BUNDLEENTRY']._serialized_start=178
-  _globals['_BUNDLEENTRY']._serialized_end=264
-  _globals['_BUNDLETEXT']._serialized_start=266
-  _globals['_BUNDLETEXT']._serialized_end=306
-  _globals['_BUNDLEEVIDENCE']._serialized_start=308
-  _globals['_BUNDLEEVIDENCE']._serialized_end=354
-  _globals['_BUNDLEEVIDENCECHUNK']._serialized_start=356
-  _globals['_BUNDLEEVIDENCECHUNK']._serialized_end=391
+  _globals['_BUNDLEKIND']._serialized_start=562
+  _globals['_BUNDLEKIND']._serialized_end=675
+  _globals['_BUNDLEHEADER']._serialized_start=44
+  _globals['_BUNDLEHEADER']._serialized_end=188
+  _globals['_BUNDLEGAP']._serialized_start=190
+  _globals['_BUNDLEGAP']._serialized_end=231
+  _globals['_BUNDLERESOURCE']._serialized_start=233
+  _globals['_BUNDLERESOURCE']._serialized_end=311
+  _globals['_BUNDLECHECKPOINT']._serialized_start=313
+  _globals['_BUNDLECHECKPOINT']._serialized_end=345
+  _globals['_BUNDLEENTRY']._serialized_start=347
+  _globals['_BUNDLEENTRY']._serialized_end=433
+  _globals['_BUNDLETEXT']._serialized_start=435
+  _globals['_BUNDLETEXT']._serialized_end=475
+  _globals['_BUNDLEEVIDENCE']._serialized_start=477
+  _globals['_BUNDLEEVIDENCE']._serialized_end=523
+  _globals['_BUNDLEEVIDENCECHUNK']._serialized_start=525
+  _globals['_BUNDLEEVIDENCECHUNK']._serialized_end=560
 # @@protoc_insertion_point(module_scope)

@@ -29,6 +29,10 @@ class _BundleKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BundleKind
     """Never written."""
     BUNDLE_KIND_FULL: _BundleKind.ValueType  # 1
     """Every entry from 0."""
+    BUNDLE_KIND_RANGE: _BundleKind.ValueType  # 2
+    """Every entry from a state digest to another position, the state at its begin, and the entries that gave its facts."""
+    BUNDLE_KIND_SELECTIVE: _BundleKind.ValueType  # 3
+    """All that concerns some models, up to a state digest that proves that nothing of it is left out."""
 
 class BundleKind(_BundleKind, metaclass=_BundleKindEnumTypeWrapper):
     """How much of a log a bundle holds."""
@@ -37,6 +41,10 @@ BUNDLE_KIND_UNSPECIFIED: BundleKind.ValueType  # 0
 """Never written."""
 BUNDLE_KIND_FULL: BundleKind.ValueType  # 1
 """Every entry from 0."""
+BUNDLE_KIND_RANGE: BundleKind.ValueType  # 2
+"""Every entry from a state digest to another position, the state at its begin, and the entries that gave its facts."""
+BUNDLE_KIND_SELECTIVE: BundleKind.ValueType  # 3
+"""All that concerns some models, up to a state digest that proves that nothing of it is left out."""
 Global___BundleKind: _TypeAlias = BundleKind  # noqa: Y015
 
 @_typing.final
@@ -49,6 +57,9 @@ class BundleHeader(_message.Message):
     ORIGIN_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
     TEXTS_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
     kind: Global___BundleKind.ValueType
     """How much of the log it holds."""
     origin: _builtins.str
@@ -57,6 +68,16 @@ class BundleHeader(_message.Message):
     """How many entries the log has at the head that this file is about."""
     texts: _builtins.bool
     """True where it has every text that no entry of it erased: then one that is missing is a finding."""
+    digest: _builtins.int
+    """Position of the `state_digest` entry that the RESOURCE segments are the leaves of: of a range bundle the first entry
+    that is decided again, of a selective one the last. 0 for none: a full bundle, or a range from the founding.
+    """
+    end: _builtins.int
+    """Of a range bundle: one past its last entry. Else 0."""
+    @_builtins.property
+    def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of a selective bundle: the models that it covers, `models/{id}`, sorted, each once."""
+
     def __init__(
         self,
         *,
@@ -64,14 +85,81 @@ class BundleHeader(_message.Message):
         origin: _builtins.str = ...,
         size: _builtins.int = ...,
         texts: _builtins.bool = ...,
+        digest: _builtins.int = ...,
+        end: _builtins.int = ...,
+        models: _abc.Iterable[_builtins.str] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "origin", b"origin", "size", b"size", "texts", b"texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "end", b"end", "kind", b"kind", "models", b"models", "origin", b"origin", "size", b"size", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BundleHeader: _TypeAlias = BundleHeader  # noqa: Y015
+
+@_typing.final
+class BundleGap(_message.Message):
+    """Entries that are not in this bundle: enough of the tree to go on behind them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIZE_FIELD_NUMBER: _builtins.int
+    HASHES_FIELD_NUMBER: _builtins.int
+    size: _builtins.int
+    """How many entries, or leaves of the state digest, are left out here; at least 1."""
+    @_builtins.property
+    def hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The complete subtrees that they fall into, from the first to the last, 32 bytes each. Each is the largest that
+        begins where the one before ended, at a multiple of its own size.
+        """
+
+    def __init__(
+        self,
+        *,
+        size: _builtins.int = ...,
+        hashes: _abc.Iterable[_builtins.bytes] = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hashes", b"hashes", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BundleGap: _TypeAlias = BundleGap  # noqa: Y015
+
+@_typing.final
+class BundleResource(_message.Message):
+    """A leaf of the state digest, in the order of the names."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    position: _builtins.int
+    """Position of the last entry that wrote it before the digest."""
+    form: _builtins.bytes
+    """Its canonical form, whose SHA-256 is in the leaf; empty where `sha256` is given instead."""
+    sha256: _builtins.bytes
+    """SHA-256 of its canonical form, where that is not given."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        position: _builtins.int = ...,
+        form: _builtins.bytes = ...,
+        sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "name", b"name", "position", b"position", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BundleResource: _TypeAlias = BundleResource  # noqa: Y015
 
 @_typing.final
 class BundleCheckpoint(_message.Message):

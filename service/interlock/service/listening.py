@@ -52,6 +52,7 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
     servicers.register(
         handlers,
         runtime.committer,
+        runtime.digests,
         runtime.store,
         runtime.blobs,
         runtime.clock,

@@ -45,17 +45,24 @@ class Kind(IntEnum):
     CHECKPOINT = 4
     EVIDENCE = 5
     CHUNK = 6
+    RESOURCE = 7
+    RESOURCE_GAP = 8
+    GAP = 9
     END = 255
 
 
-_LOG: Final = frozenset({Kind.HEAD, Kind.ENTRY, Kind.CHECKPOINT})
+_LOG: Final = frozenset({Kind.HEAD, Kind.ENTRY, Kind.CHECKPOINT, Kind.GAP})
+_STATE: Final = frozenset({Kind.RESOURCE, Kind.RESOURCE_GAP})
 _DOCUMENTS: Final = frozenset({Kind.EVIDENCE, Kind.CHUNK})
 
 FOLLOWS: Final[Mapping[Kind, frozenset[Kind | None]]] = {
     Kind.HEADER: frozenset({None}),
     Kind.HEAD: frozenset({Kind.HEADER}),
-    Kind.ENTRY: _LOG,
-    Kind.CHECKPOINT: frozenset({Kind.ENTRY}),
+    Kind.RESOURCE: frozenset({Kind.HEAD}) | _STATE,
+    Kind.RESOURCE_GAP: frozenset({Kind.RESOURCE}),
+    Kind.ENTRY: _LOG | _STATE,
+    Kind.GAP: frozenset({Kind.ENTRY, Kind.CHECKPOINT, Kind.GAP}),
+    Kind.CHECKPOINT: frozenset({Kind.ENTRY, Kind.GAP}),
     Kind.EVIDENCE: _LOG | _DOCUMENTS,
     Kind.CHUNK: _DOCUMENTS,
     Kind.END: _LOG | _DOCUMENTS,

@@ -9,7 +9,7 @@ see, so hashes are compared with `!=`: there is no secret that timing could give
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Self, TypeAlias
 
@@ -89,9 +89,43 @@ class Frontier:
             size += 1
         return Frontier(size, tuple(stack))
 
+    def skip(self, count: int, hashes: Sequence[bytes]) -> "Frontier":
+        """Give the frontier after `count` more leaves of which only `subtrees_of` are known.
+
+        That they are the right ones shows in the root alone. Raises `ProofError`: SIZE_OUT_OF_RANGE, HASH_LENGTH, or
+        FRONTIER_SHAPE for more or fewer hashes than these leaves fall into.
+        """
+        if count < 1 or count > MAX_SIZE - self.size:
+            raise ProofError(Fault.SIZE_OUT_OF_RANGE, f"no {count} leaves more after {self.size}")
+        _check_hashes(hashes)
+        parts = tuple(subtrees_of(self.size, self.size + count))
+        if len(parts) != len(hashes):
+            raise ProofError(Fault.FRONTIER_SHAPE, f"{count} leaves after {self.size} are {len(parts)} subtrees")
+        size, stack = self.size, list(self.hashes)
+        for (level, index), subtree in zip(parts, hashes, strict=True):
+            node, place = subtree, index
+            while place & 1:
+                node, place = node_hash(stack.pop(), node), place >> 1
+            stack.append(node)
+            size += 1 << level
+        return Frontier(size, tuple(stack))
+
     def root(self) -> bytes:
         """Give the root hash of the tree (RFC 6962 §2.1, `MTH(D[size])`)."""
         return _fold(self.hashes) if self.hashes else EMPTY_ROOT
+
+
+def subtrees_of(begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Give (level, index) of the complete subtrees that leaves [begin, end) fall into, from left to right.
+
+    Each is the largest that begins where the one before ended: at most two for each level.
+    """
+    while begin < end:
+        level = (end - begin).bit_length() - 1
+        if begin:
+            level = min(level, _trailing_zeros(begin))
+        yield level, begin >> level
+        begin += 1 << level
 
 
 def root_at(size: int, read_node: ReadNode) -> bytes:

@@ -371,6 +371,11 @@ def content_digests(data: bytes) -> tuple[bytes, ...]:
     return tuple(digest for digest in digests if digest)
 
 
+def envelopes_in(data: bytes) -> tuple[bytes, ...]:
+    """Return the envelopes among an entry's facts. Raises CodecError for bytes that are no entry."""
+    return tuple(_parse(ledger_pb2.LedgerEntry, data, "the entry").facts.envelopes)
+
+
 def is_state_digest(data: bytes) -> bool:
     """Say whether an entry states the digest of the fold. Raises CodecError for bytes that are no entry."""
     return bool(_parse(ledger_pb2.LedgerEntry, data, "the entry").command.HasField("state_digest"))

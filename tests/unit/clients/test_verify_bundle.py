@@ -124,7 +124,7 @@ def test_a_kind_of_a_newer_version_is_not_decidable() -> None:
     """What may stand for less than the whole log is never taken for the whole."""
     parts, trust = good()
     segments = parts.segments()
-    segments[0] = (bundle.Kind.HEADER, segments[0][1].replace(b"\x08\x01", b"\x08\x02", 1))
+    segments[0] = (bundle.Kind.HEADER, segments[0][1].replace(b"\x08\x01", b"\x08\x04", 1))
 
     assert codes(judged(framed(segments), trust)) == [("file", LOG, "NOT_DECIDABLE")]
 

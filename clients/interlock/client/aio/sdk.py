@@ -36,7 +36,7 @@ from interlock.client.sdk import DEFAULT_TIMEOUT_SECONDS
 from interlock.client.session import Sessions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
@@ -220,16 +220,24 @@ class AsyncInterlock:
         return report if parted is None else report.also(parted)
 
     async def export(
-        self, path: Path, *, with_evidence: bool = False, progress: Callable[[int, int], None] | None = None
+        self,
+        path: Path,
+        *,
+        with_evidence: bool = False,
+        start: AsOf = None,
+        end: AsOf = None,
+        models: Sequence[str] = (),
+        progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Write the whole log to ``path`` as a bundle, and return how many entries it has.
+        """Write the log to ``path`` as a bundle, and return how many entries are in it.
 
+        All of it; or from ``start`` to ``end`` (positions or aware times); or what concerns ``models``.
         The file is there when it is whole, synced to disk, and not before. Nothing of it is believed here:
         `verify_bundle` judges it, anywhere.
         """
         entries = 0
         with files.replacing(path) as file:
-            async for chunk in self.audit.export(with_evidence=with_evidence):
+            async for chunk in self.audit.export(with_evidence=with_evidence, start=start, end=end, models=models):
                 file.write(chunk.data)
                 entries = chunk.total
                 if progress is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from interlock.client import names
 from interlock.client.errors import ForkError, InterlockError, RollbackError, UnavailableError, UnprovenError
-from interlock.client.groups.base import AsOf, Group, put_as_of, put_time
+from interlock.client.groups.base import AsOf, Group, put_as_of, put_end, put_time
 from interlock.client.proving import (
     SignedCheckpoint,
     check_consistency,
@@ -21,7 +21,7 @@ from interlock.proofs.errors import ProofError
 from interlock.v1 import audit_pb2, audit_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from interlock.client.memory import Seen
@@ -167,13 +167,23 @@ class Audit(Group):
                 raise
             return shown[0].note
 
-    def export(self, *, with_evidence: bool = False) -> Iterator[ExportBundleChunk]:
+    def export(
+        self,
+        *,
+        with_evidence: bool = False,
+        start: AsOf = None,
+        end: AsOf = None,
+        models: Sequence[str] = (),
+    ) -> Iterator[ExportBundleChunk]:
         """Yield the log as a bundle, part by part: ``data`` of each, one after the other, is the file.
 
-        ``with_evidence`` adds the bytes of every document that the caller may read. A file is whole only when the
+        ``start`` and ``end`` (positions or aware times) ask for a range of it, ``models`` for all that concerns these.
+        ``with_evidence`` adds the bytes of every document of it that the caller may read. A file is whole only when the
         iterator has ended; `Interlock.export` writes one.
         """
-        request = audit_pb2.ExportBundleRequest(with_evidence=with_evidence)
+        request = audit_pb2.ExportBundleRequest(with_evidence=with_evidence, models=[names.model(m) for m in models])
+        put_end(request, "from", start)
+        put_end(request, "to", end)
         return self._transport.stream(self._stub.ExportBundle, request)
 
     def erasure(self, digest: bytes) -> audit_pb2.ErasedText | None:

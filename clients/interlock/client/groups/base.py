@@ -75,3 +75,11 @@ def put_as_of(request: Any, as_of: AsOf) -> None:  # noqa: ANN401  # any request
         request.position = as_of
     elif as_of is not None:
         put_time(request.time, as_of)
+
+
+def put_end(request: Any, end: str, when: AsOf) -> None:  # noqa: ANN401  # any request with such an end
+    """Write one end of a range, ``from`` or ``to``: a log position, an aware time, or none (None)."""
+    if isinstance(when, int):
+        setattr(request, f"{end}_position", when)
+    elif when is not None:
+        put_time(getattr(request, f"{end}_time"), when)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from interlock.client.verify.partial import PartialProcedure
 from interlock.client.verify.procedure import Procedure
+from interlock.client.verify.ranges import RangeProcedure
 from interlock.client.verify.report import BUNDLE_STEPS, LOG
+from interlock.client.verify.selections import SelectiveProcedure
 from interlock.proofs import bundle
 from interlock.proofs.errors import BundleError
 from interlock.statemachine.codec import CodecError, parse_strict
 from interlock.v1 import bundle_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from interlock.client.verify.procedure import Visit
     from interlock.client.verify.report import Progress, Trust, VerifyReport
 
@@ -24,34 +29,42 @@ def verify_bundle(
     ``visit`` is shown each entry that was decided again alike, with fold and policy after it, which may
     be kept: the fold is then in memory, which grows with the log. Only what ``read`` raises passes through.
     """
-    with Procedure(trust, visit=visit) as procedure:
-        reading = _Reading(procedure, progress)
+    reading = _Reading(trust, progress, visit)
+    try:
         try:
             for segment in bundle.read_segments(read):
                 reading.take(segment)
         except BundleError as error:
-            procedure.find("file", LOG, error.fault, error.detail)
+            reading.procedure.find("file", LOG, error.fault, error.detail)
         except CodecError as error:
-            procedure.find("file", LOG, "BUNDLE_MESSAGE", str(error))
-        procedure.close()
-        return procedure.report(BUNDLE_STEPS)
+            reading.procedure.find("file", LOG, "BUNDLE_MESSAGE", str(error))
+        reading.procedure.close()
+        return reading.procedure.report(BUNDLE_STEPS)
+    finally:
+        reading.procedure.end()
+
+
+_PARTS: Final[Mapping[int, type[PartialProcedure]]] = {
+    bundle_pb2.BUNDLE_KIND_RANGE: RangeProcedure,
+    bundle_pb2.BUNDLE_KIND_SELECTIVE: SelectiveProcedure,
+}
 
 
 class _Reading:
-    """Hands what the segments say to the procedure."""
+    """Hands what the segments say to the procedure: that of a full bundle, until the header says another kind."""
 
-    def __init__(self, procedure: Procedure, progress: Progress | None) -> None:
-        self._procedure = procedure
+    def __init__(self, trust: Trust, progress: Progress | None, visit: Visit | None) -> None:
+        self.procedure = Procedure(trust, visit=visit)
         self._progress = progress
         self._header = bundle_pb2.BundleHeader()
 
     def take(self, segment: bundle.Segment) -> None:
         """Take one segment; `read_segments` has seen to their order. Raises CodecError for one that is no message."""
-        procedure, data, kind = self._procedure, segment.data, bundle.Kind
+        procedure, data, kind = self.procedure, segment.data, bundle.Kind
         match segment.kind:
             case kind.HEADER:
                 self._header = parse_strict(bundle_pb2.BundleHeader, data, "the header")
-                self._check_kind()
+                self._open(self._header)
             case kind.HEAD:
                 procedure.open_head(parse_strict(bundle_pb2.BundleCheckpoint, data, "the head").note)
                 self._check_head()
@@ -67,20 +80,51 @@ class _Reading:
                 procedure.begin_document(document.sha256, document.size)
             case kind.CHUNK:
                 procedure.documents.chunk(parse_strict(bundle_pb2.BundleEvidenceChunk, data, "a chunk").data)
+            case kind.RESOURCE | kind.RESOURCE_GAP | kind.GAP:
+                self._take_part(segment)
             case kind.END:
                 raise AssertionError  # unreachable: never given
 
-    def _check_kind(self) -> None:
-        self._procedure.texts.all_here = self._header.texts
-        if self._header.kind != bundle_pb2.BUNDLE_KIND_FULL:
-            detail = (
-                f"a bundle of kind {self._header.kind}: this version judges full ones only, a newer one may do more"
+    def _take_part(self, segment: bundle.Segment) -> None:
+        """Take what only a part of a log has."""
+        procedure, data, kind = self.procedure, segment.data, bundle.Kind
+        if not isinstance(procedure, PartialProcedure):
+            procedure.find("file", LOG, "BUNDLE_KIND", "a full bundle leaves nothing out, and has no state")
+        elif segment.kind is kind.RESOURCE:
+            procedure.take_resource(parse_strict(bundle_pb2.BundleResource, data, "a resource"))
+        else:
+            gap = parse_strict(bundle_pb2.BundleGap, data, "a gap")
+            skip = procedure.skip if segment.kind is kind.GAP else procedure.skip_resources
+            skip(gap.size, gap.hashes)
+
+    def _open(self, header: bundle_pb2.BundleHeader) -> None:
+        """Take the procedure that is right for the kind."""
+        kind, part = header.kind, _PARTS.get(header.kind)
+        if part is not None:
+            procedure, self.procedure = (
+                self.procedure,
+                part(self.procedure.trust, visit=self.procedure.visit, header=header),
             )
-            self._procedure.find("file", LOG, "NOT_DECIDABLE", detail)
+            procedure.end()
+        elif kind != bundle_pb2.BUNDLE_KIND_FULL:
+            detail = f"a bundle of kind {kind}: this version can't judge it, a newer one may"
+            self.procedure.find("file", LOG, "NOT_DECIDABLE", detail)
+        self.procedure.texts.all_here = header.texts
+        if not _is_consistent(header):
+            self.procedure.find("file", LOG, "BUNDLE_HEADER", "the header says another part than there is of this kind")
 
     def _check_head(self) -> None:
         """Compare the header, which nobody signed, with the head."""
-        head = self._procedure.head
+        head = self.procedure.head
         if head is not None and (self._header.origin, self._header.size) != (head.origin, head.size):
             said = f"{self._header.size} entries of {self._header.origin}"
-            self._procedure.find("file", LOG, "BUNDLE_HEADER", f"the header says {said}, the head another")
+            self.procedure.find("file", LOG, "BUNDLE_HEADER", f"the header says {said}, the head another")
+
+
+def _is_consistent(header: bundle_pb2.BundleHeader) -> bool:
+    """Say whether a header names the part that its kind is of."""
+    if header.kind == bundle_pb2.BUNDLE_KIND_RANGE:
+        return not header.models and 0 <= header.digest < header.end <= header.size
+    if header.kind == bundle_pb2.BUNDLE_KIND_SELECTIVE:
+        return bool(header.models) and not header.end and 0 < header.digest < header.size
+    return not (header.models or header.end or header.digest)

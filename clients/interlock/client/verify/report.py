@@ -27,8 +27,9 @@ class Trust:
 
     ``log_key`` is the log's verifier key. Without ``genesis_digest`` and ``log_id`` (empty) any founding by this key
     is taken, and the report says that it was not pinned. ``heads`` are tree heads seen earlier, as (size, root).
-    ``accept_asserted`` takes the server's word where nobody signed. ``witnesses`` are those that this reader relies on,
-    and ``least_witnesses`` how many of them must have cosigned the head.
+    ``accept_asserted`` takes the server's word where nobody signed, ``partial_ok`` a bundle of some models alone.
+    ``witnesses`` are those that this reader relies on, and ``least_witnesses`` how many of them must have cosigned the
+    head.
     """
 
     log_key: str
@@ -37,6 +38,7 @@ class Trust:
     heads: tuple[tuple[int, bytes], ...] = ()
     least_size: int = 0
     accept_asserted: bool = False
+    partial_ok: bool = False
     witnesses: tuple[cosignature.WitnessKey, ...] = ()
     least_witnesses: int = 0
 
@@ -97,6 +99,20 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a log was judged: up to entry ``last``, out of ``given`` entries and so many resources.
+
+    ``models`` are those that a selection covers; none for a range, which has every entry from ``begin`` on.
+    """
+
+    begin: int
+    last: int
+    given: int
+    resources: int
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class VerifyReport:
     """The outcome. ``root`` is the recomputed one over ``entries``; only without findings is the log verified.
 
@@ -122,6 +138,7 @@ class VerifyReport:
     erased: tuple[Erased, ...] = ()
     before: Counts = Counts()
     now: Counts = Counts()
+    part: Part | None = None
     anew: str = ""
     not_kept: str = ""
 
@@ -137,6 +154,17 @@ class VerifyReport:
 
     @property
     def last_line(self) -> str:
-        """The line that scripts look for; it begins with `verified:` only where everything holds."""
-        verdict = "verified" if self.verified else "NOT VERIFIED"
-        return f"{verdict}: {self.entries} entries, root {self.root.hex()}"
+        """The line that scripts look for; it begins with `verified:` only where everything holds.
+
+        What covers some models alone never does: that line begins with `PARTIAL:`, also where that was not accepted.
+        """
+        part, verdict = self.part, "verified" if self.verified else "NOT VERIFIED"
+        if part is None:
+            return f"{verdict}: {self.entries} entries, root {self.root.hex()}"
+        if not part.models:
+            from_ = f", from the state that entry {part.begin} states" if part.begin else ""
+            return f"{verdict}: entries {part.begin} to {part.last} of {self.entries}{from_}, root {self.root.hex()}"
+        if {row.code for row in self.findings} <= {"PARTIAL"}:
+            verdict = "PARTIAL"
+        covers = f"covers {', '.join(part.models)} up to entry {part.last}"
+        return f"{verdict}: {covers} with {part.given} of {self.entries} entries, root {self.root.hex()}"

@@ -58,3 +58,18 @@ class Roots:
         self._file.write(b"".join(self._waiting))
         self._size += len(self._waiting)
         self._waiting.clear()
+
+
+class SparseRoots(Roots):
+    """Roots of which some are not known: those of sizes that lie in a gap."""
+
+    def skip(self, sizes: int) -> None:
+        """Leave so many sizes out. No root is all zeros, so what is read there is known to be nothing."""
+        self._flush()
+        self._size += sizes
+        self._file.truncate(self._size * merkle.HASH_BYTES)
+
+    def at(self, size: int) -> bytes:
+        """Return the root of a size; empty for one that is not known."""
+        found = Roots.at(self, size)
+        return found if any(found) else b""

@@ -5,10 +5,12 @@ Lives here: which bytes go into which segment. Not here: the framing (``interloc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from interlock.proofs import bundle, note
 from interlock.service.api.calls import as_is
+from interlock.service.api.excerpts import Excerpt, gap_segments, heads_named
 from interlock.service.errors import Refusal, StoreUnavailable
 from interlock.service.identity.caller import caller
 from interlock.service.storage import queries
@@ -22,11 +24,12 @@ from interlock.statemachine.rights import EVIDENCE_READ
 from interlock.v1 import audit_pb2, bundle_pb2, evidence_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection
 
     from interlock.service.api.calls import Writer
+    from interlock.service.api.excerpts import Excerpts
     from interlock.service.api.reads import Reader
     from interlock.service.evidence import Blobs
     from interlock.service.ledger.committer import Committer
@@ -41,6 +44,15 @@ PAGE: Final = 200
 CHUNK_BYTES: Final = 1 << 20
 """Greatest part of the file in one message."""
 
+_Message: TypeAlias = (
+    bundle_pb2.BundleHeader
+    | bundle_pb2.BundleCheckpoint
+    | bundle_pb2.BundleResource
+    | bundle_pb2.BundleGap
+    | bundle_pb2.BundleEntry
+    | bundle_pb2.BundleEvidence
+    | bundle_pb2.BundleEvidenceChunk
+)
 _METHOD: Final = "interlock.v1.AuditService/ExportBundle"
 
 
@@ -55,6 +67,7 @@ class Exporter:
         writer: Writer,
         blobs: Blobs,
         cosigning: Cosigning,
+        excerpts: Excerpts,
     ) -> None:
         self._committer = committer
         self._store = store
@@ -62,6 +75,7 @@ class Exporter:
         self._writer = writer
         self._blobs = blobs
         self._cosigning = cosigning
+        self._excerpts = excerpts
 
     async def chunks(self, request: audit_pb2.ExportBundleRequest) -> AsyncIterator[audit_pb2.ExportBundleChunk]:
         """Yield the bundle's bytes. Raises Refusal where documents are wanted that the caller may not read at all.
@@ -69,30 +83,20 @@ class Exporter:
         The head is the checkpoint that is signed now, with the cosignatures that it has. What is written meanwhile,
         also by this export, lies past it.
         """
-        text = await self._cosigning.newest()
         if request.with_evidence:
             self._check_documents()
+        chosen = await self._excerpts.choose(request)
+        text = await self._cosigning.newest()
         head = note.Checkpoint.from_text(text.partition("\n\n")[0] + "\n")
-        file = _File(head.size)
-        kind = bundle_pb2.BUNDLE_KIND_FULL
-        header = bundle_pb2.BundleHeader(kind=kind, origin=head.origin, size=head.size, texts=True)
-        file.put(bundle.Kind.HEADER, header)
+        part = chosen or _whole(head.size)
+        file = _File(len(part.positions))
+        part.header.origin, part.header.size = head.origin, head.size
+        file.put(bundle.Kind.HEADER, part.header)
         file.put(bundle.Kind.HEAD, bundle_pb2.BundleCheckpoint(note=text))
-        while file.entries < head.size:
-            first = file.entries
-            last = min(first + PAGE, head.size) - 1
-            page = await self._store.read(lambda connection: _page(connection, first, last))  # noqa: B023  # awaited here
-            for number, (row, checkpoint, gone) in enumerate(page, start=first):
-                self._check_erased(gone, head.size)
-                file.put(bundle.Kind.ENTRY, row)
-                file.entries += 1
-                # The head itself stands in front.
-                if checkpoint and number + 1 < head.size:
-                    file.put(bundle.Kind.CHECKPOINT, bundle_pb2.BundleCheckpoint(note=checkpoint))
-                for chunk in file.ready():
-                    yield chunk
+        async for chunk in self._segments(file, part, head.size):
+            yield chunk
         if request.with_evidence:
-            async for chunk in self._documents(file, request, head.size):
+            async for chunk in self._documents(file, request, part):
                 yield chunk
         for chunk in file.end():
             yield chunk
@@ -103,6 +107,35 @@ class Exporter:
         if any(state.position(text_name(digest)) >= size for digest in digests):
             raise StoreUnavailable("a text was erased meanwhile: export again")
 
+    async def _segments(self, file: _File, part: Excerpt, size: int) -> AsyncIterator[audit_pb2.ExportBundleChunk]:
+        """Yield the state and the entries of a part, a page at a time, and gaps for what is not in it."""
+        for kind, message in part.state:
+            file.put(kind, message)
+            for chunk in file.ready():
+                yield chunk
+        cuts: set[int] = set()
+        if len(part.positions) < size:
+            for at in range(0, len(part.positions), PAGE):
+                some = part.positions[at : at + PAGE]
+                cuts |= await self._store.read(lambda connection: heads_named(connection, some))  # noqa: B023  # awaited
+        done = 0
+        for at in range(0, len(part.positions), PAGE):
+            some = part.positions[at : at + PAGE]
+            rows = await self._store.read(lambda connection: _rows(connection, some))  # noqa: B023  # awaited here
+            if part.header.texts:
+                self._check_erased((digest for row in rows for digest in row.gone), size)
+            page = await self._store.read(lambda connection: _page(connection, done, rows, cuts, size))  # noqa: B023
+            for segment in page:
+                file.put(*segment)
+                for chunk in file.ready():
+                    yield chunk
+            file.entries += len(some)
+            done = some[-1] + 1
+        if done < size:
+            rest = await self._store.read(lambda connection: gap_segments(connection, done, size, cuts, size))
+            for kind, message in rest:
+                file.put(kind, message)
+
     def _check_documents(self) -> None:
         view, now = self._reader.now()
         no = authority.check_right(view.policy, view.state, caller().actor, now, EVIDENCE_READ, None)
@@ -110,13 +143,14 @@ class Exporter:
             raise Refusal(no)
 
     async def _documents(
-        self, file: _File, request: audit_pb2.ExportBundleRequest, size: int
+        self, file: _File, request: audit_pb2.ExportBundleRequest, part: Excerpt
     ) -> AsyncIterator[audit_pb2.ExportBundleChunk]:
-        """Yield the bytes of each document once: those recorded below the head that the caller may open."""
-        view = await self._committer.view_at(position=size - 1)
+        """Yield the bytes of each document once: those of the part that the caller may open."""
+        view = await self._committer.view_at(position=part.until)
         documents: dict[str, r.Evidence] = {}
         for item in sorted(view.state.all_of(r.Evidence), key=lambda item: item.recorded_at):
-            if may_open(item, caller().actor.principal):
+            is_part = part.documents is None or item.name in part.documents
+            if is_part and may_open(item, caller().actor.principal):
                 documents.setdefault(item.sha256, item)
         for item in documents.values():
             if item.classification == RESTRICTED:
@@ -143,15 +177,7 @@ class _File:
         self._waiting = bytearray(self._writer.begin())
         self.entries = 0
 
-    def put(
-        self,
-        kind: bundle.Kind,
-        message: bundle_pb2.BundleHeader
-        | bundle_pb2.BundleCheckpoint
-        | bundle_pb2.BundleEntry
-        | bundle_pb2.BundleEvidence
-        | bundle_pb2.BundleEvidenceChunk,
-    ) -> None:
+    def put(self, kind: bundle.Kind, message: _Message) -> None:
         """Add a segment."""
         self._waiting += self._writer.segment(kind, message.SerializeToString(deterministic=True))
 
@@ -172,19 +198,53 @@ class _File:
         return audit_pb2.ExportBundleChunk(data=data, entries=self.entries, total=self._total)
 
 
-def _page(connection: Connection, first: int, last: int) -> list[tuple[bundle_pb2.BundleEntry, str, list[bytes]]]:
-    """Return a range of entries with what they name, the checkpoint that ends with each, and texts that are not there.
+def _whole(size: int) -> Excerpt:
+    """Return the whole log as a part of itself."""
+    header = bundle_pb2.BundleHeader(kind=bundle_pb2.BUNDLE_KIND_FULL, texts=True)
+    return Excerpt(header, (), range(size), size - 1)
 
-    The checkpoint is empty where there is none.
+
+def _page(
+    connection: Connection, done: int, rows: Sequence[_Row], cuts: Collection[int], size: int
+) -> list[tuple[bundle.Kind, _Message]]:
+    """Return the segments of some entries with what they name, gaps between them, and checkpoints where they end.
+
+    ``done`` entries are in the file or in its gaps already; the head of ``size`` itself stands in front.
     """
-    stored = queries.entries_after(connection, first - 1, until=last, limit=last - first + 1)
-    if [row.seq for row in stored] != list(range(first, last + 1)):
-        raise StoreUnavailable(f"the log has no entry {first + len(stored)} any more")
+    segments: list[tuple[bundle.Kind, _Message]] = []
+    for row in rows:
+        if row.position > done:
+            segments += gap_segments(connection, done, row.position, cuts, size)
+        segments.append((bundle.Kind.ENTRY, row.entry))
+        done = row.position + 1
+        if row.checkpoint and done < size:
+            segments.append((bundle.Kind.CHECKPOINT, bundle_pb2.BundleCheckpoint(note=row.checkpoint)))
+    return segments
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An entry with what it names, the checkpoint that ends with it (empty for none), and texts that are not there."""
+
+    position: int
+    entry: bundle_pb2.BundleEntry
+    checkpoint: str
+    gone: tuple[bytes, ...]
+
+
+def _rows(connection: Connection, positions: Sequence[int]) -> list[_Row]:
+    """Return entries with what stands beside them."""
+    stored = queries.entries_at(connection, positions)
+    if [row.seq for row in stored] != list(positions):
+        missing = min(set(positions) - {row.seq for row in stored})
+        raise StoreUnavailable(f"the log has no entry {missing} any more")
     named = [_digests(row.data) for row in stored]
     objects = queries.objects(connection, (digest for digests in named for digest in digests))
     wanted = [_texts(row.data, objects) for row in stored]
     texts = queries.texts(connection, (digest for digests in wanted for digest in digests))
-    heads = dict(queries.checkpoints_between(connection, first + 1, last + 1))
+    ends = {position + 1 for position in positions}
+    shown = queries.checkpoints_between(connection, min(ends), max(ends))
+    heads = {size: text for size, text in shown if size in ends}
     lines = queries.cosignatures(connection, heads)
     page = []
     for row, digests, text_digests in zip(stored, named, wanted, strict=True):
@@ -196,7 +256,8 @@ def _page(connection: Connection, first: int, last: int) -> list[tuple[bundle_pb
                 message.texts.add(salt=found.salt, text=found.text)
             else:
                 gone.append(digest)
-        page.append((message, heads.get(row.seq + 1, "") + "".join(lines.get(row.seq + 1, ())), gone))
+        note = heads.get(row.seq + 1, "") + "".join(lines.get(row.seq + 1, ()))
+        page.append(_Row(row.seq, message, note, tuple(gone)))
     return page
 
 

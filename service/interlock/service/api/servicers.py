@@ -13,6 +13,7 @@ from interlock.service.api.decisions import Decisions
 from interlock.service.api.deployment_watch import DeploymentWatches
 from interlock.service.api.deployments import Deployments
 from interlock.service.api.evidence import EvidenceService
+from interlock.service.api.excerpts import Excerpts
 from interlock.service.api.export import Exporter
 from interlock.service.api.gate import GateService
 from interlock.service.api.hold import HoldService
@@ -52,12 +53,14 @@ if TYPE_CHECKING:
     from interlock.service.clock import GuardedClock
     from interlock.service.evidence import Blobs
     from interlock.service.ledger.committer import Committer
+    from interlock.service.ledger.digests import Digests
     from interlock.service.storage import Store
 
 
 def register(  # each by name at its one call
     server: Any,  # noqa: ANN401  # a grpc.aio server, or what stands in for one while handlers are gathered
     committer: Committer,
+    digests: Digests,
     store: Store,
     blobs: Blobs,
     clock: GuardedClock,
@@ -80,7 +83,7 @@ def register(  # each by name at its one call
     change = ChangeService(reader, writer, texts, committer, store)
     prover = Prover(committer, store)
     cosigning = Cosigning(committer, store, prover, log_verifier, witnesses, clock)
-    exporter = Exporter(committer, store, reader, writer, blobs, cosigning)
+    exporter = Exporter(committer, store, reader, writer, blobs, cosigning, Excerpts(committer, store, digests))
     audit = AuditService(reader, committer, store, exporter, prover, cosigning, writer)
     accountability_pb2_grpc.add_AccountabilityServiceServicer_to_server(AccountabilityService(reader, writer), server)
     assessment_pb2_grpc.add_AssessmentServiceServicer_to_server(AssessmentService(reader, writer, texts), server)

@@ -154,6 +154,25 @@ def _at_or_below(column: ColumnElement[str], resource: str) -> ColumnElement[boo
     return or_(column == resource, _begins(column, f"{resource}/"))
 
 
+def written_by(connection: Connection, resources: Iterable[str], until: int) -> set[int]:
+    """Return the positions of all entries up to and with ``until`` that wrote any of these resources."""
+    names, found = list(resources), set[int]()
+    for begin in range(0, len(names), _MANY):
+        column = s.ENTRY_RESOURCES.c
+        wanted = select(column.seq).where(column.resource.in_(names[begin : begin + _MANY]), column.seq <= until)
+        found.update(connection.execute(wanted).scalars())
+    return found
+
+
+def entries_at(connection: Connection, positions: Iterable[int]) -> tuple[StoredEntry, ...]:
+    """Return the entries at these positions, in order; what is not there is left out."""
+    wanted, found = sorted(set(positions)), []
+    for begin in range(0, len(wanted), _MANY):
+        part = select(*_ENTRY).where(s.ENTRIES.c.seq.in_(wanted[begin : begin + _MANY])).order_by(s.ENTRIES.c.seq)
+        found += [StoredEntry(*row) for row in connection.execute(part)]
+    return tuple(found)
+
+
 def position_at(connection: Connection, time: int) -> int:
     """Return the position of the last entry made at or before ``time`` (microseconds); -1 for none."""
     entries = s.ENTRIES.c

@@ -1,0 +1,319 @@
+"""Bundles of a part of a log judged: a range, a selection; and what an operator could leave out or alter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import pytest
+
+from interlock.client.verify import LOG, Trust, VerifyReport, verify_bundle
+from interlock.proofs import keys
+from interlock.statemachine import codec, digest, names, snapshot
+from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
+from interlock.statemachine import resources as r
+from tests.support.bundles import codes, judged, root_of, trust_in
+from tests.support.excerpts import Cut, state_before
+from tests.support.stories import sign
+from tests.support.world import World, public_of
+
+if TYPE_CHECKING:
+    from interlock.statemachine.entry import Entry
+    from interlock.statemachine.state import State
+
+M, N = "models/m", "models/n"
+FILTER = f"{M}/safeguards/input-filter"
+
+
+def must(world: World, who: str, firing: f.Firing) -> int:
+    """Fire a trigger; return the position of its entry."""
+    return world.must(who, c.Fire(firing)).seq
+
+
+def enact(world: World, *firings: f.Firing, evidence: tuple[str, ...] = ()) -> int:
+    """Propose a change and have it signed as clients do; return the position of its application."""
+    change = world.propose("evaluator", *firings, evidence=evidence)
+    sign(world, "owner-a", change)
+    sign(world, "reviewer-a", change)
+    assert world.state.need(change, r.Change).state == "applied"
+    return world.state.head
+
+
+def state(world: World) -> int:
+    """State a digest; return the position of its entry."""
+    return world.must(c.SYSTEM, digest.digest_of(world.state)).seq
+
+
+@lru_cache(maxsize=1)
+def story() -> tuple[World, dict[str, int]]:
+    """Return a log of two models, and the positions of what is of interest in it."""
+    world, at = World.found(countersigned_by=["owner-a"]), dict[str, int]()
+    must(world, "evaluator", f.ModelRegister(M))
+    must(world, "evaluator", f.ModelRegister(N))
+    must(world, "engineer", f.SafeguardStart(FILTER))
+    report = world.upload("engineer", "red_team_report")
+    must(world, "engineer", f.SafeguardVerify(FILTER, (report,)))
+    results = world.upload("evaluator", "evaluation_results")
+    at["ruled_out"] = enact(world, f.DeterminationRuleOut(f"{M}/determinations/misuse"), evidence=(results,))
+    at["assigned"] = enact(world, f.LevelAssign(f"{M}/levels/deployment", "guarded"), f.SafeguardActivate(FILTER))
+    at["held_n"] = must(world, "owner-a", f.HoldPlace(N))
+    at["first"] = state(world)
+    login = keys.fingerprint(public_of("principals/reviewer-b", "signoff"))
+    at["revoked"] = must(world, "admin", f.CredentialRevoke(names.credential_name("principals/reviewer-b", login)))
+    at["held"] = must(world, "owner-a", f.HoldPlace(M))
+    at["degraded"] = must(world, "filter-monitor", f.SafeguardDegrade(FILTER))
+    at["held_all"] = must(world, "admin", f.HoldPlace("-"))
+    world.must("auditor", c.AttemptRefused("m", bytes(32), ()))
+    must(world, "evaluator", f.AssessmentOpen(N, ("misuse",)))
+    at["lifted"] = enact(world, f.HoldLift("holds/3"))
+    at["second"] = state(world)
+    must(world, "owner-a", f.HoldPlace(N))
+    return world, at
+
+
+def trust(**parts: object) -> Trust:
+    """Return what an auditor believes of the log."""
+    return replace(trust_in(story()[0]), **parts)  # type: ignore[arg-type]  # fields of Trust
+
+
+def judge(cut: Cut, **parts: object) -> VerifyReport:
+    """Return what the verifier says of a part."""
+    return judged(cut.data, trust(**parts))
+
+
+def a_range() -> Cut:
+    """Return the range from the first digest to the second."""
+    world, at = story()
+    return Cut.range(world, at["first"], at["second"] + 1)
+
+
+def a_selection() -> Cut:
+    """Return the selection of the first model at the second digest."""
+    world, at = story()
+    return Cut.selection(world, at["second"], M)
+
+
+# Ranges -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_range_verifies() -> None:
+    """Each entry from the digest on is decided again; what gave the state before is there, and was signed."""
+    world, at = story()
+
+    report = judge(a_range())
+
+    assert report.findings == ()
+    assert report.part is not None
+    assert (report.part.begin, report.part.last) == (at["first"], at["second"])
+    assert report.entries == len(world.entries)
+    assert report.root == root_of(world.encoded())
+    assert (report.signed, report.asserted) == (4, 0)
+    assert report.last_line.startswith(f"verified: entries {at['first']} to {at['second']} of {len(world.entries)}")
+
+
+def test_a_range_from_the_founding_verifies() -> None:
+    """It has no state to begin with, and ends before the head."""
+    world, at = story()
+
+    report = judge(Cut.range(world, 0, at["held"]))
+
+    assert report.findings == ()
+    assert report.part is not None
+    assert report.part.last == at["held"] - 1
+
+
+def test_a_range_ends_in_the_very_state_of_the_whole_log() -> None:
+    """Whoever asks it about a moment is answered from the same state as out of the whole log."""
+    world, at = story()
+    states: dict[int, State] = {}
+
+    def see(entry: Entry, state: State, _policy: object) -> None:
+        states[entry.seq] = state
+
+    verify_bundle(BytesIO(a_range().data).read, trust(), visit=see)
+
+    assert set(states) == set(range(at["first"], at["second"] + 1))
+    assert states[at["second"]] == state_before(world, at["second"] + 1)
+
+
+@pytest.mark.parametrize("which", ["ruled_out", "assigned", "held_n", "sign_off", "upload", "genesis_close"])
+def test_a_range_without_what_gave_its_state_is_not_decidable(which: str) -> None:
+    """Whether a sign-off, an application, an upload or a hold: each fact has its entry."""
+    _, at = story()
+    position = {"sign_off": at["ruled_out"] - 1, "upload": 5, "genesis_close": 1}.get(which) or at[which]
+
+    report = judge(a_range().without(position))
+
+    assert ("state", position, "NOT_DECIDABLE") in codes(report)
+    assert not report.verified
+
+
+def test_a_range_without_an_entry_of_its_own_is_not_decidable() -> None:
+    """Nothing is left out between its ends."""
+    _, at = story()
+
+    for position in range(at["first"] + 1, at["second"]):
+        assert ("state", position, "NOT_DECIDABLE") in codes(judge(a_range().without(position)))
+
+
+def test_a_range_without_its_digest_is_not_decidable() -> None:
+    """Nor one that begins elsewhere."""
+    world, at = story()
+    shifted = Cut.range(world, at["first"] + 1, at["second"] + 1)
+
+    assert not judge(a_range().without(at["first"])).verified
+    assert ("state", at["first"] + 1, "STATE_DIFFERS") in codes(judge(shifted))
+
+
+@pytest.mark.parametrize("name", ["log", "holds/1", FILTER, "grants/3", "evidence/1"])
+def test_no_resource_of_its_state_is_left_out(name: str) -> None:
+    """A leaf that is hidden is a fact that nobody can judge."""
+    assert ("state", LOG, "NOT_DECIDABLE") in codes(judge(a_range().hiding(name)))
+
+
+def test_no_resource_of_its_state_is_another() -> None:
+    """The digest is over its canonical form: replay makes it again."""
+    world, at = story()
+    hold = state_before(world, at["first"]).need("holds/1", r.Hold)
+    lifted = snapshot.encode(replace(hold, state="lifted"))
+
+    report = judge(a_range().with_row("holds/1", lifted))
+
+    assert ("replay", at["first"], "NOT_DECIDABLE_SO") in codes(report)
+    assert ("state", at["held_n"], "STATE_DIFFERS") in codes(report)
+
+
+def test_a_sign_off_before_the_begin_is_held_to_the_signers_key() -> None:
+    """Somebody else's envelope in its entry, in a correctly built tree, is found though nothing replays it."""
+    world, at = story()
+    position = at["ruled_out"] - 1
+    other = world.entries[position + 1].facts
+    forged = replace(world.entries[position], facts=replace(world.entries[position].facts, envelopes=other.envelopes))
+    entries = list(a_range().entries)
+    entries[position] = codec.encode_entry(forged)
+
+    report = judge(replace(a_range(), entries=tuple(entries)))
+
+    assert ("sign-offs", position, "SIGN_OFF_DIFFERS") in codes(report)
+
+
+def test_a_checkpoint_that_was_kept_must_be_where_the_tree_is_known() -> None:
+    """At a size inside a gap nobody can say whether it is a head of this log: exit 1, not silence."""
+    world, at = story()
+    entries = world.encoded()
+    known, inside = at["held"], len(entries) - 1
+    cut = Cut.range(world, at["first"], at["second"])
+
+    assert judge(cut, heads=((known, root_of(entries[:known])),)).verified
+    assert codes(judge(cut, heads=((inside, root_of(entries[:inside])),))) == [("history", LOG, "NOT_DECIDABLE")]
+    assert codes(judge(cut, heads=((known, bytes(32)),))) == [("history", LOG, "LOG_FORKED")]
+
+
+# Selections -------------------------------------------------------------------------------------------------------
+
+
+def test_a_selection_is_partial_and_verifies_where_that_is_accepted() -> None:
+    """It never says `verified:`; it covers what it names, and leaves out what is another model's."""
+    _, at = story()
+
+    alone, accepted = judge(a_selection()), judge(a_selection(), partial_ok=True)
+
+    assert codes(alone) == [("state", LOG, "PARTIAL")]
+    assert accepted.findings == ()
+    for report in (alone, accepted):
+        assert report.last_line.startswith(f"PARTIAL: covers {M} up to entry {at['second']}")
+    assert accepted.part is not None
+    assert accepted.part.given < accepted.entries
+    assert at["held_n"] not in a_selection().kept
+    assert {"revoked", "held", "degraded", "held_all", "lifted"} <= {
+        word for word, position in at.items() if position in a_selection().kept
+    }
+
+
+@pytest.mark.parametrize("which", ["held", "revoked", "degraded", "held_all", "lifted", "ruled_out", "assigned"])
+def test_a_selection_that_leaves_out_an_entry_is_not_decidable(which: str) -> None:
+    """A hold, a revocation, a degrade, a hold on everything: its chain is broken, or the digest has something else."""
+    _, at = story()
+
+    report = judge(a_selection().without(at[which]), partial_ok=True)
+
+    assert "NOT_DECIDABLE" in {code for _, _, code in codes(report)}
+    assert report.last_line.startswith("NOT VERIFIED")
+
+
+def test_a_selection_without_any_one_of_its_entries_never_passes() -> None:
+    """Each of them is needed."""
+    for position in a_selection().kept:
+        if position:
+            assert not judge(a_selection().without(position), partial_ok=True).verified, position
+
+
+@pytest.mark.parametrize(
+    ("which", "leaf"),
+    [("held", "holds/2"), ("held_all", "holds/3"), ("degraded", FILTER), ("revoked", "principals/reviewer-b")],
+)
+def test_nor_does_one_that_hides_the_leaf_as_well(which: str, leaf: str) -> None:
+    """Without its entries and its leaf a resource could be anything: what a gap may hide counts as missing."""
+    world, at = story()
+    chain = [entry.seq for entry in world.entries[2:] if any(name == leaf for name, _ in entry.prev)]
+    assert at[which] in chain
+
+    report = judge(a_selection().without(*chain).hiding(leaf), partial_ok=True)
+
+    assert "NOT_DECIDABLE" in {code for _, _, code in codes(report)}
+
+
+def test_a_hold_on_another_model_shows_that_it_is_one() -> None:
+    """Its form comes along; by its digest alone it could be a hold on anything."""
+    cut = a_selection()
+    shown = cut.rows["holds/1"]
+    assert shown.form
+    by_digest = type(shown)(name=shown.name, position=shown.position, sha256=cut.leaves[_at(cut, "holds/1")].sha256)
+
+    report = judge(replace(cut, rows=cut.rows | {"holds/1": by_digest}), partial_ok=True)
+
+    assert "NOT_DECIDABLE" in {code for _, _, code in codes(report)}
+
+
+def _at(cut: Cut, name: str) -> int:
+    return next(at for at, row in enumerate(cut.leaves) if row.name == name)
+
+
+def test_a_selection_of_two_models_has_both() -> None:
+    """And is whole without gaps in what concerns them."""
+    world, at = story()
+
+    report = judge(Cut.selection(world, at["second"], M, N), partial_ok=True)
+
+    assert report.verified
+    assert report.part is not None
+    assert report.part.models == (M, N)
+
+
+def test_a_selection_cannot_claim_a_model_that_it_does_not_have() -> None:
+    """The header is nobody's word."""
+    cut = a_selection()
+    header = type(cut.header)()
+    header.CopyFrom(cut.header)
+    header.models.append(N)
+
+    report = judge(replace(cut, header=header), partial_ok=True)
+
+    assert "NOT_DECIDABLE" in {code for _, _, code in codes(report)}
+
+
+@pytest.mark.parametrize("kind", [1, 2, 3, 4])
+@pytest.mark.parametrize("part", ["range", "selection"])
+def test_a_part_is_not_taken_for_another_kind(kind: int, part: str) -> None:
+    """Least of all for a full bundle."""
+    cut = a_range() if part == "range" else a_selection()
+    header = type(cut.header)()
+    header.CopyFrom(cut.header)
+    if header.kind == kind:
+        return
+    header.kind = kind  # type: ignore[assignment]  # any number can stand there
+
+    assert not judge(replace(cut, header=header), partial_ok=True).verified
