@@ -60,7 +60,9 @@ class Cut:
             return [entry for entry in world.entries[:at] if any(name in names for name, _ in entry.prev)]
 
         chosen, positions = excerpt.select(state, models, read)
-        return cls._of(world, header, {*positions, at}, tuple(digest.rows_of(state)), state_segments(state, chosen))
+        return cls._of(
+            world, header, {*positions, at}, tuple(digest.rows_of(state)), state_segments(state, chosen, models)
+        )
 
     @classmethod
     def _of(

@@ -139,29 +139,27 @@ def _group(state: State, name: str) -> str:
     return names.model_of(name) or (document.sha256 if document is not None else name)
 
 
-def shown(ordered: Sequence[str], known: Collection[str]) -> set[int]:
+def shown(ordered: Sequence[str], known: Collection[str], models: Collection[str]) -> set[int]:
     """Return which leaves of a digest a selection shows: ``known`` ones, and the ends of each hidden run of a family.
 
-    With these ends shown nothing can stand in what is hidden but names of the same family (``may_hide``).
+    With these ends shown nothing can stand in what is hidden but names of the same family, and of other models
+    (``may_hide``): a run also ends where these models' own names would stand.
     """
+    bounds = [bound for model in models for bound in (model, f"{model}/", f"{model}{_AFTER_SLASH}")]
     found: set[int] = set()
     run: list[int] = []
-    family = ""
+    family: tuple[str, int] | None = None
     for at, name in enumerate(ordered):
-        mine = "" if name in known else _family(name)
-        if not mine or mine != family:
+        mine = None if name in known else (name.partition("/")[0], sum(bound <= name for bound in bounds))
+        if mine is None or mine != family:
             found.update(run[:1], run[-1:])
             run, family = [], mine
-        if mine:
-            run.append(at)
-        else:
+        if mine is None:
             found.add(at)
+        else:
+            run.append(at)
     found.update(run[:1], run[-1:])
     return found
-
-
-def _family(name: str) -> str:
-    return name.partition("/")[0]
 
 
 def named_by(entry: Entry) -> set[str]:

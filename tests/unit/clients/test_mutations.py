@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import random
 from contextlib import closing
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,21 +18,33 @@ import pytest
 from interlock.client.verify.digests import Documents, Objects
 from interlock.client.verify.fold import Fold
 from interlock.client.verify.texts import Texts
-from interlock.proofs import dsse, merkle, note, tiles
+from interlock.proofs import bundle, dsse, merkle, note, tiles
 from interlock.proofs.errors import RefusedError
 from interlock.statemachine import commands as c
 from interlock.statemachine import statements
 from interlock.statemachine.codec import content_digests
 from interlock.v1 import bundle_pb2
-from tests.support.bundles import NAME, VKEY, codes, judged, root_of
+from tests.support.bundles import NAME, VKEY, codes, judged, root_of, trust_in
+from tests.support.parted import a_range, a_selection, story
 from tests.support.stories import DOCUMENT, SALT, TEXTS, every_command, every_name, one_of_each, whole_bundle
 from tests.support.stories import whole_trust as trust
 from tests.support.world import public_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from interlock.client.verify import Trust
 
 MASKS = (0x01, 0x80)
+PARTS = {"range": a_range, "selection": a_selection}
+
+
+@lru_cache(maxsize=1)
+def trust_in_parts() -> Trust:
+    """Return what an auditor believes of the log that the parts are of."""
+    return replace(trust_in(story()[0]), partial_ok=True)
+
+
 SEED = 20261124
 
 
@@ -185,6 +199,48 @@ def test_the_whole_verifier_finds_any_byte(part: int) -> None:
             other[-32:] = hashlib.sha256(other[:-32]).digest()
         report = judged(bytes(other), trust())
         assert not report.verified, (position, codes(report))
+
+
+@pytest.mark.parametrize("part", range(5))
+@pytest.mark.parametrize("kind", ["range", "selection"])
+def test_the_whole_verifier_finds_any_byte_of_a_part_of_the_log(kind: str, part: int) -> None:
+    """As above: gaps, leaves, header and entries alike, at 250 seeded places of each kind."""
+    data = PARTS[kind]().data
+    dice = random.Random(SEED + part)
+    assert judged(data, trust_in_parts()).verified
+
+    for position in dice.sample(range(len(data)), 50):
+        other = bytearray(data)
+        other[position] ^= 1 << dice.randrange(8)
+        if position < len(data) - 32 and position % 8:
+            other[-32:] = hashlib.sha256(other[:-32]).digest()
+        report = judged(bytes(other), trust_in_parts())
+        assert not report.verified, (position, codes(report))
+
+
+@pytest.mark.parametrize("kind", ["range", "selection"])
+def test_no_segment_of_a_part_of_the_log_is_left_out_doubled_or_moved(kind: str) -> None:
+    """Each of them, in turn, though the file's own digest fits: a finding, or an order that no file can have."""
+    segments = PARTS[kind]().segments()
+    first = next(at for at, (each, _) in enumerate(segments) if each is bundle.Kind.ENTRY)
+
+    for at in [*range(2, first, 7), *range(first, len(segments), 3)]:
+        for other in (
+            [*segments[:at], *segments[at + 1 :]],
+            [*segments[: at + 1], *segments[at:]],
+            [*segments[:at], *segments[at : at + 2][::-1], *segments[at + 2 :]],
+        ):
+            if other == segments:
+                continue
+            assert not judged(framed_anyhow(other), trust_in_parts()).verified, at
+
+
+def framed_anyhow(segments: Sequence[tuple[bundle.Kind, bytes]]) -> bytes:
+    """Return a file of segments in any order, with a digest that fits."""
+    data = bundle.MAGIC + bundle.VERSION.to_bytes(4)
+    data += b"".join(bytes((kind,)) + len(part).to_bytes(4) + part for kind, part in segments)
+    data += bytes((bundle.Kind.END,)) + (32).to_bytes(4)
+    return data + hashlib.sha256(data).digest()
 
 
 def _stored(entries: tuple[bytes, ...]) -> dict[tiles.TileId, bytes]:

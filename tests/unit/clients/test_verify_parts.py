@@ -3,75 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
 
 from interlock.client.verify import LOG, Trust, VerifyReport, verify_bundle
-from interlock.proofs import keys
-from interlock.statemachine import codec, digest, names, snapshot
-from interlock.statemachine import commands as c
-from interlock.statemachine import firings as f
+from interlock.proofs import bundle
+from interlock.statemachine import codec, snapshot
 from interlock.statemachine import resources as r
 from tests.support.bundles import codes, judged, root_of, trust_in
 from tests.support.excerpts import Cut, state_before
-from tests.support.stories import sign
-from tests.support.world import World, public_of
+from tests.support.parted import FILTER, M, N, a_range, a_selection, story
 
 if TYPE_CHECKING:
     from interlock.statemachine.entry import Entry
     from interlock.statemachine.state import State
-
-M, N = "models/m", "models/n"
-FILTER = f"{M}/safeguards/input-filter"
-
-
-def must(world: World, who: str, firing: f.Firing) -> int:
-    """Fire a trigger; return the position of its entry."""
-    return world.must(who, c.Fire(firing)).seq
-
-
-def enact(world: World, *firings: f.Firing, evidence: tuple[str, ...] = ()) -> int:
-    """Propose a change and have it signed as clients do; return the position of its application."""
-    change = world.propose("evaluator", *firings, evidence=evidence)
-    sign(world, "owner-a", change)
-    sign(world, "reviewer-a", change)
-    assert world.state.need(change, r.Change).state == "applied"
-    return world.state.head
-
-
-def state(world: World) -> int:
-    """State a digest; return the position of its entry."""
-    return world.must(c.SYSTEM, digest.digest_of(world.state)).seq
-
-
-@lru_cache(maxsize=1)
-def story() -> tuple[World, dict[str, int]]:
-    """Return a log of two models, and the positions of what is of interest in it."""
-    world, at = World.found(countersigned_by=["owner-a"]), dict[str, int]()
-    must(world, "evaluator", f.ModelRegister(M))
-    must(world, "evaluator", f.ModelRegister(N))
-    must(world, "engineer", f.SafeguardStart(FILTER))
-    report = world.upload("engineer", "red_team_report")
-    must(world, "engineer", f.SafeguardVerify(FILTER, (report,)))
-    results = world.upload("evaluator", "evaluation_results")
-    at["ruled_out"] = enact(world, f.DeterminationRuleOut(f"{M}/determinations/misuse"), evidence=(results,))
-    at["assigned"] = enact(world, f.LevelAssign(f"{M}/levels/deployment", "guarded"), f.SafeguardActivate(FILTER))
-    at["held_n"] = must(world, "owner-a", f.HoldPlace(N))
-    at["first"] = state(world)
-    login = keys.fingerprint(public_of("principals/reviewer-b", "signoff"))
-    at["revoked"] = must(world, "admin", f.CredentialRevoke(names.credential_name("principals/reviewer-b", login)))
-    at["held"] = must(world, "owner-a", f.HoldPlace(M))
-    at["degraded"] = must(world, "filter-monitor", f.SafeguardDegrade(FILTER))
-    at["held_all"] = must(world, "admin", f.HoldPlace("-"))
-    world.must("auditor", c.AttemptRefused("m", bytes(32), ()))
-    must(world, "evaluator", f.AssessmentOpen(N, ("misuse",)))
-    at["lifted"] = enact(world, f.HoldLift("holds/3"))
-    at["second"] = state(world)
-    must(world, "owner-a", f.HoldPlace(N))
-    return world, at
 
 
 def trust(**parts: object) -> Trust:
@@ -82,18 +29,6 @@ def trust(**parts: object) -> Trust:
 def judge(cut: Cut, **parts: object) -> VerifyReport:
     """Return what the verifier says of a part."""
     return judged(cut.data, trust(**parts))
-
-
-def a_range() -> Cut:
-    """Return the range from the first digest to the second."""
-    world, at = story()
-    return Cut.range(world, at["first"], at["second"] + 1)
-
-
-def a_selection() -> Cut:
-    """Return the selection of the first model at the second digest."""
-    world, at = story()
-    return Cut.selection(world, at["second"], M)
 
 
 # Ranges -----------------------------------------------------------------------------------------------------------
@@ -264,6 +199,16 @@ def test_nor_does_one_that_hides_the_leaf_as_well(which: str, leaf: str) -> None
     report = judge(a_selection().without(*chain).hiding(leaf), partial_ok=True)
 
     assert "NOT_DECIDABLE" in {code for _, _, code in codes(report)}
+
+
+def test_what_stands_apart_is_hidden() -> None:
+    """Documents that nothing of the model rests on are in a gap of the digest, and in gaps of the log."""
+    cut = a_selection()
+    kinds = [kind for kind, _ in cut.segments()]
+
+    assert bundle.Kind.RESOURCE_GAP in kinds
+    assert kinds.count(bundle.Kind.GAP) > 1
+    assert "evidence/4" not in cut.rows
 
 
 def test_a_hold_on_another_model_shows_that_it_is_one() -> None:

@@ -22,6 +22,7 @@ from interlock.proofs.merkle import (
     leaf_hash,
     node_hash,
     root_at,
+    subtrees_of,
     verify_consistency,
     verify_inclusion,
 )
@@ -448,3 +449,42 @@ def test_appending_leaves_the_old_frontier_as_it_was() -> None:
 
     assert (before.size, after.size) == (1, 2)
     assert before.root() == leaf_hash(b"a")
+
+
+def _subtree(leaves: list[bytes], level: int, index: int) -> bytes:
+    return Frontier().extend(leaves[index << level : (index + 1) << level]).root()
+
+
+def test_a_frontier_goes_on_behind_a_gap_as_if_nothing_were_missing() -> None:
+    """From the complete subtrees that the missing leaves fall into, at every place of trees up to 33."""
+    leaves = [leaf_hash(bytes((number,))) for number in range(33)]
+    for size in range(1, 34):
+        whole = Frontier().extend(leaves[:size])
+        for begin in range(size):
+            for end in range(begin + 1, size + 1):
+                hashes = [_subtree(leaves, *part) for part in subtrees_of(begin, end)]
+                frontier = Frontier().extend(leaves[:begin]).skip(end - begin, hashes)
+                assert frontier.extend(leaves[end:size]) == whole
+
+
+@pytest.mark.parametrize("count", [0, -1, MAX_SIZE])
+def test_a_gap_of_no_size_is_refused(count: int) -> None:
+    """None, fewer than none, or more than there can be."""
+    with pytest.raises(ProofError) as raised:
+        Frontier().append(bytes(32)).skip(count, [bytes(32)])
+    assert raised.value.fault is Fault.SIZE_OUT_OF_RANGE
+
+
+@pytest.mark.parametrize("hashes", [[], [bytes(32)], [bytes(32)] * 3])
+def test_a_gap_with_other_subtrees_than_it_falls_into_is_refused(hashes: list[bytes]) -> None:
+    """Three leaves after one are two subtrees."""
+    with pytest.raises(ProofError) as raised:
+        Frontier().append(bytes(32)).skip(3, hashes)
+    assert raised.value.fault is Fault.FRONTIER_SHAPE
+
+
+def test_a_gap_with_a_hash_of_another_length_is_refused() -> None:
+    """Before it vanishes in a parent."""
+    with pytest.raises(ProofError) as raised:
+        Frontier().skip(1, [bytes(31)])
+    assert raised.value.fault is Fault.HASH_LENGTH

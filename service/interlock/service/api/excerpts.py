@@ -124,7 +124,7 @@ def _selection_of(connection: Connection, state: State, header: bundle_pb2.Bundl
     at, models = header.digest, tuple(header.models)
     chosen, positions = excerpt.select(state, models, lambda names: _writers(connection, names, at - 1))
     documents = frozenset(name for name in chosen if state.find(name, r.Evidence) is not None)
-    return Excerpt(header, state_segments(state, chosen), (*sorted(positions), at), at, documents)
+    return Excerpt(header, state_segments(state, chosen, models), (*sorted(positions), at), at, documents)
 
 
 def _writers(connection: Connection, names: Collection[str], until: int) -> Iterator[Entry]:
@@ -134,7 +134,9 @@ def _writers(connection: Connection, names: Collection[str], until: int) -> Iter
         yield codec.decode_entry(row.data, objects.__getitem__)
 
 
-def state_segments(state: State, chosen: Collection[str], *, forms: bool = False) -> tuple[Segment, ...]:
+def state_segments(
+    state: State, chosen: Collection[str], models: Collection[str] = (), *, forms: bool = False
+) -> tuple[Segment, ...]:
     """Return the leaves of a state's digest as a bundle has them, in order, with gaps for those that are hidden.
 
     With ``forms`` each comes in its form. Else what is not ``chosen`` comes so where only its form shows that it is of
@@ -144,7 +146,7 @@ def state_segments(state: State, chosen: Collection[str], *, forms: bool = False
     known = {
         row.name for row in rows if row.name in chosen or not row.name.startswith((*excerpt.APART, excerpt.MODELS))
     }
-    shown = sorted(excerpt.shown([row.name for row in rows], known))
+    shown = sorted(excerpt.shown([row.name for row in rows], known, models))
     leaves = [row.leaf() for row in rows]
     found: list[Segment] = []
     done = 0
