@@ -222,7 +222,7 @@ def owing() -> Slice:
     pack = SKETCH.read_bytes().rstrip() + b"\n  " + _OWED + b"\n"
     world = World.found({"policy.yaml": pack})
     oracle = Oracle.of(pack)
-    oracle.founded = world.state.need(world.policy.name, r.PolicyVersion).adopted_at
+    oracle.begin(world.state.need(world.policy.name, r.PolicyVersion).adopted_at)
     grid = world.state.need(OWED, r.Obligation)
     start = Node(world.state, world.now, oracle)
     horizon = grid.span(_PERIODS[-1])[1]

@@ -24,6 +24,7 @@ from ruamel.yaml import YAML
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
+from tests.support.naive_carrying import carry_over
 
 if TYPE_CHECKING:
     from interlock.statemachine.entry import Entry, GenesisDocument
@@ -63,7 +64,9 @@ class Oracle:
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     identity: dict[str, dict[str, Any]] = field(default_factory=dict)
     periods: dict[str, dict[str, Any]] = field(default_factory=dict)
-    founded: int = 0
+    grids: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
+    packs: dict[bytes, Any] = field(default_factory=dict)
+    policies: dict[str, str] = field(default_factory=dict)
     delegations: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: dict[str, bytes] = field(default_factory=dict)
     evidence: dict[str, str] = field(default_factory=dict)
@@ -88,8 +91,10 @@ class Oracle:
         """Take in one entry. Where its transitions end in other states than ours, ``differences`` says so."""
         command = entry.command
         if isinstance(command, c.Genesis):
-            self.founded = entry.time
-            self._found(codec.decode_genesis(command.document))
+            document = codec.decode_genesis(command.document)
+            self._found(document)
+            self.policies[document.policy.name] = "adopted"
+            self.begin(entry.time)
         elif isinstance(command, c.Fire):
             self.fire(command.firing, entry.time, entry.seq)
         elif isinstance(command, c.ProposeChange):
@@ -98,6 +103,10 @@ class Oracle:
             self.changes[command.change] = command.content
         elif isinstance(command, c.RecordEvidence):
             self.evidence[f"evidence/{len(self.evidence) + 1}"] = command.effective_compute
+        if isinstance(command, c.ProposeChange | c.AmendChange) and command.pack:
+            files = codec.decode_pack(command.pack)
+            lines = "".join(f"{hashlib.sha256(files[path]).hexdigest()}  {path}\n" for path in sorted(files))
+            self.packs[hashlib.sha256(lines.encode()).digest()] = _read(files["policy.yaml"])
         for moved in entry.transitions:
             if moved.trigger == "change.apply":
                 for firing in codec.decode_content(self.changes[moved.resource]).triggers:
@@ -131,6 +140,12 @@ class Oracle:
             return str(self.identity[resource]["state"])
         if resource in self.periods:
             return str(self.periods[resource]["state"])
+        if resource in self.policies:
+            return self.policies[resource]
+        blank = {"determinations": "undetermined", "levels": "unassigned", "safeguards": "planned"}
+        kind = resource.split("/")[-2] if "/" in resource else ""
+        if kind in blank and resource.startswith(("models/", "safeguards/")):
+            return blank[kind]
         return None
 
     def fire(self, firing: f.Firing, now: int, position: int = -1) -> None:
@@ -153,10 +168,38 @@ class Oracle:
             self._measure(trigger, firing)
         elif machine == "obligation":
             self._obligation(trigger, firing)
+        elif machine == "policy":
+            self._adopt(firing, now)
         elif machine in {"principal", "credential", "grant"}:
             self._identity(machine, trigger, firing)
         elif machine == "delegation":
             self._delegation(trigger, firing)
+
+    def _adopt(self, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
+        new = self.packs[firing.pack_digest]
+        carry_over(self, new)
+        for name, state in self.policies.items():
+            self.policies[name] = "superseded" if state == "adopted" else state
+        self.policies[firing.policy] = "adopted"
+        self.pack = new
+        self.begin(now)
+
+    def begin(self, now: int) -> None:
+        """Begin the grid of each obligation that no pack named before; one of another length goes on by that."""
+        for obligation, spec in self.pack.get("obligations", {}).items():
+            if spec.get("jurisdiction") not in {None, *self.pack.get("jurisdictions", [])}:
+                continue
+            every, known = microseconds(spec["every"]), self.grids.get(obligation)
+            if known is None:
+                self.grids[obligation] = [(1, now, every)]
+            elif known[-1][2] != every:
+                running = next(n + (now - since) // each for n, since, each in reversed(known) if since <= now)
+                kept = [grid for grid in known if grid[0] <= running]
+                self.grids[obligation] = [*kept, (running + 1, self._span(obligation, running)[1], every)]
+
+    def _span(self, obligation: str, number: int) -> tuple[int, int]:
+        first, since, every = next(grid for grid in reversed(self.grids[obligation]) if grid[0] <= number)
+        return since + (number - first) * every, since + (number - first + 1) * every
 
     def _obligation(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
         known = self.periods.setdefault(firing.period, {"state": "due", "until": 0})
@@ -325,9 +368,9 @@ class Oracle:
         elif trigger == "verify":
             known["state"] = "verified"
         elif trigger == "activate":
-            known.update(state="active", until=now + lasts)
+            known.update(state="active", until=now + lasts, at=now)
         elif trigger == "reattest":
-            known["until"] = now + lasts
+            known.update(until=now + lasts, at=now)
         elif trigger == "degrade":
             which = "remembers" if known["state"] == "suspended" else "state"
             known[which] = worse.get(known[which], known[which])
@@ -447,20 +490,22 @@ class Oracle:
         for obligation, spec in self.pack.get("obligations", {}).items():
             if spec.get("jurisdiction") not in {None, *self.pack.get("jurisdictions", [])}:
                 continue
-            number, end = 1, self.founded + microseconds(spec["every"])
-            while end <= now:
+            number = 1
+            while self._span(obligation, number)[1] <= now:
                 known = self.periods.get(f"obligations/{obligation}/periods/{number}", {"state": "due", "until": 0})
                 if known["state"] != "fulfilled" and known["until"] <= now:
                     found.add(f"obligations/{obligation}/periods/{number}")
-                number, end = number + 1, end + microseconds(spec["every"])
+                number += 1
         return found
 
     def dues(self, now: int) -> set[int]:
         """Return when the next periods of each obligation end, three of each, and the ends of all waivers."""
         found = {int(known["until"]) for known in self.periods.values()}
-        for spec in self.pack.get("obligations", {}).values():
-            every = microseconds(spec["every"])
-            found |= {now + every * ahead - (now - self.founded) % every for ahead in (1, 2, 3)}
+        for obligation in self.grids:
+            number = 1
+            while self._span(obligation, number)[1] <= now:
+                number += 1
+            found |= {self._span(obligation, number + ahead)[1] for ahead in range(3)}
         return found
 
     def _blocks(self, period: str) -> bool:
@@ -473,7 +518,10 @@ class Oracle:
     def _is_up(self, name: str, now: int) -> bool:
         """Say whether a safeguard is active and attested."""
         known = self.safeguards.get(name)
-        return known is not None and known["state"] == "active" and now < known["until"]
+        if known is None or known["state"] != "active":
+            return False
+        lasts = microseconds(self.pack["safeguards"][name.rsplit("/", 1)[1]]["attested_for"])
+        return bool(now < min(known["until"], known["at"] + lasts))
 
     def _standing_in(self, model: str, context: str, safeguard: str, now: int) -> list[str]:
         """Return the interim measures that stand in for a safeguard."""

@@ -6,7 +6,7 @@ is as if nobody had ever said anything: undetermined, unassigned, planned, ended
 
 Several to one: the strictest conclusion and the earliest lapse; confirmed only if all are; with an undetermined one
 among them unconfirmed, and undetermined where the others are all ruled out. Positions of the entries that gave a fact
-are kept (identity design, "Taint"); where several facts become one, the latest of them, and beside it all the others.
+are kept (identity design, "Taint"); where several facts become one, the latest of them and beside it all the others.
 """
 
 from __future__ import annotations
