@@ -19,7 +19,7 @@ import pytest
 from interlock.cli import main
 from interlock.client.errors import RollbackError
 from interlock.client.sdk import Interlock
-from interlock.client.verify import verify_log
+from interlock.client.verify import verify_bundle, verify_log
 from interlock.proofs.merkle import leaf_hash
 from interlock.service.ledger.tree import Tree, tile_reader
 from interlock.service.storage import Store, writes
@@ -284,6 +284,35 @@ def test_an_edited_text_is_not_shown(data: Path, told: tuple[ServerThread, Peopl
     edit(data, "UPDATE texts SET text = 'Another change' WHERE text = 'A change'")
 
     assert not people["auditor"].changes.GetChange(asked).texts
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE texts SET text = NULL, salt = NULL WHERE text = 'A change'",
+        "DELETE FROM texts WHERE text = 'A change'",
+    ],
+    ids=["as if erased", "deleted"],
+)
+def test_a_text_that_is_gone_without_an_entry_is_found(
+    data: Path, tmp_path: Path, told: tuple[ServerThread, People, Subject], statement: str
+) -> None:
+    """Found by whoever verifies a bundle, which says that it holds every text: no entry erased this one.
+
+    The server shows nothing in its place, and tells of no erasure.
+    """
+    server, people, _ = told
+    (position,) = [row.seq for row in entries_of(data) if row.command.HasField("propose_change")]
+    edit(data, statement)
+
+    record = people["auditor"].audit.GetEntry(audit_pb2.GetEntryRequest(name=f"entries/{position}"))
+    with auditor_of(server) as client:
+        client.export(tmp_path / "q.ilbundle")
+        with (tmp_path / "q.ilbundle").open("rb") as file:
+            report = verify_bundle(file.read, client.trust())
+
+    assert (list(record.texts), list(record.erased)) == ([], [])
+    assert [(row.position, row.code) for row in report.findings] == [(position, "TEXT_MISSING")]
 
 
 # The tail, and old copies ----------------------------------------------------------------------------------------
