@@ -57,7 +57,7 @@ def _slots(accepted: Accepted) -> dict[str, bool]:
     That is: by somebody who signed for it. What loosens only in places is governed there: ``decide`` has seen to it.
     """
     applied = next((row.resource for row in accepted.entry.transitions if row.trigger == _APPLIED), "")
-    change = accepted.state.find(applied, r.Change)
+    change = accepted.state.find(applied, r.Change) if applied else None
     if change is None:
         return {}
     signers = {row.signer for row in change.sign_offs if row.decision == "approve" and row.envelope_digest}

@@ -125,6 +125,8 @@ class Fold:
         self._database.execute("COMMIT")
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as source:
             source.backup(self._database)
+        for table in self._tables.values():
+            table.forget()
         self._database.execute("BEGIN")
         maps: dict[str, Any] = {name: Spilled(table, Map()) for name, table in self._tables.items()}
         maps["items"] = Spilled(self._tables["items"], Map({item.name: item for item in warm}))
@@ -201,20 +203,31 @@ class _Table(Generic[K, V]):
         self._put = f"REPLACE INTO {name} VALUES (?, ?)"  # noqa: S608  # same
         self._all = f"SELECT key, value FROM {name}"  # noqa: S608  # same
         self._used: OrderedDict[K, V] = OrderedDict()
+        self._absent: set[K] = set()  # asked for since the last `put`, and not there
 
     def get(self, key: K) -> V | None:
         """Return a value; None where there is none (no map holds None)."""
         value = self._used.get(key)
         if value is None:
+            if key in self._absent:
+                return None
             row = self._database.execute(self._get, (key,)).fetchone()
             if row is None:
+                if len(self._absent) < KEPT:
+                    self._absent.add(key)
                 return None
             value = self._read(row[0])
             self._keep(key, value)
         return value
 
+    def forget(self) -> None:
+        """Know nothing of what is stored: it is another database now."""
+        self._used.clear()
+        self._absent.clear()
+
     def put(self, rows: Mapping[K, V]) -> None:
         """Store values."""
+        self._absent.clear()
         self._database.executemany(self._put, ((key, self._write(value)) for key, value in rows.items()))
         for key, value in rows.items():
             self._keep(key, value)
