@@ -125,7 +125,10 @@ class State:
         values = list(_values(self))
         for name, value in moved.items():
             values[_PLACES[name]] = value
-        return type(self)(*values)
+        made = object.__new__(type(self))
+        for put, value in zip(_PUTS, values, strict=True):
+            put(made, value)  # the slot's own: a frozen value's constructor goes a longer way
+        return made
 
     def determination(self, model: str, threshold: str) -> r.Determination:
         """What is known of a model at a threshold; undetermined when nothing was written."""
@@ -184,6 +187,7 @@ class State:
 
 _PLACES: Final = {item.name: place for place, item in enumerate(fields(State))}
 _values: Final = attrgetter(*_PLACES)
+_PUTS: Final = tuple(getattr(State, name).__set__ for name in _PLACES)
 
 
 def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a field of State of its own type
