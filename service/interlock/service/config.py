@@ -26,6 +26,7 @@ DATABASE_FILE: Final = "interlock.db"
 HIGHWATER_FILE: Final = "highwater.json"
 _MIB: Final = 1 << 20
 _GIB: Final = 1 << 30
+_MOST_WRITES: Final = 1_000_000
 _MAX_PORT: Final = 65535
 _PORT_DIGITS: Final = 5
 _YEAR_SECONDS: Final = 366 * 24 * 3600
@@ -91,6 +92,11 @@ class Config:
     stream_write_seconds: float = _key(
         "A stream whose reader does not take a message for so long is ended; it can be gone on with.", default=30.0
     )
+    writes_per_second: float = _key(
+        "How many writes a second one principal may ask for in the long run; what tightens is never limited.",
+        default=1000.0,
+    )
+    write_burst: int = _key("How many writes one principal may ask for at once.", default=5000)
     deadline_seconds: float = _key("Deadline of a unary call whose caller sets none.", default=60.0)
     state_digest_entries: int = _key(
         "The server states a digest of the log's whole state in the log after so many entries, or as many as there are "
@@ -229,6 +235,12 @@ def _check(config: Config) -> None:
         ("max_evidence_bytes", lambda: 0 < config.max_evidence_bytes < 1 << 63, "positive, and below 2^63"),
         ("streams_per_principal", lambda: 0 < config.streams_per_principal < 1 << 31, "positive, and below 2^31"),
         ("upload_idle_seconds", lambda: 0 < config.upload_idle_seconds <= _YEAR_SECONDS, _A_WHILE),
+        (
+            "writes_per_second",
+            lambda: 0 < config.writes_per_second <= _MOST_WRITES,
+            "positive, and no more than a million",
+        ),
+        ("write_burst", lambda: 1 <= config.write_burst <= _MOST_WRITES, "from 1 to a million"),
         ("stream_write_seconds", lambda: 0 < config.stream_write_seconds <= _YEAR_SECONDS, _A_WHILE),
         ("deadline_seconds", lambda: 0 < config.deadline_seconds <= _YEAR_SECONDS, _A_WHILE),
         ("drain_seconds", lambda: 0 <= config.drain_seconds <= _YEAR_SECONDS, "from 0 to a year"),

@@ -21,6 +21,7 @@ from interlock.service.api.identity import IdentityService
 from interlock.service.api.reads import Reader
 from interlock.service.api.streams import Streams
 from interlock.service.health import Health
+from interlock.service.identity.limits import Rate, RateLimiter
 from interlock.service.identity.permissions import METHODS
 from interlock.service.keyfiles import read_private
 from interlock.service.server import Handlers, Limits, Pipeline
@@ -104,6 +105,7 @@ def _pipeline(runtime: Runtime) -> Pipeline:
             upload_idle_seconds=config.upload_idle_seconds,
             stream_write_seconds=config.stream_write_seconds,
             streams_per_principal=config.streams_per_principal,
+            writes=RateLimiter(Rate(config.writes_per_second, config.write_burst), runtime.clock),
         ),
         metrics=runtime.metrics,
         log=runtime.log,

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from interlock.service.api.attempts import Attempts
     from interlock.service.identity.admission import Admission
     from interlock.service.identity.caller import Caller
+    from interlock.service.identity.limits import RateLimiter
     from interlock.service.identity.permissions import Permission
     from interlock.service.metrics import Metrics
 
@@ -63,6 +64,7 @@ class Limits:
     upload_idle_seconds: float
     stream_write_seconds: float
     streams_per_principal: int
+    writes: RateLimiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ class Pipeline:
         require, permission = self._admission.require, method.permission
         answered = self._metrics.calls.timing(method.name).add
         log, mutates = self._log, permission.mutates
+        limited = mutates and not permission.tightens
 
         async def call(data: bytes, context: Context) -> Any:  # noqa: ANN401  # a message of the contract
             started = time.perf_counter()
@@ -162,6 +165,8 @@ class Pipeline:
                 caller = admit(method, context)
                 if caller is not None:
                     require(permission, caller)
+                    if limited:
+                        self._limit_writes(caller)
                 request = read(data)
                 if context.time_remaining() is None:
                     async with asyncio.timeout(self._limits.deadline_seconds):
@@ -276,6 +281,10 @@ class Pipeline:
         if caller is not None:
             CALLER.set(caller)
         return caller
+
+    def _limit_writes(self, caller: Caller) -> None:
+        if not self._limits.writes.allow(caller.principal):
+            raise LimitExceeded("writes a second of one principal")
 
     def _require(self, method: Method, caller: Caller | None) -> None:
         if caller is not None:

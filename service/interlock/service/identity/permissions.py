@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from interlock.statemachine import rights as r
-from interlock.statemachine.triggers import Trigger
+from interlock.statemachine.triggers import DIRECTIONS, Direction, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,13 @@ class Permission:
     right: str = ""
     mutates: bool = False
 
+    @property
+    def tightens(self) -> bool:
+        """True for a method that fires a trigger which can only tighten: no limit stands in its way."""
+        return self.right in _TIGHTENING
+
+
+_TIGHTENING: Final = frozenset(trigger.value for trigger, way in DIRECTIONS.items() if way is Direction.TIGHTENS)
 
 _PUBLIC: Final = Permission(Entrance.ANYONE)
 _SIGNED_IN: Final = Permission(Entrance.SESSION)
