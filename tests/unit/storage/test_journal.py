@@ -106,6 +106,31 @@ def test_a_log_that_is_cut_takes_no_commit(path: Path, store: Store, share: floa
             put(store)
 
 
+def test_a_log_that_is_emptied_after_a_failure_takes_no_commit(path: Path, store: Store) -> None:
+    """A failed transaction may begin the log anew, and then it has a beginning: an empty file has none."""
+    put(store, LARGE)
+    with pytest.raises(ZeroDivisionError):
+        fail(store, 0)
+    journal(path).write_bytes(b"")
+
+    with pytest.raises(JournalDamagedError):
+        put(store)
+
+
+def test_a_log_that_was_begun_anew_ends_with_its_file(path: Path, store: Store) -> None:
+    """Past 1,000 pages it is begun anew and cut to what is in it: the fast way to its end finds the same frame."""
+    sizes = []
+    for number in range(150):
+        put(store, LARGE[: 1000 + number])
+        sizes.append(journal(path).stat().st_size)
+    assert min(sizes[50:]) < max(sizes) / 2
+
+    with journal(path).open("r+b") as file:
+        file.truncate(journal(path).stat().st_size - 1)
+    with pytest.raises(JournalDamagedError):
+        put(store)
+
+
 def test_a_log_that_is_cut_while_a_transaction_is_open_makes_its_commit_fail(path: Path, store: Store) -> None:
     """SQLite itself writes behind the gap and says it went well."""
     put(store, LARGE)

@@ -382,8 +382,7 @@ class Committer:
         if self._mark.has_reached(view.state.size) or not view.state.size or not self._writer.health.ok:
             return ""
         try:
-            await self._in_thread(self._mark.advance, Mark(view.state.size, view.root))
-            await self._in_thread(self._writer.note_mark)
+            await self._in_thread(self._put_mark, Mark(view.state.size, view.root))
         except MarkError as error:
             self.distrust(disagrees(str(error)))
             return str(error)
@@ -391,6 +390,10 @@ class Committer:
             self._log.warning("high_water_mark_not_written", path=str(self._mark.path), error=repr(error))
             return repr(error)
         return ""
+
+    def _put_mark(self, mark: Mark) -> None:
+        self._mark.advance(mark)
+        self._writer.note_mark()
 
     async def _check_mark(self) -> None:
         """Look whether the mark is as it was left: whoever set it back could set the log back too."""

@@ -24,6 +24,7 @@ BUSY_TIMEOUT_MS: Final = 5_000
 _DURABLE: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # in WAL mode: fsync at every commit, not only at checkpoints
+    "PRAGMA journal_size_limit = 0",  # begun anew, the log is cut to what is in it: `journal.py` finds its end by size
     "PRAGMA secure_delete = ON",  # an erased text leaves zeros behind, not itself in a free part of its page
 )
 _COMMON: Final = (

@@ -13,7 +13,6 @@ Not looked at: what stands in earlier frames, which SQLite's own checksums tell 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,8 +20,6 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy.exc import SQLAlchemyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy import URL
 
 _HEADER_BYTES: Final = 32
@@ -56,38 +53,57 @@ class Journal:
         self._path = _path_of(url)
         self._end: _End | None = None
         self._failed = False
+        self._left_over = True  # nobody knows what an earlier process left behind the end
         self.committed()
 
     def check(self) -> None:
         """Look for the end that was remembered. Raises JournalDamagedError where it is not there."""
         if self._path is not None and self._end is not None:
-            with _opened(self._path) as descriptor:
+            descriptor = _open(self._path)
+            try:
                 header = os.pread(descriptor, _HEADER_BYTES, 0)
-                begun_anew = self._failed and header != self._end.header
+                begun_anew = self._failed and len(header) == _HEADER_BYTES and header != self._end.header
                 _find(self._end, descriptor, header, begun_anew=begun_anew)
+            finally:
+                os.close(descriptor)
 
     def committed(self) -> None:
         """Remember where the log ends after a commit, on from where it ended before. Raises JournalDamagedError."""
         if self._path is None:
             return
-        with _opened(self._path) as descriptor:
+        descriptor = _open(self._path)
+        try:
             header = os.pread(descriptor, _HEADER_BYTES, 0)
             before = self._end
-            # It is begun anew, with other salts, once all of it is in the database.
+            # It is begun anew, with other salts, once all of it is in the database; then it is cut to what is in it.
             begun_anew = before is not None and before.header[_SALTS] != header[_SALTS]
             if before is not None:
                 _find(before, descriptor, header, begun_anew=begun_anew)
-            self._end = _end_of(descriptor, header, None if begun_anew else before)
+            if begun_anew:
+                before, self._left_over = None, False
+            # What a failed transaction wrote stands behind the end until it is written over.
+            self._end = _walked(descriptor, header, before) if self._left_over else _last(descriptor, header)
+        finally:
+            os.close(descriptor)
         self._failed = False
 
     def failed(self) -> None:
         """Note that a transaction failed: what it wrote counts for nothing, but it may have begun the log anew."""
-        self._failed = True
+        self._failed = self._left_over = True
+
+
+def _open(path: Path) -> int:
+    """Open the log. SQLite keeps no lock on this file that closing it could lose."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise JournalDamagedError(f"the write-ahead log can't be opened: {error.strerror}") from error
 
 
 def _find(end: _End, descriptor: int, header: bytes, *, begun_anew: bool) -> None:
     """Raise JournalDamagedError unless the log reaches to ``end``; one that was begun anew need only be the file."""
-    if end.file != _identity(descriptor):
+    found = os.fstat(descriptor)
+    if end.file != (found.st_dev, found.st_ino):
         raise JournalDamagedError("the write-ahead log was replaced by another file")
     if begun_anew:
         return
@@ -95,13 +111,23 @@ def _find(end: _End, descriptor: int, header: bytes, *, begun_anew: bool) -> Non
         raise JournalDamagedError("the write-ahead log begins otherwise than it did")
     if end.last and os.pread(descriptor, _FRAME_BYTES, end.size - _frame_size(header)) != end.last:
         raise JournalDamagedError(f"the write-ahead log has lost its end at {end.size}")
-    if os.fstat(descriptor).st_size < end.size:
+    if found.st_size < end.size:
         raise JournalDamagedError(f"the write-ahead log is shorter than the {end.size} that were committed")
 
 
-def _end_of(descriptor: int, header: bytes, before: _End | None) -> _End:
+def _last(descriptor: int, header: bytes) -> _End:
+    """Return the end of a log that holds nothing behind it: the file's own."""
+    found = os.fstat(descriptor)
+    file, size = (found.st_dev, found.st_ino), found.st_size
+    if len(header) < _HEADER_BYTES or size < _HEADER_BYTES + _frame_size(header):
+        return _End(file, header, size, b"")
+    return _End(file, header, size, os.pread(descriptor, _FRAME_BYTES, size - _frame_size(header)))
+
+
+def _walked(descriptor: int, header: bytes, before: _End | None) -> _End:
     """Return where the transaction after ``before`` ends; without it, where the last one of all ends."""
-    file = _identity(descriptor)
+    found = os.fstat(descriptor)
+    file = found.st_dev, found.st_ino
     if len(header) < _HEADER_BYTES:
         return _End(file, header, 0, b"")
     end = _End(file, header, _HEADER_BYTES, b"") if before is None or not before.size else before
@@ -121,27 +147,9 @@ def _frame_size(header: bytes) -> int:
     return _FRAME_BYTES + int.from_bytes(header[_PAGE_SIZE], "big")
 
 
-def _identity(descriptor: int) -> tuple[int, int]:
-    found = os.fstat(descriptor)
-    return found.st_dev, found.st_ino
-
-
 def _path_of(url: URL) -> Path | None:
     """Return the log's path; None where the database has none."""
     if url.get_backend_name() != "sqlite" or not url.database:
         return None
     path = Path(f"{url.database}-wal")
     return path if path.is_file() else None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    """Open the log for a block. SQLite keeps no lock on this file that closing it here could lose."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise JournalDamagedError(f"the write-ahead log can't be opened: {error.strerror}") from error
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
