@@ -156,6 +156,14 @@ class Decisions(RuleBasedStateMachine):
         self.world.attempt(self.person(data.draw), c.EraseText(digest))
         self.world.check_verdicts()
 
+    @rule(data=DATA, off=st.sampled_from([0, 0, 3_600_000_000, 3_600_000_001, -3_600_000_001]))
+    def accept_the_clock(self, data: st.DataObject, off: int) -> None:
+        """Somebody accepts the clock, whether it is right by theirs or not; it writes nothing and moves no verdict."""
+        before = self.world.state.positions
+        self.world.attempt(self.person(data.draw), c.AcceptClock(max(self.world.now, self.world.state.time + 1) + off))
+        assert self.world.state.positions == before
+        self.world.check_verdicts()
+
     @rule()
     def state_a_digest(self) -> None:
         """The log states its digest; from here on a fold that was begun at it goes along."""
