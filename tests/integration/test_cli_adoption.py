@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interlock.v1 import gate_pb2, policy_pb2
+from interlock.statemachine.policy import load_pack
+from interlock.v1 import change_pb2, gate_pb2, policy_pb2, trigger_pb2
 from tests.integration.cli_runner import Cli, command_line
 from tests.support.people import People, refused
 from tests.support.server import ServerThread, copy_of
@@ -174,6 +175,43 @@ def test_a_bundle_over_both_versions_verifies_simulates_and_names_an_altered_pac
     assert any("policy pack" in row["detail"] and digest in row["detail"] for row in altered.json["findings"])
 
 
+def test_what_runs_somewhere_is_out_of_compliance_from_the_adoption_on(cli: Cli, server: ServerThread) -> None:
+    """The list says so, and a stream that is open is told."""
+    words = ["--context", "internal", "--location", "cluster-a"]
+    cli.must("release-bot", "deployments", "record", "m", *words)
+    with People(server) as people:
+        stream = people["release-bot"].gate.WatchDeployments(gate_pb2.WatchDeploymentsRequest())
+        next(stream)
+        adopt(cli, folder_of(cli, STRICTER))
+        told = next(row for row in stream if row.deployment.out_of_compliance)
+        stream.cancel()
+    listed = cli("auditor", "deployments", "list", "--out-of-compliance", "--json")
+
+    assert told.deployment.name == "deployments/1"
+    assert [row["name"] for row in listed.json["deployments"]] == ["deployments/1"]
+
+
+def test_a_proposal_is_amended_to_another_pack(cli: Cli) -> None:
+    """The new pack comes with the new revision, and is what is shown and adopted then."""
+    change = propose(cli, folder_of(cli, STRICTER))
+    other = version(("attested_for: 180d", "attested_for: 90d"), called="2.1")
+    policy = load_pack(other)
+    adopted = trigger_pb2.PolicyAdopt(policy=policy.name, pack_digest=policy.digest)
+    with People(cli.server) as people:
+        pack = policy_pb2.PolicyPack(files=[policy_pb2.PolicyFile(path=at, content=data) for at, data in other.items()])
+        people["evaluator"].changes.AmendChange(
+            change_pb2.AmendChangeRequest(name=change, triggers=[trigger_pb2.Trigger(policy_adopt=adopted)], pack=pack)
+        )
+
+    shown = cli.must("owner", "sign", change, "--yes").out
+    cli.must("reviewer", "sign", change, "--yes")
+
+    assert "an attestation lasts 180d → 90d" in shown
+    assert cli.must("auditor", "policy", "show", "--json").json["name"] == "policies/minimal/versions/2.1"
+    states = {row["name"]: row["state"] for row in cli.must("auditor", "policy", "list", "--json").json["policies"]}
+    assert states[NEW] == "POLICY_STATE_DRAFTED"
+
+
 def test_what_does_not_load_is_not_proposed(cli: Cli) -> None:
     """The command line says how to find out more, the server refuses it as well."""
     broken = folder_of(cli, {"policy.yaml": b"format: 1\n"})
@@ -182,6 +220,11 @@ def test_what_does_not_load_is_not_proposed(cli: Cli) -> None:
     with People(cli.server) as people, refused("INVALID_FIELD"):
         pack = policy_pb2.PolicyPack(files=[policy_pb2.PolicyFile(path="policy.yaml", content=b"format: 1\n")])
         people["auditor"].policies.SimulatePolicy(policy_pb2.SimulatePolicyRequest(pack=pack))
+    with People(cli.server) as people, refused("INVALID_FIELD"):
+        adopted = trigger_pb2.PolicyAdopt(policy=NEW, pack_digest=bytes(32))
+        people["evaluator"].changes.ProposeChange(
+            change_pb2.ProposeChangeRequest(triggers=[trigger_pb2.Trigger(policy_adopt=adopted)], title="t", pack=pack)
+        )
 
 
 def test_the_server_lints_and_compares_as_the_command_line_does(cli: Cli) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from interlock.cli import verification
+from interlock.cli import linting, verification
 from interlock.cli.exits import ExitCode
 from interlock.cli.inquiry import AssertedOption, GenesisOption, KeyOption, read_past
 from interlock.cli.run import Run, command
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 IN_FORCE: Final = "in-force"
 _NAMED: Final = "policies/"
 
-PackArgument = Annotated[str, typer.Argument(metavar="PACK", help="A folder, or a pack that ships.")]
+PackArgument = Annotated[
+    str,
+    typer.Argument(metavar="PACK", help="A folder, or a pack that ships.", autocompletion=linting.complete_pack),
+]
+
+
+def _complete_version(incomplete: str) -> list[str]:
+    return [*linting.complete_pack(incomplete), *([IN_FORCE] if IN_FORCE.startswith(incomplete) else [])]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,9 +44,19 @@ def add_to(app: typer.Typer) -> None:
 def diff(
     run: Run,
     old: Annotated[
-        str, typer.Argument(metavar="OLD", help="A folder, a pack that ships, `in-force`, or `policies/ID/versions/V`.")
+        str,
+        typer.Argument(
+            metavar="OLD",
+            help="A folder, a pack that ships, `in-force`, or `policies/ID/versions/V`.",
+            autocompletion=_complete_version,
+        ),
     ],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The same, for what is to come in its place.")],
+    new: Annotated[
+        str,
+        typer.Argument(
+            metavar="NEW", help="The same, for what is to come in its place.", autocompletion=_complete_version
+        ),
+    ],
 ) -> int:
     """Say in words what one version changes of another, what loosens first. Exit 1 where anything loosens.
 
@@ -63,7 +80,13 @@ def simulate(
     run: Run,
     pack: PackArgument,
     against: Annotated[
-        str, typer.Option("--against", metavar="PROFILE|BUNDLE", help="A profile or a bundle; else the profile in use.")
+        str,
+        typer.Option(
+            "--against",
+            metavar="PROFILE|BUNDLE",
+            help="A profile or a bundle; else the profile in use.",
+            autocompletion=linting.complete_against,
+        ),
     ] = "",
     key: KeyOption = "",
     genesis: GenesisOption = "",

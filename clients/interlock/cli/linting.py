@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
 def complete_pack(incomplete: str) -> list[str]:
     """Return the packs that ship and begin so."""
+    """Return the packs that ship and begin so."""
     from interlock.statemachine.policy.shipped import shipped_pack_names
 
     return [name for name in shipped_pack_names() if name.startswith(incomplete)]
 
 
-def _complete_against(incomplete: str) -> list[str]:
+def complete_against(incomplete: str) -> list[str]:
+    """Return the profiles that begin so."""
     return [name for name in profile_names(os.environ) if name.startswith(incomplete)]
 
 
@@ -46,7 +48,7 @@ def lint(
             "--against",
             metavar="PROFILE|FILE",
             help="Whether the people of a log can meet the rules: a server's, by profile, or a bundle's.",
-            autocompletion=_complete_against,
+            autocompletion=complete_against,
         ),
     ] = "",
     quorums: Annotated[bool, typer.Option("--quorums", help="Print what every trigger takes, by any way.")] = False,

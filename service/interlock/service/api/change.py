@@ -13,7 +13,7 @@ from interlock.service.api.times import to_positive_microseconds
 from interlock.service.errors import Invalid, NotFound
 from interlock.service.identity.caller import caller
 from interlock.service.ledger.calls import Prepared
-from interlock.statemachine import codec
+from interlock.statemachine import codec, packs
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of, waiting_for
@@ -21,6 +21,7 @@ from interlock.statemachine.firings import PolicyAdopt
 from interlock.statemachine.machines.fire import model_concerned
 from interlock.statemachine.names import leaf_of
 from interlock.statemachine.packs import pack_name
+from interlock.statemachine.policy import PackError
 from interlock.v1 import change_pb2, change_pb2_grpc
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
             apply_separately=request.apply_separately,
             draft=request.draft,
             texts=self._words(request),
-            pack=_pack(request),
+            pack=await _pack(request),
         )
         return await self._write("ProposeChange", request, revisions.propose(proposal), proposal.texts)
 
@@ -74,7 +75,7 @@ class ChangeService(change_pb2_grpc.ChangeServiceServicer):
         if not triggers and not words and not_before is None:
             raise Invalid("triggers", "nothing to amend was given")
         edit = revisions.amended(triggers, words, not_before)
-        prepare = revisions.revise(c.AmendChange, request, edit, words, _pack(request))
+        prepare = revisions.revise(c.AmendChange, request, edit, words, await _pack(request))
         return await self._write("AmendChange", request, prepare, words)
 
     async def AttachEvidence(self, request: change_pb2.AttachEvidenceRequest, context: Context) -> change_pb2.Change:
@@ -216,11 +217,19 @@ def _need(view: View, name: str) -> r.Change:
     return change
 
 
-def _pack(request: change_pb2.ProposeChangeRequest | change_pb2.AmendChangeRequest) -> bytes:
-    """Return the pack that came with a request, as it is kept; empty for none."""
+async def _pack(request: change_pb2.ProposeChangeRequest | change_pb2.AmendChangeRequest) -> bytes:
+    """Return the pack that came with a request, as it is kept; empty for none. Raises Invalid for what does not load.
+
+    A pack takes a while to load, and what was loaded is kept: the writer's thread, which others wait for, finds it so.
+    """
     if not request.HasField("pack"):
         return b""
-    return codec.encode_pack({row.path: row.content for row in request.pack.files})
+    data = codec.encode_pack({row.path: row.content for row in request.pack.files})
+    try:
+        await asyncio.to_thread(packs.load, data)
+    except (codec.CodecError, PackError) as error:
+        raise Invalid("pack", f"no pack that loads: {error}") from error
+    return data
 
 
 def _pack_of(view: View, change: r.Change) -> bytes:

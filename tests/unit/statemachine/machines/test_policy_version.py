@@ -240,3 +240,19 @@ def test_an_obligation_that_a_version_names_first_begins_with_it() -> None:
     begun = world.state.need("obligations/yearly-review", r.Obligation)
     assert begun.grids == ((1, world.entries[-1].time, 365 * 86_400_000_000),)
     assert world.state.need("obligations/quarterly-report", r.Obligation) == kept
+
+
+def test_a_report_meanwhile_moves_the_base_just_where_its_id_is_carried_over() -> None:
+    """What carrying over reads is what was signed for; a version that keeps its ids is not held up by reports."""
+    says = "succeeds: [{policy: minimal, thresholds: {abuse: [misuse]}}]\nobligations:\n"
+    renamed = version(("  misuse:\n", "  abuse:\n"), ("obligations:\n", says))
+    world = released()
+    carried, kept = world.propose_policy("evaluator", renamed), world.propose_policy("evaluator", version(called="3.0"))
+
+    world.fire("evaluator", f.DeterminationReport(MISUSE, "reached"))
+
+    stale = {
+        name: evaluate(world.policy, world.state, world.state.need(name, r.Change), world.now).moved
+        for name in (carried, kept)
+    }
+    assert stale == {carried: (MISUSE,), kept: ()}
