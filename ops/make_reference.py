@@ -1,4 +1,4 @@
-"""Write docs/reference/cli.md and docs/reference/configuration.md from the code that they describe.
+"""Write the pages of docs/reference that are made from the code: cli.md, configuration.md, policy-pack.md, its schema.
 
 The command line's page comes from the declared commands, the configuration's from the table of keys. Neither is edited
 by hand. ``--check`` writes nothing and fails on drift; a test runs it.
@@ -18,6 +18,9 @@ from interlock.cli.exits import ExitCode
 from interlock.cli.help import real_commands
 from interlock.cli.main import build
 from interlock.service.config import ENVIRONMENT_PREFIX, KEYS, Config
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from ops import make_policy_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,7 +160,7 @@ def _toml(value: object) -> str:
 
 def stale_pages() -> dict[Path, str]:
     """Return the pages that are not as the code says, with what they should hold."""
-    wanted = {CLI: cli_page(), CONFIGURATION: configuration_page()}
+    wanted = {CLI: cli_page(), CONFIGURATION: configuration_page()} | make_policy_reference.pages()
     return {page: text for page, text in wanted.items() if not page.exists() or page.read_text("utf-8") != text}
 
 

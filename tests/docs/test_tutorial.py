@@ -29,8 +29,8 @@ def test_the_tutorial_works_as_it_is_written(tmp_path: Path) -> None:
     found = blocks(TUTORIAL)
     shell = [block.text for block in found if block.language == "sh" and block.info != "install"]
 
-    with _founded(tmp_path, shell) as rest:
-        said = _shell(tmp_path, rest)
+    with founded(tmp_path, shell) as rest:
+        said = run_shell(tmp_path, rest)
         done = _python(tmp_path, found)
 
     assert re.findall(r"^(ALLOW|DENY)", said, re.MULTILINE) == ["DENY", "ALLOW", "DENY"]
@@ -46,8 +46,8 @@ def test_the_readme_works_by_hand(tmp_path: Path) -> None:
     found = blocks(README)
     shell = [block.text for block in found if block.info == "by-hand"]
 
-    with _founded(tmp_path, shell) as rest:
-        said = _shell(tmp_path, rest)
+    with founded(tmp_path, shell) as rest:
+        said = run_shell(tmp_path, rest)
         done = _python(tmp_path, found)
 
     assert "the gate said no, with exit code 1" in said
@@ -74,11 +74,11 @@ def test_the_readme_shows_commands_of_the_story_only() -> None:
 
 
 @contextmanager
-def _founded(folder: Path, shell: list[str]) -> Iterator[list[str]]:
+def founded(folder: Path, shell: list[str]) -> Iterator[list[str]]:
     """Do the block that founds a log, run the server of the one that serves it, and give the others."""
     founding = next(text for text in shell if "interlock init" in text)
     serving = next(text for text in shell if "interlock serve" in text)
-    _shell(folder, [f"{founding.rstrip()} --listen {demo.free_address()}"])
+    run_shell(folder, [f"{founding.rstrip()} --listen {demo.free_address()}"])
     with demo.running_server(folder / "demo-data", folder / "server.log"):
         yield [text for text in shell if text not in {founding, serving}]
 
@@ -89,7 +89,7 @@ def _environment(folder: Path) -> dict[str, str]:
     return kept | {"PATH": f"{Path(sys.executable).parent}:{kept['PATH']}", "HOME": str(folder)}
 
 
-def _shell(folder: Path, texts: Iterable[str]) -> str:
+def run_shell(folder: Path, texts: Iterable[str]) -> str:
     """Run blocks in one shell that stops at the first command that fails; return what they printed."""
     script = "\n".join(("set -eu", *texts))
     done = subprocess.run(

@@ -9,7 +9,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from interlock.statemachine.policy.findings import Code, shown
@@ -115,21 +115,38 @@ def _parse_count(value: object) -> int:
     return value
 
 
-Id = Annotated[str, BeforeValidator(_parse_id)]
+Id = Annotated[str, BeforeValidator(_parse_id), WithJsonSchema({"type": "string", "pattern": f"^{_ID.pattern}$"})]
 """A name: ``[a-z][a-z0-9._-]{0,62}``."""
-Format = Annotated[int, BeforeValidator(_parse_format)]
+Format = Annotated[int, BeforeValidator(_parse_format), WithJsonSchema({"const": 1})]
 """The format of the pack: 1, whose loader stays for ever."""
-Version = Annotated[str, BeforeValidator(_parse_version)]
+Version = Annotated[
+    str, BeforeValidator(_parse_version), WithJsonSchema({"type": "string", "pattern": f"^{_VERSION.pattern}$"})
+]
 """A version's name, a text even where it looks like a number."""
-Line = Annotated[str, BeforeValidator(_parse_line)]
+Line = Annotated[
+    str, BeforeValidator(_parse_line), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_TEXT})
+]
 """One line of words."""
-DurationUs = Annotated[int, BeforeValidator(_parse_duration)]
+DurationUs = Annotated[
+    int, BeforeValidator(_parse_duration), WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$"})
+]
 """An exact duration such as ``90d``, as microseconds."""
-DecisionUs = Annotated[int, BeforeValidator(_parse_duration), AfterValidator(_at_most_a_day)]
+DecisionUs = Annotated[
+    int,
+    BeforeValidator(_parse_duration),
+    AfterValidator(_at_most_a_day),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$"}),
+]
 """How long a signed decision may be relied on."""
-Flag = Annotated[bool, BeforeValidator(_parse_flag)]
+Flag = Annotated[bool, BeforeValidator(_parse_flag), WithJsonSchema({"type": "boolean"})]
 """true or false, not the words that older YAML took for them."""
-Growth = Annotated[Decimal, BeforeValidator(_parse_growth)]
+Growth = Annotated[
+    Decimal,
+    BeforeValidator(_parse_growth),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 1, "maximum": _MAX_GROWTH}),
+]
 """A factor above 1, exact."""
-Count = Annotated[int, BeforeValidator(_parse_count)]
+Count = Annotated[
+    int, BeforeValidator(_parse_count), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_SLOTS})
+]
 """How many people."""

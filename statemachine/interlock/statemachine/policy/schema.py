@@ -5,9 +5,9 @@ What the names refer to is not looked at here (``checks_model.py``, ``checks_rul
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from interlock.statemachine.policy.fields import (
     DAY_US,
@@ -22,16 +22,37 @@ from interlock.statemachine.policy.fields import (
     Version,
 )
 
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
 DEFAULT_DECISION_LASTS_US: Final = DAY_US // 96  # 15 min
 DEFAULT_EXPIRES_US: Final = 14 * DAY_US
 MAX_FEW: Final = 64  # levels, standards, contexts, roles: kinds of things
 MAX_MANY: Final = 512  # thresholds, safeguards, rules, obligations
 
 
+_BARE_NAME: Final = TypeAdapter(Id).json_schema()
+
+
 class Shape(BaseModel):
     """What all mappings of a pack share: closed, strict, frozen."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _Or:
+    """Says in a JSON Schema what a validator takes beside the type: a bare name, or one word."""
+
+    def __init__(self, short: dict[str, Any]) -> None:
+        self.short = short
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return either form."""
+        long = handler(core)
+        forms = [form for form in long.get("anyOf", [long]) if form != {"type": "null"}]
+        return {"anyOf": [self.short, *forms]}
 
 
 def _entry(value: object) -> object:
@@ -63,7 +84,9 @@ class StandardShape(Shape):
     """One of ``standards:``."""
 
     baseline: Id
-    applies_in: Annotated[Annotated[list[Id], Field(min_length=1)] | None, BeforeValidator(_everywhere)] = None
+    applies_in: Annotated[
+        Annotated[list[Id], Field(min_length=1)] | None, BeforeValidator(_everywhere), _Or({"const": "all"})
+    ] = None
 
 
 class ContextShape(Shape):
@@ -189,8 +212,8 @@ class SuccessionShape(Shape):
     safeguards: dict[Id, Id] = {}
 
 
-LevelEntry = Annotated[LevelShape, BeforeValidator(_entry)]
-ContextEntry = Annotated[ContextShape, BeforeValidator(_entry)]
+LevelEntry = Annotated[LevelShape, BeforeValidator(_entry), _Or(_BARE_NAME)]
+ContextEntry = Annotated[ContextShape, BeforeValidator(_entry), _Or(_BARE_NAME)]
 
 
 class PackShape(Shape):

@@ -87,6 +87,8 @@ def calls_of(finding: Finding, tree: Tree | None) -> tuple[str, ...]:
     if templates is None or tree is None:
         return (f"policy.adopt of this pack → refused: {finding.code} at line {finding.line}",)
     facts = _facts(tree.root, finding.path)
+    if finding.code is Code.WEAKER_THAN_A_GRANT:  # at the default's place, which names no trigger
+        facts["trigger"] = finding.message.split("`")[1]
     return tuple(template.format_map(facts) for template in templates)
 
 
