@@ -52,10 +52,14 @@ class Text(Protocol):
 
 @dataclass(slots=True)
 class Texts:
-    """The texts that were given, and how many are known by digest only. ``all_here``: that none is held back."""
+    """The texts that were given, and how many are known by digest only. ``all_here``: that none is held back.
+
+    ``whole`` is false where only a part of a log is read: then what was named may be in the other part.
+    """
 
     fold: Fold
     all_here: bool = False
+    whole: bool = True
     given: int = 0
     withheld: int = 0
     erased: tuple[Erased, ...] = ()
@@ -80,7 +84,7 @@ class Texts:
 
     def end(self, find: Find) -> None:
         """Judge what was erased, once everything has come."""
-        for position, digest in self.fold.texts(_UNNAMED, MAX_TOLD):
+        for position, digest in self.fold.texts(_UNNAMED, MAX_TOLD) if self.whole else ():
             find(position, "ERASED_UNKNOWN", f"it erases the text {digest.hex()}, which no entry before names")
         rows = self.fold.texts(_ERASED, MAX_TOLD)
         self.erased = tuple(Erased(position, field, by) for position, field, by, given in rows if not given)
