@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from interlock.client.verify.report import Erased
 from interlock.statemachine import commands as c
+from interlock.statemachine import firings as f
 from interlock.v1 import bundle_pb2
 from tests.support.bundles import Parts, codes, framed, judged, trust_in
+from tests.support.excerpts import Cut
+from tests.support.parted import state
 from tests.support.stories import ERASED, SALT, digest_of, every_command, whole_bundle, whole_trust
+from tests.support.world import World
 
 
 def whole(parts: Parts, *, texts: bool = True) -> bytes:
@@ -76,3 +80,16 @@ def test_the_header_can_not_make_a_text_that_is_there_missing() -> None:
     none = {row.position for row in judged(whole(Parts.of(world)), trust_in(world)).findings}
 
     assert given < none
+
+
+def test_in_a_part_of_a_log_a_text_may_have_been_named_before_it() -> None:
+    """A range that begins after the entry that named the text judges its erasure, and knows no more."""
+    world = World.found(countersigned_by=["owner-a"])
+    world.must("evaluator", c.Fire(f.ModelRegister("models/m")))
+    world.must("owner-a", c.Fire(f.HoldPlace("models/m", digest_of("Never told"))))
+    begin = state(world)
+    world.must("admin", c.EraseText(digest_of("Never told")))
+
+    report = judged(Cut.range(world, begin, len(world.entries)).data, trust_in(world))
+
+    assert report.findings == ()

@@ -41,6 +41,7 @@ class PartialProcedure(Procedure):
         Procedure.__post_init__(self)  # no `super()`: a dataclass with slots is made anew
         self.roots.close()
         self.roots = SparseRoots()
+        self.texts.whole = False
 
     def undecidable(self, position: int, detail: str) -> None:
         """Note that something is not here which it takes to judge what is."""
