@@ -127,6 +127,7 @@ def all_edges() -> str:
         "grant": "Grant: a role of an account",
         "delegation": "Delegation: a role that somebody acts in for another",
         "issuer": "Issuer: an OpenID provider",
+        "exception": "Exception: a hold or a safeguard that break-glass excepts for a while",
         "interim_measure": "Interim measure",
         "obligation": "Obligation: one of its periods",
         "policy_version": "Policy version",

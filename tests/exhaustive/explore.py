@@ -35,6 +35,7 @@ MISUSE: Final = f"{MODEL}/determinations/misuse"
 LEVEL: Final = f"{MODEL}/levels/deployment"
 FILTER: Final = f"{MODEL}/safeguards/input-filter"
 REPORT: Final = "evidence/1"
+REVIEWS: Final = "obligations/break-glass-review/periods/"
 OWED: Final = "obligations/owed-report"
 PERIODS: Final = 5
 """Of how many of its periods the ends are looked at; the explorations end before that."""
@@ -91,7 +92,8 @@ class Slice:
         if isinstance(firing, f.SafeguardVerify | f.SafeguardReattest):
             state = state.put(fresh_report(REPORT, "red_team_report", node.now))
         elif isinstance(firing, f.ObligationFulfil):
-            state = state.put(fresh_report(firing.evidence[0], "risk_report", node.now))
+            kind = "break_glass_review" if firing.period.startswith(REVIEWS) else "risk_report"
+            state = state.put(fresh_report(firing.evidence[0], kind, node.now))
         step = fire(Moment(self.policy, node.now, "principals/someone"), state, firing)
         if isinstance(step, Refused):
             return None
@@ -157,7 +159,10 @@ def ends_of(state: State) -> tuple[int, ...]:
     lapse = state.determination(MODEL, "misuse").lapses_at
     attested = state.safeguard(FILTER).attested_until
     measures = (measure.until for measure in state.all_of(r.InterimMeasure) if measure.state == "in_force")
-    return tuple(end for end in (lapse, attested, *measures, *_dues(state)) if end is not None)
+    uses = tuple(state.all_of(r.Exemption))
+    excepted = (use.until for use in uses if use.state == "open")
+    reviews = (overdue_from(state, use.review) for use in uses)
+    return tuple(end for end in (lapse, attested, *measures, *_dues(state), *excepted, *reviews) if end is not None)
 
 
 def _dues(state: State) -> Iterator[int | None]:

@@ -19,7 +19,7 @@ from interlock.statemachine.compliance import live_deployments
 from interlock.statemachine.machines.determination import presented_state
 from interlock.statemachine.owed import overdue_from, period_of
 from interlock.statemachine.state import EVERYTHING, State
-from tests.exhaustive.explore import FILTER, LEVEL, MISUSE, MODEL, OWED, Node, Slice, ends_of
+from tests.exhaustive.explore import FILTER, LEVEL, MISUSE, MODEL, OWED, REVIEWS, Node, Slice, ends_of
 from tests.support.oracle import Oracle
 from tests.support.world import DAY_US, SKETCH, World, sha256_of
 
@@ -248,5 +248,53 @@ def _owing_key(node: Node) -> Hashable:
         state.need(OWED, r.Obligation).running(now),
         tuple(period_of(state, PERIOD.format(number)).state for number in _PERIODS),
         tuple(overdue_from(state, PERIOD.format(number)) in {e for e in ends if e <= now} for number in _PERIODS),
+        tuple(index for index in sorted(range(len(ends)), key=ends.__getitem__) if ends[index] > now),
+    )
+
+
+# Excepting: break-glass on a hold or a degraded safeguard, and its review --------------------------------------------
+
+_RULE: Final = b"triggers: [hold.lift]"
+_ALL: Final = b"triggers: [hold.lift, safeguard.restore, safeguard.resume]"
+
+
+def excepting() -> Slice:
+    """Return what one use of break-glass does to a model that a hold or a degraded filter stops, and its review."""
+    pack = SKETCH.read_bytes().replace(_RULE, _ALL)
+    world = World.found({"policy.yaml": pack})
+    start = Node(world.state, world.now, Oracle.of(pack))
+    return Slice(world.policy, start, _excepting_steps, _excepting_key, (("internal", ""), ("api", FIRST)))
+
+
+def _excepting_steps(node: Node) -> Iterator[f.Firing]:
+    state = node.state
+    yield f.ModelRegister(MODEL, (FIRST,))
+    yield f.DeterminationRuleOut(MISUSE)
+    yield f.LevelAssign(LEVEL, "guarded")
+    yield from (f.SafeguardStart(FILTER), f.SafeguardVerify(FILTER, ("evidence/1",)), f.SafeguardActivate(FILTER))
+    yield from (f.SafeguardDegrade(FILTER), f.SafeguardRestore(FILTER), f.SafeguardSuspend(FILTER))
+    yield f.SafeguardResume(FILTER)
+    holds = sorted(hold.name for hold in state.all_of(r.Hold))
+    yield f.HoldLift(holds[-1]) if holds else f.HoldPlace(MODEL)
+    if not any(state.all_of(r.Exemption)):
+        yield from (f.BreakGlassOpen(name, node.now + DAY_US // 2) for name in (*holds, FILTER))
+    yield f.ObligationFulfil(f"{REVIEWS}1", ("evidence/201",))
+
+
+def _excepting_key(node: Node) -> Hashable:
+    state, now = node.state, node.now
+    filter_ = state.safeguard(FILTER)
+    ends = ends_of(state)
+    return (
+        state.find(MODEL, r.Model) is not None,
+        presented_state(state.determination(MODEL, "misuse"), now),
+        state.level(MODEL, "deployment").state,
+        filter_.state,
+        filter_.attested_until is not None and now < filter_.attested_until,
+        "verified" in filter_.state and _is_fresh(state, filter_, now),
+        tuple(hold.state for hold in state.all_of(r.Hold)),
+        tuple((use.resource, use.trigger, use.state, use.holds_at(now)) for use in state.all_of(r.Exemption)),
+        period_of(state, f"{REVIEWS}1").state,
+        overdue_from(state, f"{REVIEWS}1") in {e for e in ends if e <= now} if any(state.all_of(r.Exemption)) else None,
         tuple(index for index in sorted(range(len(ends)), key=ends.__getitem__) if ends[index] > now),
     )

@@ -21,7 +21,9 @@ from tests.support.world import actor
 
 ARTIFACTS = ("", FIRST, LATER)
 OF_IDENTITY = {
-    trigger.value for trigger in Trigger if trigger.value.startswith(("principal.", "credential.", "grant."))
+    trigger.value
+    for trigger in Trigger
+    if trigger.value.startswith(("principal.", "credential.", "grant.", "delegation."))
 }
 """No verdict reads identity: their directions are derived in ``test_identity_product.py``."""
 
@@ -50,7 +52,13 @@ def owing() -> Graph:
     return slices.owing().explore()
 
 
-EXPLORED = ("product", "growth", "standing_in", "owing")
+@pytest.fixture(scope="module")
+def excepting() -> Graph:
+    """Everything that a use of break-glass reaches, on a hold and on a degraded safeguard, with its review."""
+    return slices.excepting().explore()
+
+
+EXPLORED = ("product", "growth", "standing_in", "owing", "excepting")
 
 
 @pytest.fixture(scope="module")

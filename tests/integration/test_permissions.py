@@ -96,6 +96,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "EndInterimMeasure": APPROVERS,
         "GetInterimMeasure": READ,
         "ListInterimMeasures": READ,
+        "ListBreakGlass": READ,
     },
     "HoldService": {"PlaceHold": APPROVERS | {"admin"}, "GetHold": READ, "ListHolds": READ},
     "IdentityService": {

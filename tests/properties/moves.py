@@ -209,6 +209,10 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
     f.DelegationEnd: lambda draw, w, _p: f.DelegationEnd(
         draw(st.sampled_from(names_of(w, r.Delegation, "delegations/99")))
     ),
+    f.BreakGlassOpen: lambda draw, w, p: f.BreakGlassOpen(
+        draw(st.sampled_from([*names_of(w, r.Hold, "holds/99"), a_safeguard(draw, p)])),
+        max(w.now, w.state.time) + draw(st.sampled_from([1, DAY_US // 2, DAY_US, 2 * DAY_US])),
+    ),
     f.InterimMeasurePutInForce: lambda draw, w, p: f.InterimMeasurePutInForce(
         a_model(draw),
         tuple(draw(st.lists(st.sampled_from([*p.safeguards, *p.safeguards, "nothing"]), min_size=1, unique=True))),
@@ -236,7 +240,7 @@ LOOSENING = (
     f.ModelAddArtifact, f.DeterminationConfirm, f.DeterminationRuleOut, f.LevelAssign, f.LevelRaise, f.LevelLower,
     f.SafeguardActivate, f.SafeguardReattest, f.SafeguardRestore, f.SafeguardResume, f.HoldLift,
     f.PrincipalCreate, f.PrincipalRestore, f.CredentialRegister, f.GrantGive, f.InterimMeasurePutInForce,
-    f.ObligationWaive, f.ChangeRatify,
+    f.ObligationWaive, f.ChangeRatify, f.BreakGlassOpen,
 )  # fmt: skip
 """The triggers that random changes are mostly made of."""
 
@@ -288,6 +292,8 @@ def _thinkable(world: World) -> Iterator[f.Firing]:
         for period in unfulfilled(world.state, f"obligations/{obligation}", max(world.now, world.state.time)):
             yield f.ObligationWaive(period, world.now + 30 * DAY_US)
             yield from (f.ObligationFulfil(period, (document,)) for document in names_of(world, r.Evidence))
+    for name in sorted({*names_of(world, r.Hold), *shared, *own}):
+        yield f.BreakGlassOpen(name, max(world.now, world.state.time) + DAY_US // 2)
     for name in NEWCOMERS[:1]:
         yield from (f.PrincipalCreate(name, "human", "persons/new"), f.GrantGive(name, "owner", "*"))
         yield world.registration(name.removeprefix("principals/"))

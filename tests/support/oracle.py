@@ -68,6 +68,7 @@ class Oracle:
     packs: dict[bytes, Any] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=dict)
     delegations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    exceptions: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: dict[str, bytes] = field(default_factory=dict)
     evidence: dict[str, str] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
@@ -134,6 +135,8 @@ class Oracle:
             return str(self.measures[resource]["state"])
         if resource in self.deployments:
             return str(self.deployments[resource]["state"])
+        if resource in self.exceptions:
+            return str(self.exceptions[resource]["state"])
         if resource in self.delegations:
             return str(self.delegations[resource]["state"])
         if resource in self.identity:
@@ -174,6 +177,55 @@ class Oracle:
             self._identity(machine, trigger, firing)
         elif machine == "delegation":
             self._delegation(trigger, firing)
+        elif machine == "break_glass":
+            self._except(firing, now)
+        for name in self._spoken_against(machine, trigger, firing):
+            for known in self.exceptions.values():
+                if known["of"] == name:
+                    known["state"] = "ended"
+
+    @staticmethod
+    def _stood_in_for(known: dict[str, Any]) -> str:
+        """Return what break-glass would stand in for on a hold or safeguard in this state; empty for nothing."""
+        if known["state"] == "suspended":
+            return "safeguard.resume" if known["remembers"] == "active" else ""
+        return {"placed": "hold.lift", "degraded": "safeguard.restore"}.get(known["state"], "")
+
+    def _except(self, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
+        rules = {trigger: row for row in self.pack.get("break_glass", []) for trigger in row["triggers"]}
+        instead = self._stood_in_for(self.holds.get(firing.resource) or self.safeguards[firing.resource])
+        number = len(self.exceptions) + 1
+        self._give(f"exceptions/{number}", "exception")
+        self.exceptions[f"exceptions/{number}"] = {
+            "of": firing.resource, "until": firing.until, "state": "open", "for": instead,
+        }  # fmt: skip
+        due = now + microseconds(rules[instead]["review_within"])
+        self.periods[f"obligations/break-glass-review/periods/{number}"] = {"state": "due", "until": 0, "due": due}
+
+    def _spoken_against(self, machine: str, trigger: str, firing: Any) -> set[str]:  # noqa: ANN401  # as above
+        """Return the holds and safeguards that a tightening trigger is about: it ends their exceptions."""
+        if (machine, trigger) == ("hold", "place"):
+            return {name for name, hold in self.holds.items() if firing.target in {"-", hold["on"]}}
+        if machine == "safeguard" and trigger in {"degrade", "suspend", "retire"}:
+            return {firing.safeguard}
+        return set()
+
+    def _use(self, name: str, known: dict[str, Any] | None, now: int) -> str:
+        """Return the use that excepts a hold or a safeguard: the longest, and one without taint before any."""
+        allowed = {trigger for row in self.pack.get("break_glass", []) for trigger in row["triggers"]}
+        if known is None or self._stood_in_for(known) not in allowed:
+            return ""
+        rows = [
+            use
+            for use, row in self.exceptions.items()
+            if (row["of"], row["state"], row["for"]) == (name, "open", self._stood_in_for(known)) and now < row["until"]
+        ]
+        return max(rows, key=lambda use: (not self._is_tainted(use), self.exceptions[use]["until"]), default="")
+
+    def _is_excepted(self, name: str, now: int) -> bool:
+        """Say whether a safeguard is excepted, and attested still."""
+        known = self.safeguards.get(name)
+        return known is not None and bool(self._use(name, known, now)) and now < known["until"]
 
     def _adopt(self, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
         new = self.packs[firing.pack_digest]
@@ -415,7 +467,7 @@ class Oracle:
 
     def failures(self, model: str, context: str, artifact: str, now: int) -> set[tuple[int, str]]:
         """Return (rule number, resource) for everything that fails; ALLOW if and only if there is nothing."""
-        found = self._rule_1(context) | self._rule_2(model, context, artifact) | self._rule_3(model)
+        found = self._rule_1(context) | self._rule_2(model, context, artifact) | self._rule_3(model, now)
         found |= {(7, name) for name in self.overdue(now) if self._blocks(name)}
         if model in self.models and not self._rule_1(context):
             found |= (
@@ -442,9 +494,11 @@ class Oracle:
             found.add((2, f"{model}/artifacts/{artifact}"))
         return found
 
-    def _rule_3(self, model: str) -> set[tuple[int, str]]:
+    def _rule_3(self, model: str, now: int) -> set[tuple[int, str]]:
         return {
-            (3, name) for name, hold in self.holds.items() if hold["state"] == "placed" and hold["on"] in {model, "-"}
+            (3, name)
+            for name, hold in self.holds.items()
+            if hold["state"] == "placed" and hold["on"] in {model, "-"} and not self._use(name, hold, now)
         }
 
     def _rule_4(self, model: str, context: str, now: int) -> set[tuple[int, str]]:
@@ -480,13 +534,19 @@ class Oracle:
             if spec["track"] != "commitment":
                 continue
             name = self._named(model, safeguard)
-            if not self._is_up(name, now) and not self._standing_in(model, context, safeguard, now):
+            if self._is_up(name, now) or self._is_excepted(name, now):
+                continue
+            if not self._standing_in(model, context, safeguard, now):
                 found.add((6, name))
         return found
 
     def overdue(self, now: int) -> set[str]:
         """Return the periods of obligations whose end has passed, unfulfilled, and not waived any longer."""
-        found = set()
+        found = {
+            name
+            for name, known in self.periods.items()
+            if "due" in known and known["state"] != "fulfilled" and now >= (known["until"] or known["due"])
+        }
         for obligation, spec in self.pack.get("obligations", {}).items():
             if spec.get("jurisdiction") not in {None, *self.pack.get("jurisdictions", [])}:
                 continue
@@ -500,7 +560,7 @@ class Oracle:
 
     def dues(self, now: int) -> set[int]:
         """Return when the next periods of each obligation end, three of each, and the ends of all waivers."""
-        found = {int(known["until"]) for known in self.periods.values()}
+        found = {int(known["until"] or known.get("due", 0)) for known in self.periods.values()}
         for obligation in self.grids:
             number = 1
             while self._span(obligation, number)[1] <= now:
@@ -509,6 +569,8 @@ class Oracle:
         return found
 
     def _blocks(self, period: str) -> bool:
+        if period.startswith("obligations/break-glass-review/"):
+            return True
         return bool(self.pack["obligations"][period.split("/")[1]]["blocking"])
 
     def _named(self, model: str, safeguard: str) -> str:
@@ -540,6 +602,9 @@ class Oracle:
         read: list[tuple[str, tuple[str, ...]]] = [
             (name, ("lift",)) for name, hold in self.holds.items() if hold["on"] in {model, "-"}
         ]
+        for name, hold in self.holds.items():
+            if hold["on"] in {model, "-"} and hold["state"] == "placed":
+                read.append((self._use(name, hold, now), ("exception",)))
         for period, known in self.periods.items():
             if self._blocks(period):
                 read.append((period, ("fulfilment",) if known["state"] == "fulfilled" else ("waiver",)))
@@ -586,6 +651,10 @@ class Oracle:
         name = self._named(model, safeguard)
         standing = self._standing_in(model, context, safeguard, now)
         clean = [measure for measure in standing if not self._is_tainted(measure)]
+        if self._is_excepted(name, now):
+            use, facts = self._use(name, self.safeguards[name], now), ("activation", "resumption", "attestation")
+            if not clean or not (self._is_tainted(use) or self._is_tainted(name, *facts)):
+                return [(use, ("exception",)), (name, facts)]
         if clean and (not self._is_up(name, now) or self._is_tainted(name)):
             return []
         if standing and not self._is_up(name, now):

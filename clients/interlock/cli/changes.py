@@ -242,7 +242,8 @@ def show_rows(run: Run, client: Interlock, changes: Iterable[Change]) -> None:
             title = title_of(open_change(row, client.profile.log_id))
         except ContentError as error:
             title = f"CONTENT NOT TO BE TRUSTED: {error.message}"
-        lines.append([*change_row(row, title), (_waits(row), "dim")])
+        broken = any(slot.trigger == "break_glass.open" for slot in row.slots)
+        lines.append([*change_row(row, title), ("BREAK-GLASS" if broken else "", "bold red"), (_waits(row), "dim")])
     run.terminal.rows(lines, empty="no change")
 
 

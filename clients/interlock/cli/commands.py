@@ -62,6 +62,10 @@ GROUPS: Final[Mapping[str, Listed]] = MappingProxyType(
         "changes": Listed("changes", "Changes: ordered triggers that need consent. `interlock sign` signs one."),
         "evidence": Listed("evidence", "Evidence: documents by digest, which changes rely on."),
         "hold": Listed("holds", "Holds: stop a release at once. Lifting a hold takes a change."),
+        "break-glass": Listed(
+            "break_glass",
+            "Break-glass: except a hold or a safeguard for a while; the review afterwards blocks if it is late.",
+        ),
         "gate": Listed("gate", "The gate: may this model go to this context, now?"),
         "deployments": Listed("deployments", "Deployments: what runs where, and which of it the gate denies by now."),
         "measures": Listed("measures", "Interim measures: what stands in for a safeguard, where, until when."),

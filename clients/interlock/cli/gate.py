@@ -126,4 +126,4 @@ def show_answer(run: Run, answer: CheckReleaseResponse, model: str, context: str
     for line in unmet_lines(unmet_of(row) for row in answer.reasons):
         run.terminal.line(*line)
     for row in answer.advisories:
-        run.terminal.line(f"  advisory  {row.code}  {row.resource}: {row.requirement}")
+        run.terminal.line(f"  advisory  {row.code}  {row.resource}: {row.requirement}; found: {row.actual}")

@@ -106,6 +106,7 @@ def _row(hold: Hold) -> list[str | tuple[str, str]]:
     return [
         (hold.name, "bold"),
         ("placed", "bold red") if hold.placed else ("lifted", "dim"),
+        (f"EXCEPTED until {when(hold.excepted_until_time)} by {hold.exception}" if hold.exception else "", "bold red"),
         _target(hold),
         (f"{when(hold.create_time)} by {names.leaf(hold.placed_by)}", "dim"),
         f"“{hold.reason}”" if hold.reason else "",

@@ -122,6 +122,7 @@ def _row(row: Safeguard) -> list[str | tuple[str, str]]:
     return [
         (row.name, "bold"),
         word(safeguard_pb2.SafeguardState, row.state),
+        (f"EXCEPTED until {when(row.excepted_until_time)} by {row.exception}" if row.exception else "", "bold red"),
         (f"{row.standard} {row.level} {'commitment' if row.commitment else 'recommendation'}", "dim"),
         row.title,
     ]

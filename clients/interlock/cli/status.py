@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from interlock.cli.terminal import Piece
     from interlock.client.sdk import Interlock
     from interlock.v1.accountability_pb2 import Obligation
+    from interlock.v1.gate_pb2 import BreakGlass
 
 Answer = TypeVar("Answer")
 _SOON: Final = timedelta(days=30)
@@ -48,6 +49,7 @@ def _show(run: Run, client: Interlock) -> None:
     holds = _allowed(lambda: list(client.holds.list(placed_only=True)))
     waiting = _allowed(lambda: list(client.changes.list(waiting_for_me=True)))
     due = _allowed(lambda: list(client.obligations.list(due_within=_SOON)))
+    uses = _allowed(lambda: list(client.gate.break_glass(open_only=True)))
     models = _allowed(lambda: list(client.models.list()))
     unseen = ("not yours to see", "dim")
     terminal.rows(
@@ -65,6 +67,7 @@ def _show(run: Run, client: Interlock) -> None:
                 "waiting",
                 ", ".join(row.name for row in waiting) or "nothing for you" if waiting is not None else unseen,
             ],
+            *([["break-glass", _uses(uses)]] if uses else []),
             ["due", _due(due) if due is not None else unseen],
         ]
     )
@@ -82,6 +85,7 @@ def _as_json(client: Interlock) -> dict[str, object]:
     holds = _allowed(lambda: list(client.holds.list(placed_only=True)))
     waiting = _allowed(lambda: list(client.changes.list(waiting_for_me=True)))
     due = _allowed(lambda: list(client.obligations.list(due_within=_SOON)))
+    uses = _allowed(lambda: list(client.gate.break_glass(open_only=True)))
     return {
         "address": client.profile.address,
         "me": to_json(client.identity.whoami()),
@@ -91,7 +95,15 @@ def _as_json(client: Interlock) -> dict[str, object]:
         "holds": [to_json(row) for row in holds] if holds is not None else None,
         "waiting_for_me": [names.change(row.name) for row in waiting] if waiting is not None else None,
         "due": [to_json(row) for row in due] if due is not None else None,
+        "break_glass": [to_json(row) for row in uses] if uses is not None else None,
     }
+
+
+def _uses(uses: list[BreakGlass]) -> Piece:
+    """Return what is excepted now, then what was and is not reviewed."""
+    now = [f"{row.resource} until {when(row.until_time)} ({row.name})" for row in uses if row.in_force]
+    late = [row.name for row in uses if not row.in_force]
+    return (", ".join([*now, *([f"to be reviewed: {', '.join(late)}"] if late else [])]), "bold red")
 
 
 def _due(periods: list[Obligation]) -> Piece:

@@ -1072,3 +1072,157 @@ class ListInterimMeasuresResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListInterimMeasuresResponse: _TypeAlias = ListInterimMeasuresResponse  # noqa: Y015
+
+@_typing.final
+class BreakGlass(_message.Message):
+    """A use of break-glass: a hold or a safeguard, excepted for a while."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    TRIGGER_FIELD_NUMBER: _builtins.int
+    IN_FORCE_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    SIGNERS_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    REVIEWED_FIELD_NUMBER: _builtins.int
+    REVIEW_DUE_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    ENDER_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`exceptions/{n}`."""
+    resource: _builtins.str
+    """What it excepts, a hold or a safeguard."""
+    trigger: _builtins.str
+    """The trigger that it stands in for, such as `hold.lift`."""
+    in_force: _builtins.bool
+    """True where the gate goes by it at the instant of the answer."""
+    change: _builtins.str
+    """The change that opened it, `changes/{n}`; its summary is the reason."""
+    review: _builtins.str
+    """The review that it opened, `obligations/break-glass-review/periods/{n}`."""
+    reviewed: _builtins.bool
+    """True where that is fulfilled."""
+    ender: _builtins.str
+    """Who fired that, `principals/{p}`; empty for nobody."""
+    position: _builtins.int
+    """Position of the last entry that wrote it."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was opened."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """Its end; from that moment on nothing is excepted."""
+
+    @_builtins.property
+    def signers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Everybody who signed it, `principals/{p}` each, and on whose behalf."""
+
+    @_builtins.property
+    def review_due_time(self) -> _timestamp_pb2.Timestamp:
+        """When the review is due; from then on it blocks every release."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When a tightening trigger ended it; unset where none did."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        resource: _builtins.str = ...,
+        trigger: _builtins.str = ...,
+        in_force: _builtins.bool = ...,
+        start_time: _timestamp_pb2.Timestamp = ...,
+        until_time: _timestamp_pb2.Timestamp = ...,
+        change: _builtins.str = ...,
+        signers: _abc.Iterable[_builtins.str] = ...,
+        review: _builtins.str = ...,
+        reviewed: _builtins.bool = ...,
+        review_due_time: _timestamp_pb2.Timestamp = ...,
+        end_time: _timestamp_pb2.Timestamp = ...,
+        ender: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "review_due_time", b"review_due_time", "start_time", b"start_time", "until_time", b"until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "end_time", b"end_time", "ender", b"ender", "in_force", b"in_force", "name", b"name", "position", b"position", "resource", b"resource", "review", b"review", "review_due_time", b"review_due_time", "reviewed", b"reviewed", "signers", b"signers", "start_time", b"start_time", "trigger", b"trigger", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BreakGlass: _TypeAlias = BreakGlass  # noqa: Y015
+
+@_typing.final
+class ListBreakGlassRequest(_message.Message):
+    """Which uses of break-glass."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    OPEN_ONLY_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many at most, up to 1,000; 0 for the default of 100."""
+    page_token: _builtins.str
+    """From the page before; empty for the first."""
+    open_only: _builtins.bool
+    """Only those that the gate goes by or whose review is open."""
+    position: _builtins.int
+    """After the entry at this position, at its time."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """At this moment, after the last entry made by then."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        open_only: _builtins.bool = ...,
+        position: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "position", b"position", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "open_only", b"open_only", "page_size", b"page_size", "page_token", b"page_token", "position", b"position", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_as_of: _TypeAlias = _typing.Literal["position", "time"]  # noqa: Y015
+    _WhichOneofArgType_as_of: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_as_of) -> _WhichOneofReturnType_as_of | None: ...
+
+Global___ListBreakGlassRequest: _TypeAlias = ListBreakGlassRequest  # noqa: Y015
+
+@_typing.final
+class ListBreakGlassResponse(_message.Message):
+    """A page of uses of break-glass."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    @_builtins.property
+    def uses(self) -> _containers.RepeatedCompositeFieldContainer[Global___BreakGlass]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        uses: _abc.Iterable[Global___BreakGlass] = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBreakGlassResponse: _TypeAlias = ListBreakGlassResponse  # noqa: Y015

@@ -95,6 +95,11 @@ class GateServiceStub:
                 request_serializer=interlock_dot_v1_dot_gate__pb2.ListInterimMeasuresRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_gate__pb2.ListInterimMeasuresResponse.FromString,
                 _registered_method=True)
+        self.ListBreakGlass = channel.unary_unary(
+                '/interlock.v1.GateService/ListBreakGlass',
+                request_serializer=interlock_dot_v1_dot_gate__pb2.ListBreakGlassRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_gate__pb2.ListBreakGlassResponse.FromString,
+                _registered_method=True)
 
 
 class GateServiceServicer:
@@ -188,6 +193,13 @@ class GateServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListBreakGlass(self, request, context):
+        """Uses of break-glass, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GateServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -250,6 +262,11 @@ def add_GateServiceServicer_to_server(servicer, server):
                     servicer.ListInterimMeasures,
                     request_deserializer=interlock_dot_v1_dot_gate__pb2.ListInterimMeasuresRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_gate__pb2.ListInterimMeasuresResponse.SerializeToString,
+            ),
+            'ListBreakGlass': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBreakGlass,
+                    request_deserializer=interlock_dot_v1_dot_gate__pb2.ListBreakGlassRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_gate__pb2.ListBreakGlassResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -577,6 +594,33 @@ class GateService:
             '/interlock.v1.GateService/ListInterimMeasures',
             interlock_dot_v1_dot_gate__pb2.ListInterimMeasuresRequest.SerializeToString,
             interlock_dot_v1_dot_gate__pb2.ListInterimMeasuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBreakGlass(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.GateService/ListBreakGlass',
+            interlock_dot_v1_dot_gate__pb2.ListBreakGlassRequest.SerializeToString,
+            interlock_dot_v1_dot_gate__pb2.ListBreakGlassResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,6 +62,8 @@ class GateServiceStub:
     """One interim measure."""
     ListInterimMeasures: _grpc.UnaryUnaryMultiCallable[_gate_pb2.ListInterimMeasuresRequest, _gate_pb2.ListInterimMeasuresResponse]
     """Interim measures, newest first."""
+    ListBreakGlass: _grpc.UnaryUnaryMultiCallable[_gate_pb2.ListBreakGlassRequest, _gate_pb2.ListBreakGlassResponse]
+    """Uses of break-glass, newest first."""
 
 @_typing.type_check_only
 class GateServiceAsyncStub(GateServiceStub):
@@ -97,6 +99,8 @@ class GateServiceAsyncStub(GateServiceStub):
     """One interim measure."""
     ListInterimMeasures: _aio.UnaryUnaryMultiCallable[_gate_pb2.ListInterimMeasuresRequest, _gate_pb2.ListInterimMeasuresResponse]  # type: ignore[assignment]
     """Interim measures, newest first."""
+    ListBreakGlass: _aio.UnaryUnaryMultiCallable[_gate_pb2.ListBreakGlassRequest, _gate_pb2.ListBreakGlassResponse]  # type: ignore[assignment]
+    """Uses of break-glass, newest first."""
 
 class GateServiceServicer(metaclass=_abc_1.ABCMeta):
     """The gate that release tooling asks."""
@@ -201,5 +205,13 @@ class GateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gate_pb2.ListInterimMeasuresResponse, _abc.Awaitable[_gate_pb2.ListInterimMeasuresResponse]]:
         """Interim measures, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListBreakGlass(
+        self,
+        request: _gate_pb2.ListBreakGlassRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gate_pb2.ListBreakGlassResponse, _abc.Awaitable[_gate_pb2.ListBreakGlassResponse]]:
+        """Uses of break-glass, newest first."""
 
 def add_GateServiceServicer_to_server(servicer: GateServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

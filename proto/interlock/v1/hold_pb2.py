@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17interlock/v1/hold.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x01\n\x04Hold\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x0e\n\x06placed\x18\x03 \x01(\x08\x12\x11\n\tplaced_by\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x10\n\x08position\x18\x07 \x01(\x03\"\x89\x01\n\x10PlaceHoldRequest\x12:\n\x06target\x18\x01 \x01(\tB*\xbaH\'r%2#^(-|models/[a-z][a-z0-9._-]{0,62})$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x8c\x01\n\x0eGetHoldRequest\x12(\n\x04name\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^holds/[0-9]{1,18}$\x12\x1b\n\x08position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"\xf0\x01\n\x10ListHoldsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x38\n\x05model\x18\x03 \x01(\tB)\xbaH&r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12\x13\n\x0bplaced_only\x18\x04 \x01(\x08\x12\x1b\n\x08position\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"O\n\x11ListHoldsResponse\x12!\n\x05holds\x18\x01 \x03(\x0b\x32\x12.interlock.v1.Hold\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd9\x01\n\x0bHoldService\x12?\n\tPlaceHold\x12\x1e.interlock.v1.PlaceHoldRequest\x1a\x12.interlock.v1.Hold\x12;\n\x07GetHold\x12\x1c.interlock.v1.GetHoldRequest\x1a\x12.interlock.v1.Hold\x12L\n\tListHolds\x12\x1e.interlock.v1.ListHoldsRequest\x1a\x1f.interlock.v1.ListHoldsResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17interlock/v1/hold.proto\x12\x0cinterlock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x01\n\x04Hold\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x0e\n\x06placed\x18\x03 \x01(\x08\x12\x11\n\tplaced_by\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x10\n\x08position\x18\x07 \x01(\x03\x12\x11\n\texception\x18\x08 \x01(\t\x12\x37\n\x13\x65xcepted_until_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x89\x01\n\x10PlaceHoldRequest\x12:\n\x06target\x18\x01 \x01(\tB*\xbaH\'r%2#^(-|models/[a-z][a-z0-9._-]{0,62})$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x8c\x01\n\x0eGetHoldRequest\x12(\n\x04name\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x32\x13^holds/[0-9]{1,18}$\x12\x1b\n\x08position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"\xf0\x01\n\x10ListHoldsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x38\n\x05model\x18\x03 \x01(\tB)\xbaH&r!2\x1f^models/[a-z][a-z0-9._-]{0,62}$\xd8\x01\x01\x12\x13\n\x0bplaced_only\x18\x04 \x01(\x08\x12\x1b\n\x08position\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12*\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"O\n\x11ListHoldsResponse\x12!\n\x05holds\x18\x01 \x03(\x0b\x32\x12.interlock.v1.Hold\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd9\x01\n\x0bHoldService\x12?\n\tPlaceHold\x12\x1e.interlock.v1.PlaceHoldRequest\x1a\x12.interlock.v1.Hold\x12;\n\x07GetHold\x12\x1c.interlock.v1.GetHoldRequest\x1a\x12.interlock.v1.Hold\x12L\n\tListHolds\x12\x1e.interlock.v1.ListHoldsRequest\x1a\x1f.interlock.v1.ListHoldsResponseB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,15 +52,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTHOLDSREQUEST'].fields_by_name['position']._loaded_options = None
   _globals['_LISTHOLDSREQUEST'].fields_by_name['position']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_HOLD']._serialized_start=75
-  _globals['_HOLD']._serialized_end=229
-  _globals['_PLACEHOLDREQUEST']._serialized_start=232
-  _globals['_PLACEHOLDREQUEST']._serialized_end=369
-  _globals['_GETHOLDREQUEST']._serialized_start=372
-  _globals['_GETHOLDREQUEST']._serialized_end=512
-  _globals['_LISTHOLDSREQUEST']._serialized_start=515
-  _globals['_LISTHOLDSREQUEST']._serialized_end=755
-  _globals['_LISTHOLDSRESPONSE']._serialized_start=757
-  _globals['_LISTHOLDSRESPONSE']._serialized_end=836
-  _globals['_HOLDSERVICE']._serialized_start=839
-  _globals['_HOLDSERVICE']._serialized_end=1056
+  _globals['_HOLD']._serialized_end=305
+  _globals['_PLACEHOLDREQUEST']._serialized_start=308
+  _globals['_PLACEHOLDREQUEST']._serialized_end=445
+  _globals['_GETHOLDREQUEST']._serialized_start=448
+  _globals['_GETHOLDREQUEST']._serialized_end=588
+  _globals['_LISTHOLDSREQUEST']._serialized_start=591
+  _globals['_LISTHOLDSREQUEST']._serialized_end=831
+  _globals['_LISTHOLDSRESPONSE']._serialized_start=833
+  _globals['_LISTHOLDSRESPONSE']._serialized_end=912
+  _globals['_HOLDSERVICE']._serialized_start=915
+  _globals['_HOLDSERVICE']._serialized_end=1132
 # @@protoc_insertion_point(module_scope)

@@ -32,6 +32,8 @@ class Hold(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    EXCEPTION_FIELD_NUMBER: _builtins.int
+    EXCEPTED_UNTIL_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`holds/{n}`."""
     target: _builtins.str
@@ -44,9 +46,15 @@ class Hold(_message.Message):
     """Why, where a reason was given and not erased."""
     position: _builtins.int
     """Position of the last entry that wrote it."""
+    exception: _builtins.str
+    """The use of break-glass that excepts it now, `exceptions/{n}`; empty for none."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was placed."""
+
+    @_builtins.property
+    def excepted_until_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is excepted; unset where it is not."""
 
     def __init__(
         self,
@@ -58,10 +66,12 @@ class Hold(_message.Message):
         create_time: _timestamp_pb2.Timestamp = ...,
         reason: _builtins.str = ...,
         position: _builtins.int = ...,
+        exception: _builtins.str = ...,
+        excepted_until_time: _timestamp_pb2.Timestamp = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "excepted_until_time", b"excepted_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "name", b"name", "placed", b"placed", "placed_by", b"placed_by", "position", b"position", "reason", b"reason", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "excepted_until_time", b"excepted_until_time", "exception", b"exception", "name", b"name", "placed", b"placed", "placed_by", b"placed_by", "position", b"position", "reason", b"reason", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

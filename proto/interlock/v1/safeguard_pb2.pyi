@@ -85,6 +85,8 @@ class Safeguard(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     LEANING_MODELS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    EXCEPTION_FIELD_NUMBER: _builtins.int
+    EXCEPTED_UNTIL_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`models/{m}/safeguards/{s}`, or `safeguards/{s}` for a shared one."""
     title: _builtins.str
@@ -105,6 +107,8 @@ class Safeguard(_message.Message):
     """Position of the last entry that wrote it; -1 for none."""
     reason: _builtins.str
     """Why it is degraded, suspended or retired, where a reason was given and not erased."""
+    exception: _builtins.str
+    """The use of break-glass that excepts it now, `exceptions/{n}`; empty for none."""
     @_builtins.property
     def contexts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of the contexts that it guards."""
@@ -125,6 +129,10 @@ class Safeguard(_message.Message):
     def leaning_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Models that lean on it now, `models/{m}` each."""
 
+    @_builtins.property
+    def excepted_until_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is excepted; unset where it is not."""
+
     def __init__(
         self,
         *,
@@ -143,10 +151,12 @@ class Safeguard(_message.Message):
         position: _builtins.int = ...,
         leaning_models: _abc.Iterable[_builtins.str] = ...,
         reason: _builtins.str = ...,
+        exception: _builtins.str = ...,
+        excepted_until_time: _timestamp_pb2.Timestamp = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attested_until_time", b"attested_until_time", "since_time", b"since_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attested_until_time", b"attested_until_time", "excepted_until_time", b"excepted_until_time", "since_time", b"since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attested_until_time", b"attested_until_time", "commitment", b"commitment", "contexts", b"contexts", "evidence", b"evidence", "leaning_models", b"leaning_models", "level", b"level", "name", b"name", "position", b"position", "reason", b"reason", "remembered_state", b"remembered_state", "since_by", b"since_by", "since_time", b"since_time", "standard", b"standard", "state", b"state", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attested_until_time", b"attested_until_time", "commitment", b"commitment", "contexts", b"contexts", "evidence", b"evidence", "excepted_until_time", b"excepted_until_time", "exception", b"exception", "leaning_models", b"leaning_models", "level", b"level", "name", b"name", "position", b"position", "reason", b"reason", "remembered_state", b"remembered_state", "since_by", b"since_by", "since_time", b"since_time", "standard", b"standard", "state", b"state", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 def open_duties(policy: Policy, state: State, instant: int) -> Iterator[Leaf]:
     """Yield what rule 7 asks for at ``instant`` (microseconds), in the policy's order."""
-    for spec in policy.obligations.values():
-        if spec.in_force:
-            yield from _obligation(state, spec, instant)
+    for spec in owed.obligations_of(policy):
+        yield from _obligation(state, spec, instant)
 
 
 def _obligation(state: State, spec: Obligation, instant: int) -> Iterator[Leaf]:

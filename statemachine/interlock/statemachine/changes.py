@@ -11,8 +11,9 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import authority, codec, moments, rules, signing, taint
+from interlock.statemachine import authority, codec, excepting, moments, rules, signing, taint
 from interlock.statemachine.asked import rules_asked
+from interlock.statemachine.firings import BreakGlassOpen
 from interlock.statemachine.machines.fire import fire, model_concerned, subject_of
 from interlock.statemachine.machines.step import Moment
 from interlock.statemachine.requirements import evidence_unmet
@@ -102,6 +103,7 @@ def stand(policy: Policy, state: State, change: r.Change, content: Content, inst
         *_expiry(change, expires_at, expired=expired),
         *_evidence(policy, state, content, instant),
         *_riding(policy, state, change, content, instant),
+        *_breaking_glass(state, change, content),
         *faults,
     )
     return Standing(expires_at, expired, moved, blocking, transitions, after)
@@ -187,6 +189,24 @@ def _evidence(policy: Policy, state: State, content: Content, instant: int) -> I
     for firing in content.triggers:
         for rule, _, _ in rules_asked(policy, state, firing):
             yield from evidence_unmet(state, rule.evidence, attached, instant, subject_of(firing), firing.trigger.value)
+
+
+def _breaking_glass(state: State, change: r.Change, content: Content) -> Iterable[Unmet]:
+    """Return what a use of break-glass lacks: a reason, and a resource that nothing else in the change is about.
+
+    Its rule is judged by what the resource is before the change, so that has to be what it is when it is excepted.
+    """
+    fields, trigger = {field for field, _ in content.texts}, BreakGlassOpen.trigger.value
+    uses = [firing for firing in content.triggers if isinstance(firing, BreakGlassOpen)]
+    if uses and "summary" not in fields:
+        wish = "a reason for break-glass, as the change's summary"
+        yield Unmet(Code.REASON_MISSING, wish, "none", change.name, trigger)
+    subjects = [subject_of(firing) for firing in content.triggers]
+    for use in uses:
+        alone = len(subjects) == 1 or excepting.stood_in_for(state, use.resource)
+        if not alone or subjects.count(use.resource) > 1:
+            wish = "a resource that is so before the change, and that no other trigger in it moves"
+            yield Unmet(Code.BREAK_GLASS_NOT_ALLOWED, wish, "another trigger does", use.resource, trigger)
 
 
 def _riding(policy: Policy, state: State, change: r.Change, content: Content, instant: int) -> Iterable[Unmet]:

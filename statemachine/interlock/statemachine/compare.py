@@ -133,6 +133,8 @@ def in_words(resource: r.Resource) -> str:
             return f"{resource.state}: {resource.delegate} for {resource.delegator} as {resource.role}"
         case r.Issuer():
             return f"{resource.state}: {resource.url}"
+        case r.Exemption():
+            return f"{resource.state}: {resource.resource} for {resource.trigger}{_until(', until', resource.until)}"
         case r.Decision():
             return f"{'ALLOW' if resource.allowed else 'DENY'} for {resource.context}"
         case r.Deployment():

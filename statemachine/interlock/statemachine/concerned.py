@@ -32,6 +32,9 @@ def _models_of(state: State, name: str) -> set[str]:
             | r.InterimMeasure(model=subject)
         ):
             found = {names.model_of(subject)}
+        case r.Exemption(resource=subject):
+            held = state.find(subject, r.Hold)
+            found = {names.model_of(held.target if held is not None else subject)}
         case r.Change(content=content):
             firings = changes.content_of(content).triggers
             found = {model_concerned(state, firing) for firing in firings}

@@ -70,6 +70,7 @@ _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "principal": PRINCIPAL,
         "credential": _form(f"principals/{_ID}/credentials/[0-9a-f]{{64}}"),
         "grant": _form(f"grants/{_NUMBER}"),
+        "resource": _form(f"holds/{_NUMBER}|(?:models/{_ID}/)?safeguards/{_ID}"),
         "delegator": PRINCIPAL,
         "delegate": PRINCIPAL,
         "delegation": _form(f"delegations/{_NUMBER}"),

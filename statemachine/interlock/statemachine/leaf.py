@@ -21,6 +21,7 @@ Kind: TypeAlias = Literal[
     "measure",
     "taint",
     "obligation",
+    "exemption",
 ]
 
 

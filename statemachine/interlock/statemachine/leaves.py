@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import moments
+from interlock.statemachine import excepting, moments
 from interlock.statemachine import resources as r
 from interlock.statemachine.blocking import open_duties
 from interlock.statemachine.leaf import Leaf
@@ -49,7 +49,7 @@ def _find_leaves(policy: Policy, state: State, model: str, context: str, artifac
     found = state.find(model, r.Model)
     yield _context(policy, place, context)
     yield from _model(place, found, model, artifact)
-    yield from _holds(state, model)
+    yield from _holds(policy, state, model, instant)
     if place is not None and found is not None:
         yield from _determinations(state, model, place, instant)
         yield from _levels(policy, state, model, place)
@@ -85,13 +85,17 @@ def _model(place: Context | None, model: r.Model | None, name: str, artifact: st
         yield Leaf(2, "artifact", wish, name, Unmet(Code.ARTIFACT_REQUIRED, wish, "none named", name, rule=2))
 
 
-def _holds(state: State, model: str) -> Iterator[Leaf]:
-    """Rule 3: a leaf for every hold that is placed, or one that says that none is."""
+def _holds(policy: Policy, state: State, model: str, instant: int) -> Iterator[Leaf]:
+    """Rule 3: a leaf for every hold that is placed, excepted for a while or not, or one that says that none is."""
     wish = "no hold on it or on everything"
     placed = state.holds_on(model)
     if not placed:
         yield Leaf(3, "hold", wish, model)
     for name in placed:
+        exemption = excepting.in_force(policy, state, name, instant)
+        if exemption is not None:
+            yield from excepting.leaves_of(exemption, 3, wish, exemption.until)
+            continue
         hold = state.need(name, r.Hold)
         what = "everything" if hold.target != model else model
         actual = f"placed on {what} since {moments.to_text(hold.placed_at)} by {hold.placed_actor}"
@@ -142,13 +146,20 @@ def _safeguards(policy: Policy, state: State, model: str, place: Context, instan
         known = state.safeguard(name)
         blocking = spec.track == "commitment"
         wish = f"{spec.id} active and attested ({spec.standard} {spec.level})"
-        until = known.attested_to(spec.attested_for_us) if known.stage in {"active", "degraded"} else None
+        exemption = excepting.in_force(policy, state, name, instant)
+        attests = known.stage in {"active", "degraded"} or exemption is not None
+        until = known.attested_to(spec.attested_for_us) if attests else None
         attested = until is not None and instant < until
         active = known.stage == "active" and attested
         last = _last_measure(state, state.measures_for(model, place.id, spec.id), instant)
         stands_in = last if last is not None and last.holds_at(instant) else None
         if active and stands_in is not None and stands_in.in_force_by in state.tainted:
             stands_in = None
+        if exemption is not None and attested:
+            over = _excepted_to(state, exemption, known, until or 0, stands_in)
+            if over is not None:
+                yield from excepting.leaves_of(exemption, 6, wish, over, blocking=blocking)
+                continue
         if stands_in is not None and not (active and _is_firm(state, known)):
             yield Leaf(6, "measure", wish, stands_in.name, None, stands_in.until, blocking)
             continue
@@ -166,6 +177,20 @@ def _safeguards(policy: Policy, state: State, model: str, place: Context, instan
                 Code.ATTESTATION_ENDED, wish, f"attestation ended at {moments.to_text(until or 0)}{gone}", name, rule=6
             )
             yield Leaf(6, "attestation", wish, name, unmet, None, blocking)
+
+
+def _excepted_to(
+    state: State, exemption: r.Exemption, known: r.Safeguard, attested: int, stands_in: r.InterimMeasure | None
+) -> int | None:
+    """Return up to when a safeguard counts by its exception, the measure beside it told in; None for by the measure.
+
+    What a tainted change gave counts for nothing beside what none did, as of two measures.
+    """
+    over = min(exemption.until, attested)
+    if stands_in is None or stands_in.in_force_by in state.tainted:
+        return over
+    firm = exemption.opened_by not in state.tainted and _is_firm(state, known)
+    return max(over, stands_in.until) if firm else None
 
 
 def _is_firm(state: State, known: r.Safeguard) -> bool:

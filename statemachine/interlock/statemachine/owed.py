@@ -6,21 +6,45 @@ is due is a fact of the log; that it is overdue follows from the instant that is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
+from interlock.statemachine.policy.model import EvidenceNeed, Obligation
+from interlock.statemachine.policy.vocabulary import BREAK_GLASS_REVIEW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from interlock.statemachine.policy.model import Obligation, Policy
+    from interlock.statemachine.policy.model import Policy
     from interlock.statemachine.state import State
+
+
+REVIEW: Final = Obligation(
+    id=BREAK_GLASS_REVIEW,
+    title="A review of a use of break-glass, by people who did not sign it",
+    every_us=0,
+    fulfilled_by=EvidenceNeed("break_glass_review", None),
+    blocking=True,
+    jurisdiction=None,
+    in_force=True,
+    source=None,
+)
+"""What every use of break-glass owes, whatever the policy lists: its periods have no grid, each use opens one."""
+
+
+def obligations_of(policy: Policy) -> Iterator[Obligation]:
+    """Yield every obligation that is in force, the policy's in its order."""
+    yield from (spec for spec in policy.obligations.values() if spec.in_force)
+    yield REVIEW
 
 
 def spec_of(policy: Policy, name: str) -> Obligation | None:
     """Return what the policy says of an obligation, by the name of it or of a period; None where not in force."""
-    spec = policy.obligations.get(names.leaf_of(names.obligation_of(name)))
+    wanted = names.leaf_of(names.obligation_of(name))
+    if wanted == REVIEW.id:
+        return REVIEW
+    spec = policy.obligations.get(wanted)
     return spec if spec is not None and spec.in_force else None
 
 

@@ -344,6 +344,30 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Exemption:
+    """``exceptions/{n}``: a hold or a safeguard that break-glass excepts until an instant (microseconds).
+
+    ``trigger`` is what it stands in for, ``review`` the period of an obligation that its review is. ``ended``: a
+    tightening trigger ended it; that it ran out is derived.
+    """
+
+    name: str
+    resource: str
+    trigger: str
+    until: int
+    state: str = "open"
+    opened_at: int = 0
+    opened_by: int = NEVER
+    review: str = ""
+    ended_at: int | None = None
+    ender: str = ""
+
+    def holds_at(self, instant: int) -> bool:
+        """True while nobody ended it and it has not run out at ``instant`` (microseconds)."""
+        return self.state == "open" and instant < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Delegation:
     """``delegations/{n}``: who may act in a role for whom, from ``start`` until ``until`` (microseconds).
 
@@ -547,6 +571,7 @@ Resource = (
     | Grant
     | Delegation
     | Issuer
+    | Exemption
     | Log
     | PolicyVersion
     | Pack

@@ -103,6 +103,14 @@ def _of_leaf(policy: Policy, state: State, leaf: Leaf) -> Iterator[Fact]:
             yield "resumption", name, state.safeguard(name).resumed_by
         case "attestation":
             yield "attestation", name, state.safeguard(name).attested_by
+        case "exemption":
+            use = state.need(name, r.Exemption)
+            yield "exception", name, use.opened_by
+            known_safeguard = state.find(use.resource, r.Safeguard)
+            if known_safeguard is not None:
+                yield "activation", use.resource, known_safeguard.active_by
+                yield "resumption", use.resource, known_safeguard.resumed_by
+                yield "attestation", use.resource, known_safeguard.attested_by
         case "measure":
             yield "interim measure", name, state.need(name, r.InterimMeasure).in_force_by
         case _:

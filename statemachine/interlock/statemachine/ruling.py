@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interlock.statemachine import excepting, owed
 from interlock.statemachine import firings as f
-from interlock.statemachine import owed
 from interlock.statemachine.machines.fire import standard_of
 from interlock.statemachine.triggers import DIRECTIONS, Direction
 
@@ -33,7 +33,13 @@ def _loosens_here(policy: Policy, _state: State, firing: f.Firing) -> bool:
 
 
 def rule_of(policy: Policy, state: State, firing: f.Firing) -> Rule | None:
-    """Return the rule that a trigger must meet in a change, None for a neutral or tightening one that none names."""
+    """Return the rule that a trigger must meet in a change, None for a neutral or tightening one that none names.
+
+    Of break-glass it is the pack's for what it stands in for; where that is not allowed the trigger fires nowhere.
+    """
+    if isinstance(firing, f.BreakGlassOpen):
+        allowed = policy.break_glass.get(excepting.stood_in_for(state, firing.resource))
+        return allowed.rule if allowed is not None else policy.default_rule
     direction = direction_at(policy, state, firing)
     if direction is Direction.TIGHTENS:
         return None

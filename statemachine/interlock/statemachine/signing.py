@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import authority, delegating, persons, quorum
+from interlock.statemachine import authority, delegating, excepting, persons, quorum
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.asked import rules_asked
@@ -30,7 +30,7 @@ class Tally:
     """The sign-offs of a change at an instant: approvals that count, standing rejects, and why others are void.
 
     ``united`` has for each signer the people that they count as on this change: more than one where they used a
-    delegation.
+    delegation; ``barred`` are who signed the use of break-glass that the change reviews.
     """
 
     change: r.Change
@@ -42,6 +42,7 @@ class Tally:
     authors: frozenset[str]
     attached: frozenset[str] = field(default=frozenset())
     united: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    barred: frozenset[str] = field(default=frozenset())
 
     def people_of(self, sign_off: r.SignOff) -> frozenset[str]:
         """Return whom a sign-off counts as: its signer, and whoever is one person with them."""
@@ -64,6 +65,10 @@ def author_accounts(state: State, change: r.Change, content: Content) -> set[str
         match firing:
             case f.SafeguardActivate() | f.SafeguardRestore() | f.SafeguardResume():
                 known = state.safeguard(firing.safeguard)
+                documents |= set(known.evidence)
+                people |= {known.verified_by} - {""}
+            case f.BreakGlassOpen():
+                known = state.safeguard(firing.resource)
                 documents |= set(known.evidence)
                 people |= {known.verified_by} - {""}
             case f.SafeguardVerify() | f.SafeguardReattest():
@@ -119,6 +124,7 @@ def tally(policy: Policy, state: State, change: r.Change, content: Content, inst
         author_persons(state, change, content),
         frozenset(name for name, _ in content.evidence),
         persons.united(state, change.sign_offs),
+        excepting.barred_from(state, content.triggers),
     )
 
 
@@ -236,6 +242,8 @@ def obstacles(  # the slot, where it counts, and who would fill it
         found.append(Code.REQUESTER_CONFLICT)
     if "evidence_author" in slot.distinct_from and not people.isdisjoint(ledger.authors):
         found.append(Code.EVIDENCE_AUTHOR_CONFLICT)
+    if not people.isdisjoint(ledger.barred):
+        found.append(Code.BREAK_GLASS_SIGNER)
     external = wants_external(policy, slot)
     kinds = {account.kind for name in (sign_off.signer, owner) if (account := state.find(name, r.Principal))}
     if not kinds or "service" in kinds or (external and kinds != {"external"}):
@@ -321,6 +329,7 @@ def misfits(  # the change, and who would sign it
             "a signer who made none of its evidence",
             "is an author of its evidence",
         ),
+        Code.BREAK_GLASS_SIGNER: ("a reviewer who did not sign what is reviewed", "signed that use of break-glass"),
         Code.AFFILIATION: ("a person of the affiliation asked for", "is of another"),
         Code.GRANT_TOO_NEW: ("a role granted before the change was proposed", "was granted later"),
         Code.TAINTED: ("a role given by an untainted change", "was given or lent it by a tainted one"),

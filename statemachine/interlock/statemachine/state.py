@@ -38,7 +38,7 @@ class State:
     (``taint.py``), ``approvals`` where the word of each account counted; ``measures`` each model's interim measures
     that nobody ended; ``fulfilments`` for each obligation the period that each document fulfils, ``cleared`` the number
     up to which all of its periods are fulfilled; ``delegations_of`` each account's delegations, given and held, by
-    number.
+    number; ``exemptions`` each hold's and safeguard's exceptions by break-glass, by number.
     """
 
     size: int = 0
@@ -49,6 +49,7 @@ class State:
     holds_placed: Map[str, Map[int, str]] = field(default_factory=Map)
     grants_of: Map[str, tuple[r.Grant, ...]] = field(default_factory=Map)
     delegations_of: Map[str, tuple[str, ...]] = field(default_factory=Map)
+    exemptions: Map[str, tuple[str, ...]] = field(default_factory=Map)
     artifact_owner: Map[str, str] = field(default_factory=Map)
     first_uploads: Map[str, int] = field(default_factory=Map)
     envelopes: Map[bytes, int] = field(default_factory=Map)
@@ -210,6 +211,9 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
         case r.Delegation():
             envelopes = state.envelopes.set(item.envelope_digest, item.given_position)
             return {"delegations_of": _delegations(state.delegations_of, item), "envelopes": envelopes}
+        case r.Exemption():
+            names = {*state.exemptions.get(item.resource, ()), item.name}
+            return {"exemptions": state.exemptions.set(item.resource, tuple(sorted(names, key=number_of)))}
         case r.Model():
             owners = state.artifact_owner
             for artifact in item.artifacts:

@@ -184,8 +184,17 @@ def _facts(policy: Policy, state: State, leaf: Leaf) -> _Facts:
             return _obligation(state, leaf)
         case "taint":
             return _Facts("", (leaf.entry,))
+        case "exemption":
+            return _exemption(state, name)
         case _:
             assert_never(leaf.kind)
+
+
+def _exemption(state: State, name: str) -> _Facts:
+    """An exception reads the change that opened it, and what it excepts."""
+    known = state.need(name, r.Exemption)
+    actual = f"{known.resource} is excepted until {moments.to_text(known.until)} by break-glass"
+    return _Facts(actual, (known.opened_by, state.position(known.resource)), about=(known.resource,))
 
 
 def _obligation(state: State, leaf: Leaf) -> _Facts:

@@ -68,6 +68,7 @@ class Trigger(StrEnum):
     ISSUER_TRUST = "issuer.trust"
     ISSUER_DISTRUST = "issuer.distrust"
     CREDENTIAL_BIND = "credential.bind"
+    BREAK_GLASS_OPEN = "break_glass.open"
     INTERIM_MEASURE_PUT_IN_FORCE = "interim_measure.put_in_force"
     INTERIM_MEASURE_END = "interim_measure.end"
     OBLIGATION_FULFIL = "obligation.fulfil"
@@ -121,6 +122,7 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.ISSUER_TRUST: _LOOSENS,
         Trigger.ISSUER_DISTRUST: _TIGHTENS,
         Trigger.CREDENTIAL_BIND: _LOOSENS,
+        Trigger.BREAK_GLASS_OPEN: _LOOSENS,
         Trigger.INTERIM_MEASURE_PUT_IN_FORCE: _LOOSENS,
         Trigger.INTERIM_MEASURE_END: _TIGHTENS,
         Trigger.OBLIGATION_FULFIL: _NEUTRAL,
@@ -169,8 +171,11 @@ _BY_NAME: Mapping[str, Direction] = MappingProxyType(
 
 
 def loosening() -> tuple[str, ...]:
-    """Names of every trigger that a rule or the pack's default must cover, in table order."""
-    own = tuple(t.value for t, d in DIRECTIONS.items() if d is Direction.LOOSENS)
+    """Names of every trigger that a rule or the pack's default must cover, in table order.
+
+    Break-glass has rules of its own in a pack, or is not allowed.
+    """
+    own = tuple(t.value for t, d in DIRECTIONS.items() if d is Direction.LOOSENS and t is not Trigger.BREAK_GLASS_OPEN)
     return own + tuple(r.name for r in RESERVED.values() if r.direction is Direction.LOOSENS)
 
 

@@ -45,7 +45,7 @@ def test_a_shared_safeguard_shows_all_who_lean_on_it() -> None:
     world = sharing()
     world.enact(f.LevelAssign(f"{M}/levels/deployment", "guarded"))
 
-    message = safeguard_message(view_of(world), SHARED)
+    message = safeguard_message(view_of(world), SHARED, world.now)
 
     assert list(message.leaning_models) == [M]
     assert (message.position, message.state) == (-1, safeguard_pb2.SAFEGUARD_STATE_PLANNED)

@@ -109,7 +109,7 @@ def test_every_command_of_the_design_is_there() -> None:
         changes ratify
         evidence upload | evidence list | evidence show | evidence download | evidence grant-access
         hold place | hold list | hold show | hold lift | gate check | gate verify | gate explain | gate batch
-        gate watch | models watch | models diagram
+        gate watch | models watch | models diagram | break-glass open | break-glass list
         deployments record | deployments end | deployments list | deployments show
         deployments watch | measures list | measures show | measures propose | measures end
         obligations list | obligations show | obligations fulfil | obligations waive

@@ -58,6 +58,7 @@ _ALL: Final[tuple[f.Firing, ...]] = (
     f.GrantGive(_PRINCIPAL, "owner", "m-*", 1),
     f.DelegationGive(_PRINCIPAL, "principals/q", "owner", 1, 2, b"{}"),
     f.DelegationEnd("delegations/1", _REASON),
+    f.BreakGlassOpen("holds/1", 1),
     f.InterimMeasurePutInForce(_MODEL, ("input-filter", "classifier"), ("api",), 1),
     f.InterimMeasureEnd("interimMeasures/1", _REASON),
     f.ObligationFulfil("obligations/quarterly-report/periods/1", _EVIDENCE),

@@ -68,7 +68,7 @@ ARROWS = {
     "change.ratify": "↑",
     "principal.create": "↑", "principal.restore": "↑", "credential.register": "↑", "grant.give": "↑",
     "issuer.trust": "↑", "issuer.distrust": "↓", "credential.bind": "↑",
-    "delegation.give": "=", "delegation.end": "↓",
+    "delegation.give": "=", "delegation.end": "↓", "break_glass.open": "↑",
     "interim_measure.put_in_force": "↑", "interim_measure.end": "↓", "obligation.fulfil": "=",
     "policy.adopt": "↑",
     "obligation.waive": "↑",

@@ -66,6 +66,8 @@ def show_change(terminal: Terminal, opened: OpenedChange, gone: Mapping[str, str
     """Draw a change: texts, triggers, documents, sign-offs, everything that is unmet."""
     change = opened.change
     terminal.line((change.name, "bold"), f"  revision {change.revision}  ", state_of(change))
+    if any(slot.trigger == "break_glass.open" for slot in change.slots):
+        terminal.line(("BREAK-GLASS: an exception for a while, to be reviewed afterwards", "bold red"), indent=2)
     show_texts(terminal, opened, gone)
     requesters = ", ".join(names.leaf(row) for row in change.requesters)
     end = "" if change.applied_position >= 0 else f"; ends {when(change.expire_time)}"

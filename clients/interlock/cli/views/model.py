@@ -88,6 +88,7 @@ def safeguard_row(safeguard: Safeguard, instant: Timestamp) -> list[Piece]:
         (mark, style),
         names.leaf(safeguard.name),
         (f"{state} (was {remembers})" if remembers else state, style),
+        (f"EXCEPTED until {when(safeguard.excepted_until_time)}" if safeguard.exception else "", "bold red"),
         left(safeguard.attested_until_time, instant),
         (f"{shared}{safeguard.standard} {safeguard.level}{kind}", "dim"),
         (f"{since} {reason}".strip(), "dim"),

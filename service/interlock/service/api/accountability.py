@@ -10,7 +10,7 @@ from interlock.service.errors import Invalid, NotFound
 from interlock.statemachine import firings as f
 from interlock.statemachine import names
 from interlock.statemachine import resources as r
-from interlock.statemachine.owed import overdue_from, period_of, span_of, spec_of
+from interlock.statemachine.owed import obligations_of, overdue_from, period_of, span_of, spec_of
 from interlock.v1 import accountability_pb2, accountability_pb2_grpc
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class AccountabilityService(accountability_pb2_grpc.AccountabilityServiceService
 
 def _names(view: View, instant: int, after: str | None) -> Iterator[str]:
     """Yield the periods that have begun, past ``after``. Raises Invalid where that is none."""
-    ids = [spec.id for spec in view.policy.obligations.values() if spec.in_force]
+    ids = [spec.id for spec in obligations_of(view.policy)]
     number = 0
     if after is not None:
         of, _, word = after.removeprefix("obligations/").partition("/periods/")
@@ -106,7 +106,9 @@ def _state(known: r.Period, instant: int) -> accountability_pb2.ObligationState.
 def _message(view: View, name: str, instant: int) -> accountability_pb2.Obligation:
     """Return a period as it stands at ``instant`` (microseconds)."""
     of = names.obligation_of(name)
-    spec, known = view.policy.obligations[names.leaf_of(of)], period_of(view.state, name)
+    spec, known = spec_of(view.policy, of), period_of(view.state, name)
+    if spec is None:
+        raise NotFound(name)
     start, due = span_of(view.state, name)
     overdue = known.overdue_from(due)
     message = accountability_pb2.Obligation(

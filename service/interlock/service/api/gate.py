@@ -136,6 +136,12 @@ class GateService(gate_pb2_grpc.GateServiceServicer):
         """Return interim measures, newest first."""
         return await self._measures.list(request)
 
+    async def ListBreakGlass(
+        self, request: gate_pb2.ListBreakGlassRequest, context: Context
+    ) -> gate_pb2.ListBreakGlassResponse:
+        """Return uses of break-glass, newest first."""
+        return await self._measures.uses(request)
+
     def _verdict(self, view: View, question: Question, instant: int) -> Judged:
         if view is not self._view or len(self._kept) >= MAX_KEPT:
             self._view, self._kept = view, {}

@@ -39,7 +39,7 @@ class HoldService(hold_pb2_grpc.HoldServiceServicer):
 
         def render(view: View, accepted: Accepted) -> hold_pb2.Hold:
             placed = next(move.resource for move in accepted.entry.transitions)
-            return hold_message(view, view.state.need(placed, r.Hold))
+            return hold_message(view, view.state.need(placed, r.Hold), accepted.entry.time)
 
         method = "interlock.v1.HoldService/PlaceHold"
         reply = await self._writer.fire(method, request, firing, render, hold_pb2.Hold, why)
@@ -48,18 +48,18 @@ class HoldService(hold_pb2_grpc.HoldServiceServicer):
 
     async def GetHold(self, request: hold_pb2.GetHoldRequest, context: Context) -> hold_pb2.Hold:
         """Return one hold."""
-        view, _ = await self._reader.as_of(request)
+        view, instant = await self._reader.as_of(request)
         hold = view.state.find(request.name, r.Hold)
         if hold is None:
             raise NotFound(request.name)
-        message = hold_message(view, hold)
+        message = hold_message(view, hold, instant)
         await self._texts.give_reasons(view, [message])
         return message
 
     async def ListHolds(self, request: hold_pb2.ListHoldsRequest, context: Context) -> hold_pb2.ListHoldsResponse:
         """Return holds, newest first."""
         page = page_of(request)
-        view, _ = await self._reader.as_of(request)
+        view, instant = await self._reader.as_of(request)
         targets = {request.model, EVERYTHING} if request.model else None
         wanted = (
             hold
@@ -67,7 +67,7 @@ class HoldService(hold_pb2_grpc.HoldServiceServicer):
             if (targets is None or hold.target in targets) and (hold.state == "placed" or not request.placed_only)
         )
         chosen, token = page.cut(wanted, lambda hold: leaf_of(hold.name))
-        messages = [hold_message(view, hold) for hold in chosen]
+        messages = [hold_message(view, hold, instant) for hold in chosen]
         await self._texts.give_reasons(view, messages)
         messages, token = page.fit(messages, token, lambda message: leaf_of(message.name))
         return hold_pb2.ListHoldsResponse(holds=messages, next_page_token=token)

@@ -1,11 +1,11 @@
-"""Interim measures behind GateService: ended by one person, read as they stand at an instant."""
+"""What stands in for something for a while, behind GateService: interim measures, and uses of break-glass."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from interlock.service.api.calls import digest_of
-from interlock.service.api.convert.records import measure_message
+from interlock.service.api.convert.records import measure_message, use_message
 from interlock.service.api.pages import page_of
 from interlock.service.api.reads import newest_first
 from interlock.service.errors import NotFound
@@ -67,3 +67,14 @@ class Measures:
         await self._texts.give_reasons(view, messages)
         messages, token = page.fit(messages, token, lambda message: leaf_of(message.name))
         return gate_pb2.ListInterimMeasuresResponse(interim_measures=messages, next_page_token=token)
+
+    async def uses(self, request: gate_pb2.ListBreakGlassRequest) -> gate_pb2.ListBreakGlassResponse:
+        """Return a page of uses of break-glass, newest first, judged at one position and instant."""
+        page = page_of(request)
+        view, instant = await self._reader.as_of(request)
+        found = newest_first(view.state, "exceptions", r.Exemption, page.number_after())
+        messages = (use_message(view, use, instant) for use in found)
+        wanted = (use for use in messages if not request.open_only or use.in_force or not use.reviewed)
+        chosen, token = page.cut(wanted, lambda use: leaf_of(use.name))
+        chosen, token = page.fit(chosen, token, lambda use: leaf_of(use.name))
+        return gate_pb2.ListBreakGlassResponse(uses=chosen, next_page_token=token)

@@ -39,12 +39,12 @@ class SafeguardService(safeguard_pb2_grpc.SafeguardServiceServicer):
     ) -> safeguard_pb2.ListSafeguardsResponse:
         """Return a model's safeguards, or the shared ones, in the policy's order."""
         page = page_of(request)
-        view, _ = self._reader.now()
+        view, instant = self._reader.now()
         if request.model and view.state.find(request.model, r.Model) is None:
             raise NotFound(request.model)
         ordered = safeguards_of(view, request.model) if request.model else shared_safeguards(view)
         chosen, token = page.cut(past(ordered, page.after), str)
-        messages = [safeguard_message(view, name) for name in chosen]
+        messages = [safeguard_message(view, name, instant) for name in chosen]
         await self._texts.give_reasons(view, messages)
         messages, token = page.fit(messages, token, lambda message: message.name)
         return safeguard_pb2.ListSafeguardsResponse(safeguards=messages, next_page_token=token)
@@ -53,10 +53,10 @@ class SafeguardService(safeguard_pb2_grpc.SafeguardServiceServicer):
         self, request: safeguard_pb2.GetSafeguardRequest, context: Context
     ) -> safeguard_pb2.Safeguard:
         """Return one safeguard."""
-        view, _ = await self._reader.as_of(request)
+        view, instant = await self._reader.as_of(request)
         if not _exists(view, request.name):
             raise NotFound(request.name)
-        message = safeguard_message(view, request.name)
+        message = safeguard_message(view, request.name, instant)
         await self._texts.give_reasons(view, [message])
         return message
 
@@ -106,8 +106,8 @@ class SafeguardService(safeguard_pb2_grpc.SafeguardServiceServicer):
     ) -> safeguard_pb2.Safeguard:
         name: str = getattr(firing, "safeguard")  # noqa: B009  # every firing here has one; their union does not say so
 
-        def render(view: View, _accepted: Accepted) -> safeguard_pb2.Safeguard:
-            return safeguard_message(view, name)
+        def render(view: View, accepted: Accepted) -> safeguard_pb2.Safeguard:
+            return safeguard_message(view, name, accepted.entry.time)
 
         full = f"{_SERVICE}/{method}"
         reply = await self._writer.fire(full, request, firing, render, safeguard_pb2.Safeguard, texts)

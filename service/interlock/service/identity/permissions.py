@@ -137,6 +137,7 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 "EndInterimMeasure": _fires(Trigger.INTERIM_MEASURE_END),
                 "GetInterimMeasure": _READ,
                 "ListInterimMeasures": _READ,
+                "ListBreakGlass": _READ,
             },
             "HoldService": {
                 "PlaceHold": _fires(Trigger.HOLD_PLACE),

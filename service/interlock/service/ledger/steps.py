@@ -76,6 +76,9 @@ def _model_touched(state: State, name: str) -> str:
             return target
         case r.InterimMeasure(model=model):
             return model
+        case r.Exemption(resource=resource):
+            held = state.find(resource, r.Hold)
+            return held.target if held is not None else names.model_of(resource) or EVERYTHING
         case r.PolicyVersion() | r.Obligation() | r.Period():
             return EVERYTHING  # an obligation that blocks does so for every model
         case r.Principal():  # what is learned of a key can taint what any verdict rests on

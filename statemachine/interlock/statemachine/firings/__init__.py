@@ -47,6 +47,7 @@ from interlock.statemachine.firings.policy import (
     PolicyAdopt,
 )
 from interlock.statemachine.firings.release import (
+    BreakGlassOpen,
     DeploymentEnd,
     DeploymentRecord,
     HoldLift,
@@ -69,6 +70,7 @@ __all__ = [
     "AssessmentAbandon",
     "AssessmentConclude",
     "AssessmentOpen",
+    "BreakGlassOpen",
     "ChangeRatify",
     "CredentialBind",
     "CredentialRegister",
@@ -158,6 +160,7 @@ Firing = (
     | IssuerTrust
     | IssuerDistrust
     | CredentialBind
+    | BreakGlassOpen
     | InterimMeasurePutInForce
     | InterimMeasureEnd
     | ObligationFulfil

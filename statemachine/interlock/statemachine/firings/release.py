@@ -152,3 +152,12 @@ class InterimMeasureEnd:
     trigger: ClassVar[Trigger] = Trigger.INTERIM_MEASURE_END
     interim_measure: str
     reason_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakGlassOpen:
+    """``break_glass.open``; ``resource`` is a hold or a safeguard, ``until`` microseconds."""
+
+    trigger: ClassVar[Trigger] = Trigger.BREAK_GLASS_OPEN
+    resource: str
+    until: int

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from interlock.statemachine import excepting, names
 from interlock.statemachine import firings as f
-from interlock.statemachine import names
 from interlock.statemachine import resources as r
 from interlock.statemachine.forms import malformed
 from interlock.statemachine.machines import (
@@ -14,6 +14,7 @@ from interlock.statemachine.machines import (
     delegation,
     deployment,
     determination,
+    exception,
     grant,
     hold,
     interim_measure,
@@ -26,19 +27,25 @@ from interlock.statemachine.machines import (
     ratification,
     safeguard,
 )
+from interlock.statemachine.machines.step import Moved
 from interlock.statemachine.state import EVERYTHING, State
 from interlock.statemachine.unmet import RefusalKind, Refused
 
 if TYPE_CHECKING:
-    from interlock.statemachine.machines.step import Moment, Moved
+    from interlock.statemachine.machines.step import Moment
     from interlock.statemachine.policy.model import Policy
 
 
-def fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  # one case a machine step
+def fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:
     """Fire a trigger on its machine. Rights, sign-offs and a rule's evidence are others' business."""
     unmet = malformed(firing)
     if unmet:
         return Refused(RefusalKind.INVALID, unmet)
+    moved = _fire(moment, state, firing)
+    return excepting.ended_by(moment, moved, firing) if isinstance(moved, Moved) else moved
+
+
+def _fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  # one case a machine step
     match firing:
         case f.ModelRegister():
             return model.register(moment, state, firing)
@@ -96,6 +103,8 @@ def fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  # 
             return issuer.distrust(moment, state, firing)
         case f.CredentialBind():
             return issuer.bind(moment, state, firing)
+        case f.BreakGlassOpen():
+            return exception.open_(moment, state, firing)
         case f.InterimMeasurePutInForce():
             return interim_measure.put_in_force(moment, state, firing)
         case f.InterimMeasureEnd():
@@ -163,6 +172,8 @@ def subject_of(firing: f.Firing) -> str:
             return firing.delegator
         case f.DelegationEnd():
             return firing.delegation
+        case f.BreakGlassOpen():
+            return firing.resource
         case (
             f.SafeguardStart()
             | f.SafeguardVerify()
@@ -184,7 +195,7 @@ def model_concerned(state: State, firing: f.Firing) -> str | None:
     """Return the one model that a trigger concerns; None for shared safeguards and holds on everything."""
     subject = subject_of(firing)
     match firing:
-        case f.HoldLift():
+        case f.HoldLift() | f.BreakGlassOpen():
             held = state.find(subject, r.Hold)
             subject = held.target if held is not None else subject
         case f.AssessmentConclude() | f.AssessmentAbandon():
@@ -261,6 +272,9 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
         case f.GrantGive():  # what the person holds is read, under all of their accounts
             accounts = state.accounts(firing.principal)
             found |= accounts | {grant.name for account in accounts for grant in state.grants(account)}
+        case f.BreakGlassOpen():
+            used = state.exemptions.get(subject, ())
+            found |= {state.need(name, r.Exemption).review for name in used} | set(used)
         case f.DelegationGive():  # what both hold is read, under all of their accounts
             for account in sorted(state.accounts(firing.delegator) | state.accounts(firing.delegate)):
                 found |= {account} | {grant.name for grant in state.grants(account)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import moments, names
+from interlock.statemachine import excepting, moments, names, persons
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Transition
 from interlock.statemachine.machines import tables
@@ -59,7 +59,10 @@ def fulfil(moment: Moment, state: State, firing: f.ObligationFulfil) -> Moved | 
     missing = unknown_evidence(state, firing.evidence, trigger)
     if missing:
         return Refused(RefusalKind.NOT_FOUND, missing)
-    unmet = tuple(_unmet(moment, state, spec, firing, span_of(state, known.name)[0]))
+    unmet = (
+        *_signed_it(moment, state, firing),
+        *_unmet(moment, state, spec, firing, span_of(state, known.name)[0]),
+    )
     if unmet:
         return Refused(RefusalKind.UNMET, unmet)
     done = replace(
@@ -86,8 +89,22 @@ def waive(moment: Moment, state: State, firing: f.ObligationWaive) -> Moved | Re
     if firing.until <= moment.instant:
         wish, actual = f"an end after {moments.to_text(moment.instant)}", moments.to_text(firing.until)
         return refused(RefusalKind.UNMET, Code.END_PASSED, wish, actual, known.name, trigger)
+    signed = tuple(_signed_it(moment, state, firing))
+    if signed:
+        return Refused(RefusalKind.UNMET, signed)
     waived = replace(known, state=target, waived_until=firing.until, waived_by=state.size)
     return Moved(state.put(waived), (Transition(known.name, trigger, known.state, target),))
+
+
+def _signed_it(moment: Moment, state: State, firing: f.ObligationFulfil | f.ObligationWaive) -> Iterator[Unmet]:
+    """Yield that whoever would close the review of a use of break-glass signed that use, or is about to be asked to."""
+    cause = state.find(period_of(state, firing.period).cause, r.Exemption)
+    if cause is not None and cause.opened_by == state.size:
+        wish, actual = "a use of break-glass in an earlier change", "it is opened by this one"
+        yield Unmet(Code.BREAK_GLASS_SIGNER, wish, actual, firing.period, firing.trigger.value)
+    if persons.person_of(state, moment.actor) in excepting.barred_from(state, (firing,)):
+        wish = "somebody who did not sign the use of break-glass that is reviewed"
+        yield Unmet(Code.BREAK_GLASS_SIGNER, wish, f"{moment.actor} did", firing.period, firing.trigger.value)
 
 
 def _begun(moment: Moment, state: State, period: str) -> tuple[Obligation, r.Period] | Refused:

@@ -187,6 +187,12 @@ def _issuer_edges() -> Iterable[Edge]:
     yield "trusted", "issuer.distrust", "distrusted"
 
 
+def _exception_edges() -> Iterable[Edge]:
+    yield ABSENT, "break_glass.open", "open"
+    for trigger in ("hold.place", "safeguard.degrade", "safeguard.suspend", "safeguard.retire"):
+        yield "open", trigger, "ended"
+
+
 def _interim_measure_edges() -> Iterable[Edge]:
     yield ABSENT, "interim_measure.put_in_force", "in_force"
     yield "in_force", "interim_measure.end", "ended"
@@ -266,6 +272,7 @@ PRINCIPAL: Final = compile_table("principal", _principal_edges())
 CREDENTIAL: Final = compile_table("credential", _credential_edges())
 GRANT: Final = compile_table("grant", _grant_edges())
 DELEGATION: Final = compile_table("delegation", _delegation_edges())
+EXCEPTION: Final = compile_table("exception", _exception_edges())
 
 
 ISSUER: Final = compile_table("issuer", _issuer_edges())
@@ -274,7 +281,7 @@ OBLIGATION: Final = compile_table("obligation", _obligation_edges())
 POLICY_VERSION: Final = compile_table("policy_version", _policy_version_edges())
 FIXED: Final = (
     MODEL, DETERMINATION, ASSESSMENT, SAFEGUARD, HOLD, DEPLOYMENT, CHANGE, PRINCIPAL, CREDENTIAL, GRANT,
-    DELEGATION, ISSUER, INTERIM_MEASURE, OBLIGATION, POLICY_VERSION,
+    DELEGATION, ISSUER, EXCEPTION, INTERIM_MEASURE, OBLIGATION, POLICY_VERSION,
 )  # fmt: skip
 
 

@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING
 from interlock.statemachine.policy.fields import DAY_US, MAX_SLOTS
 from interlock.statemachine.policy.findings import Code, shown
 from interlock.statemachine.policy.resolve import Names
-from interlock.statemachine.policy.vocabulary import AS_DEAR_AS_A_GRANT, EXCEPTABLE, GRANT, MIN_PEOPLE, NARROWABLE
+from interlock.statemachine.policy.vocabulary import (
+    AS_DEAR_AS_A_GRANT,
+    BREAK_GLASS_REVIEW,
+    EXCEPTABLE,
+    GRANT,
+    MIN_PEOPLE,
+    NARROWABLE,
+)
 from interlock.statemachine.rights import ALL_RIGHTS, BUILT_IN_ROLES, CHANGE_SIGN, GROUPS, IDENTITY
-from interlock.statemachine.triggers import DIRECTIONS, RESERVED, Direction, can_loosen, direction_of
+from interlock.statemachine.triggers import DIRECTIONS, RESERVED, Direction, Trigger, can_loosen, direction_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +30,9 @@ if TYPE_CHECKING:
     from interlock.statemachine.policy.schema import EvidenceShape, PackShape, RuleShape, SlotShape
     from interlock.statemachine.policy.yamltree import Path
 
-_TRIGGERS = frozenset(t.value for t in DIRECTIONS) | frozenset(RESERVED)
+_TRIGGERS = (frozenset(t.value for t in DIRECTIONS) | frozenset(RESERVED)) - {Trigger.BREAK_GLASS_OPEN.value}
+"""Break-glass has rules of its own, under `break_glass:`."""
+
 _RULABLE = frozenset(name for name in _TRIGGERS if direction_of(name) is not Direction.TIGHTENS or can_loosen(name))
 
 
@@ -199,6 +208,9 @@ class _Desk:
     def check_obligations(self) -> None:
         for obligation_id, obligation in self.shape.obligations.items():
             path: Path = ("obligations", obligation_id)
+            if obligation_id == BREAK_GLASS_REVIEW:
+                message = "This name is that of the reviews that break-glass opens."
+                self.book.error(path, Code.DUPLICATE_ID, message, "give the obligation another name", key=True)
             if obligation.blocking and obligation.every < DAY_US:
                 message = "An obligation that blocks has periods of a day at least."
                 fix = "write `1d` or more; the gate looks at every period that nobody fulfilled"

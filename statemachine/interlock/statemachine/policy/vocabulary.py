@@ -9,6 +9,7 @@ from interlock.statemachine.triggers import DIRECTIONS, Trigger
 COMMON_EVIDENCE_KINDS: Final = frozenset(
     {
         "board_notice",
+        "break_glass_review",
         "capability_report",
         "evaluation_results",
         "external_review",
@@ -45,3 +46,6 @@ AS_DEAR_AS_A_GRANT: Final = (
     Trigger.CREDENTIAL_BIND.value,
 )
 """Triggers whose rule asks for all that the rule for grants asks for (identity design, "People, principals")."""
+
+BREAK_GLASS_REVIEW: Final = "break-glass-review"
+"""Id of the obligation that every use of break-glass opens a period of."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from interlock.client.errors import InterlockError
     from interlock.client.groups.base import AsOf
-    from interlock.v1.gate_pb2 import CheckReleaseResponse, ExplainReleaseResponse, WatchReleaseResponse
+    from interlock.v1.gate_pb2 import BreakGlass, CheckReleaseResponse, ExplainReleaseResponse, WatchReleaseResponse
 
 
 class AsyncGate(AsyncGroup):
@@ -165,6 +165,12 @@ class AsyncGate(AsyncGroup):
             want_decision=want_decision,
         )
         return await self._transport.call(self._stub.CheckRelease, request)
+
+    def break_glass(self, *, open_only: bool = False, as_of: AsOf = None) -> AsyncIterator[BreakGlass]:
+        """Yield the uses of break-glass, newest first; only those in force or not reviewed, if wanted."""
+        request = gate_pb2.ListBreakGlassRequest(open_only=open_only)
+        put_as_of(request, as_of)
+        return self._pages(self._stub.ListBreakGlass, request, "uses")
 
     @property
     def _stub(self) -> gate_pb2_grpc.GateServiceAsyncStub:

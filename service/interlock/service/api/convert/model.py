@@ -47,7 +47,7 @@ def model_message(view: View, model: r.Model, instant: int) -> model_pb2.Model:
         determinations=[
             determination_message(view, model.name, threshold, instant) for threshold in view.policy.thresholds
         ],
-        safeguards=[safeguard_message(view, name) for name in safeguards_of(view, model.name)],
+        safeguards=[safeguard_message(view, name, instant) for name in safeguards_of(view, model.name)],
         holds=view.state.holds_on(model.name),
         asl=_lowest_level(view, model.name),
         create_time=from_microseconds(model.registered_at),

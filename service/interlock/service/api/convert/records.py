@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from interlock.service.api.convert.excepted import put_exception
 from interlock.service.api.status import unmet_message
 from interlock.service.api.times import from_microseconds
+from interlock.statemachine import resources as r
+from interlock.statemachine.excepting import in_force
+from interlock.statemachine.owed import period_of, span_of
 from interlock.v1 import assessment_pb2, evidence_pb2, gate_pb2, hold_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from interlock.service.ledger.view import View
-    from interlock.statemachine import resources as r
     from interlock.statemachine.compliance import Compliance
 
 _ASSESSMENT_STATES: Final[Mapping[str, assessment_pb2.AssessmentState.ValueType]] = {
@@ -31,9 +34,9 @@ CLASSIFICATIONS: Final[Mapping[str, evidence_pb2.Classification.ValueType]] = {
 }
 
 
-def hold_message(view: View, hold: r.Hold) -> hold_pb2.Hold:
-    """Return a hold; its reason is a text, so left out."""
-    return hold_pb2.Hold(
+def hold_message(view: View, hold: r.Hold, instant: int) -> hold_pb2.Hold:
+    """Return a hold as it stands at ``instant`` (microseconds); its reason is a text, so left out."""
+    message = hold_pb2.Hold(
         name=hold.name,
         target=hold.target,
         placed=hold.state == "placed",
@@ -41,6 +44,8 @@ def hold_message(view: View, hold: r.Hold) -> hold_pb2.Hold:
         create_time=from_microseconds(hold.placed_at),
         position=view.state.position(hold.name),
     )
+    put_exception(view, message, instant)
+    return message
 
 
 def assessment_message(view: View, assessment: r.Assessment) -> assessment_pb2.Assessment:
@@ -124,4 +129,30 @@ def measure_message(view: View, measure: r.InterimMeasure, instant: int) -> gate
     )
     if measure.ended_at is not None:
         message.end_time.CopyFrom(from_microseconds(measure.ended_at))
+    return message
+
+
+def use_message(view: View, use: r.Exemption, instant: int) -> gate_pb2.BreakGlass:
+    """Return a use of break-glass as it stands at ``instant`` (microseconds)."""
+    change = view.state.applied.get(use.opened_by, "")
+    signed = view.state.need(change, r.Change).sign_offs if change else ()
+    approved = [row for row in signed if row.decision == "approve"]
+    review = period_of(view.state, use.review)
+    message = gate_pb2.BreakGlass(
+        name=use.name,
+        resource=use.resource,
+        trigger=use.trigger,
+        in_force=in_force(view.policy, view.state, use.resource, instant) == use,
+        start_time=from_microseconds(use.opened_at),
+        until_time=from_microseconds(use.until),
+        change=change,
+        signers=dict.fromkeys(name for row in approved for name in (row.signer, row.on_behalf_of) if name),
+        review=use.review,
+        reviewed=review.state == "fulfilled",
+        review_due_time=from_microseconds(span_of(view.state, use.review)[1]),
+        ender=use.ender,
+        position=view.state.position(use.name),
+    )
+    if use.ended_at is not None:
+        message.end_time.CopyFrom(from_microseconds(use.ended_at))
     return message

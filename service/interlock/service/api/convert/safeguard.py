@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from interlock.service.api.convert.excepted import put_exception
 from interlock.service.api.times import from_microseconds
 from interlock.statemachine import names
 from interlock.statemachine.levels import attestation_end, leaning_models
@@ -26,8 +27,11 @@ _STATES: Final[Mapping[str, safeguard_pb2.SafeguardState.ValueType]] = {
 }
 
 
-def safeguard_message(view: View, name: str) -> safeguard_pb2.Safeguard:
-    """Return a safeguard as it stands; one that no entry wrote is planned. Its reason is a text, so left out."""
+def safeguard_message(view: View, name: str, instant: int) -> safeguard_pb2.Safeguard:
+    """Return a safeguard as it stands at ``instant`` (microseconds); one that no entry wrote is planned.
+
+    Its reason is a text, so left out.
+    """
     known = view.state.safeguard(name)
     message = safeguard_pb2.Safeguard(
         name=name,
@@ -42,6 +46,7 @@ def safeguard_message(view: View, name: str) -> safeguard_pb2.Safeguard:
         message.attested_until_time.CopyFrom(from_microseconds(end))
     if known.since:
         message.since_time.CopyFrom(from_microseconds(known.since))
+    put_exception(view, message, instant)
     spec = view.policy.safeguards.get(names.leaf_of(name))
     if spec is not None:
         message.title = spec.title
