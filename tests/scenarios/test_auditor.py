@@ -3,11 +3,12 @@
 The wheel is built from this tree and unpacked by pip without an index; what the `server` extra would bring can't be
 imported in the auditor's process, and where this system allows that there is no network in it. The client's own
 dependencies come from this environment: a registry is not at hand in a test.
-A full bundle stands for the range bundle of the second quarter, and moments of the test's own log for dates.
+Moments of the test's own log stand for dates; the state that the range begins with was stated in April.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from interlock.client.sdk import Interlock
-from interlock.v1 import audit_pb2, hold_pb2, trigger_pb2
+from interlock.proofs import bundle, keys, merkle
+from interlock.v1 import audit_pb2, bundle_pb2, hold_pb2, identity_pb2, model_pb2, trigger_pb2
 from ops.demo import without_network
 from tests.support.people import People, Subject, trigger
 from tests.support.server import ServerThread, copy_of
@@ -128,6 +130,7 @@ def handed(installations: Callable[[str], Path], tmp_path_factory: pytest.TempPa
     at: dict[str, int] = {}
     with ServerThread(copy_of(installations("minimal"), folder / "data")) as server, People(server) as people:
         subject = people.new_model()
+        _export(server, folder / "april.ilbundle", folder / "log.pub", models=(subject.model,))  # a digest is stated
         note = people["auditor"].audit.GetCheckpoint(audit_pb2.GetCheckpointRequest()).note
         (folder / "april.txt").write_text(note)
         at["april"] = people["auditor"].checkpoint().size - 1
@@ -138,10 +141,18 @@ def handed(installations: Callable[[str], Path], tmp_path_factory: pytest.TempPa
         at["may"] = people["auditor"].checkpoint().size - 1
         hold = people["owner"].holds.PlaceHold(hold_pb2.PlaceHoldRequest(target=subject.model))
         at["held"] = people["auditor"].checkpoint().size - 1
+        lost = keys.fingerprint(keys.public_bytes(server.key("engineer")))
+        name = f"principals/engineer/credentials/{lost}"
+        people["admin"].identity.RevokeCredential(identity_pb2.RevokeCredentialRequest(name=name))
+        at["revoked"] = people["auditor"].checkpoint().size - 1
+        other = people["evaluator"].models.CreateModel(model_pb2.CreateModelRequest(model_id="wren-1"))
+        people["owner"].holds.PlaceHold(hold_pb2.PlaceHoldRequest(target=other.name))
+        at["another"] = people["auditor"].checkpoint().size - 1
         people.enact(trigger(hold_lift=trigger_pb2.HoldLift(hold=hold.name)))
         at["june"] = people["auditor"].checkpoint().size - 1
         (folder / "june.txt").write_text(people["auditor"].audit.GetCheckpoint(audit_pb2.GetCheckpointRequest()).note)
-        genesis = _export(server, folder / "q2.ilbundle", folder / "log.pub")
+        genesis = _export(server, folder / "q2.ilbundle", folder / "log.pub", start=at["april"])
+        _export(server, folder / "aurora.ilbundle", folder / "log.pub", models=(subject.model,))
     with ServerThread(folder / "forked") as server, People(server) as people:
         for _ in range(at["june"]):
             people["owner"].holds.PlaceHold(hold_pb2.PlaceHoldRequest(target=subject.model))
@@ -149,9 +160,11 @@ def handed(installations: Callable[[str], Path], tmp_path_factory: pytest.TempPa
     return Handed(subject, at, report.name, genesis, folder)
 
 
-def _export(server: ServerThread, bundle: Path, key: Path) -> str:
+def _export(
+    server: ServerThread, out: Path, key: Path, *, start: int | None = None, models: tuple[str, ...] = ()
+) -> str:
     with Interlock.from_profile(str(server.home / "auditor")) as client:
-        client.export(bundle)
+        client.export(out, start=start, models=models)
         key.write_text(f"{client.profile.log_key}\n")
         return client.profile.genesis_digest.hex()
 
@@ -176,6 +189,8 @@ def test_a_bundle_verifies_with_key_founding_and_a_checkpoint_of_april(laptop: L
     assert report["verified"]
     assert report["genesis_pinned"]
     assert report["entries"] == handed.at["june"] + 1
+    assert (report["part"]["begin"], report["part"]["last"]) == (handed.at["april"], handed.at["june"])
+    assert report["part"]["models"] == []
     assert all(step["passed"] and step["detail"] for step in report["steps"])
     assert "verified:" in laptop("audit", "verify", handed.bundle(), *handed.trusted, *since).out
 
@@ -220,6 +235,69 @@ def test_what_changed_between_two_reports(laptop: Laptop, handed: Handed) -> Non
     assert {row["kind"] for row in of_model["moved"]} >= {"determination", "level", "hold", "change"}
     assert {row["signer"] for row in of_model["sign_offs"]} == {"principals/owner", "principals/reviewer"}
     assert [row["context"] for row in of_model["verdicts"]]
+
+
+def test_a_selection_verifies_as_what_it_is(laptop: Laptop, handed: Handed) -> None:
+    """One model, its documents held back: exit 0 where a part is accepted, and no word that could be taken for more."""
+    verify = ("audit", "verify", handed.bundle("aurora"), *handed.trusted)
+
+    alone, accepted = laptop(*verify), laptop(*verify, "--partial-ok")
+    told = laptop(*verify, "--partial-ok", "--json").json
+
+    assert (alone.code, accepted.code) == (1, 0), (alone, accepted)
+    for done in (alone, accepted):
+        assert f"PARTIAL: covers {handed.subject.model} up to entry" in done.out
+        assert "verified:" not in done.out
+    assert told["part"]["models"] == [handed.subject.model]
+    assert told["part"]["given"] < told["entries"]
+    assert any("documents by digest only" in step["detail"] for step in told["steps"])
+
+
+def test_a_selection_answers_what_the_range_answers(laptop: Laptop, handed: Handed) -> None:
+    """Why, and what changed: the same leaves, the same signers, of the one model that it covers."""
+    why = ("audit", "why", handed.subject.model, "--context", "internal", "--at", str(handed.at["may"]), "--json")
+    diff = ("audit", "diff", "--from", str(handed.at["april"]), "--to", str(handed.at["june"]), "--json")
+    range_, part = (("--bundle", handed.bundle(name), *handed.trusted) for name in ("q2", "aurora"))
+
+    whys = [laptop(*why, *range_).json, laptop(*why, *part, "--partial-ok").json]
+    diffs = [laptop(*diff, *range_).json["differences"], laptop(*diff, *part, "--partial-ok").json["differences"]]
+
+    assert whys[0]["tree"] == whys[1]["tree"]
+    assert whys[0]["entries"] == whys[1]["entries"]
+    of_model = [next(row for row in rows if row["subject"] == handed.subject.model) for rows in diffs]
+    assert of_model[0] == of_model[1]
+    assert laptop(*why, *part).code == 1
+
+
+@pytest.mark.parametrize("which", ["held", "revoked"])
+def test_a_selection_that_leaves_out_a_hold_or_a_revocation_is_not_decidable(
+    laptop: Laptop, handed: Handed, which: str
+) -> None:
+    """The entry is in a gap, with the very hash of its leaf, and the file's own digest fits: exit 1, and why."""
+    path = handed.folder / f"without-{which}.ilbundle"
+    path.write_bytes(_without(Path(handed.bundle("aurora")).read_bytes(), handed.at[which]))
+
+    done = laptop("audit", "verify", str(path), *handed.trusted, "--partial-ok", "--json")
+
+    assert done.code == 1, done
+    assert "NOT_DECIDABLE" in {row["code"] for row in done.json["findings"]}
+
+
+def _without(data: bytes, left_out: int) -> bytes:
+    """Return a bundle with one entry in a gap of its own."""
+    writer, position = bundle.BundleWriter(), 0
+    parts = [writer.begin()]
+    for segment in bundle.read_segments(io.BytesIO(data).read):
+        kind, part = segment.kind, segment.data
+        if kind is bundle.Kind.GAP:
+            position += bundle_pb2.BundleGap.FromString(part).size
+        elif kind is bundle.Kind.ENTRY:
+            if position == left_out:
+                leaf = merkle.leaf_hash(bundle_pb2.BundleEntry.FromString(part).entry)
+                kind, part = bundle.Kind.GAP, bundle_pb2.BundleGap(size=1, hashes=[leaf]).SerializeToString()
+            position += 1
+        parts.append(writer.segment(kind, part))
+    return b"".join((*parts, writer.end()))
 
 
 def test_a_history_that_disagrees_with_a_kept_checkpoint_is_caught(laptop: Laptop, handed: Handed) -> None:

@@ -114,7 +114,8 @@ def _standard(pack: Any, firing: f.Firing) -> str | None:  # noqa: ANN401  # par
 def _model(world: World, firing: f.Firing) -> str | None:
     """Return the id of the one model that a trigger is about."""
     about = next(
-        getattr(firing, name) for name in (*_OF_MODELS, "principal", "credential", "grant") if hasattr(firing, name)
+        (getattr(firing, name) for name in (*_OF_MODELS, "principal", "credential", "grant") if hasattr(firing, name)),
+        "",  # an obligation, a policy: no one model's
     )
     if about.startswith("holds/"):
         hold = world.state.find(about, r.Hold)
