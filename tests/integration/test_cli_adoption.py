@@ -240,3 +240,13 @@ def test_the_server_lints_and_compares_as_the_command_line_does(cli: Cli) -> Non
 
     assert (linted.clean, len(linted.digest)) == (True, 64)
     assert [row.words for row in compared.differences] == [row["words"] for row in json.loads(here.out)["differences"]]
+
+
+def test_a_stale_adoption_can_still_be_rejected(cli: Cli) -> None:
+    """Of two versions under review the second is stale once the first is adopted; what it says is still shown."""
+    second = propose(cli, folder_of(cli, version(("attested_for: 180d", "attested_for: 90d"), called="2.1"), "second"))
+    adopt(cli, folder_of(cli, STRICTER))
+
+    rejected = cli.must("owner", "reject", second, "--comment", "not on top of 2.0", "--yes")
+
+    assert "an attestation lasts 180d → 90d" in rejected.out

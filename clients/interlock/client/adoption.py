@@ -7,8 +7,9 @@ policy which the change is written under. Lives here: opening and comparing. Not
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from interlock.client.errors import ContentError
 from interlock.statemachine import firings as f
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from interlock.statemachine.entry import Content
     from interlock.v1.change_pb2 import Change
     from interlock.v1.policy_pb2 import Policy, PolicyPack
+
+
+_VERSION: Final = re.compile(r"policies/[^/]+/versions/[^/]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +51,30 @@ def opened_pack(change: Change, content: Content) -> Mapping[str, bytes] | None:
     return files
 
 
-def compare_packs(opened: OpenedChange, read_policy: Callable[[], Policy] | None) -> Adoption | None:
+def written_under(content: Content) -> str:
+    """Return the version that an adoption is written under, from its base; empty for a change that adopts nothing.
+
+    It may be superseded by now: a stale adoption can still be shown, and so be rejected.
+    """
+    wanted = _wanted(content)
+    if wanted is None:
+        return ""
+    versions = [name for name, _ in content.base if _VERSION.fullmatch(name) and name != wanted.policy]
+    return versions[0] if len(versions) == 1 else wanted.policy
+
+
+def compare_packs(opened: OpenedChange, read_policy: Callable[[str], Policy] | None) -> Adoption | None:
     """Return what adopting changes; None for a change that adopts nothing. Raises ContentError for an unshown one."""
     wanted = _wanted(opened.content)
     if wanted is None:
         return None
     if opened.pack is None or read_policy is None:
         raise ContentError(f"{opened.name}: the pack that it adopts can't be shown", reason="PACK_MISSING")
-    policy = read_policy()
-    before = files_of(policy.pack)
+    name = written_under(opened.content)
+    before = files_of(read_policy(name).pack)
     if _digest(before) != opened.content.policy_digest:
         raise ContentError(
-            f"{opened.name} is written under another policy than {policy.name}, which is in force: rebase it",
+            f"{opened.name}: the pack of {name} is not the one that the change is written under",
             reason="DIGEST_MISMATCH",
         )
     try:

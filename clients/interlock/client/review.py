@@ -88,11 +88,11 @@ def open_change(change: Change, log_id: bytes) -> OpenedChange:
 
 
 def review(
-    opened: OpenedChange, read_evidence: Callable[[str], Evidence], read_policy: Callable[[], Policy] | None = None
+    opened: OpenedChange, read_evidence: Callable[[str], Evidence], read_policy: Callable[[str], Policy] | None = None
 ) -> ReviewedChange:
     """Return a change that can be shown in full (rules of step 2, steps 4 and 5). Raises ContentError.
 
-    ``read_policy`` gives the version in force with its pack; without it no adoption can be shown.
+    ``read_policy`` gives a version by name, with its pack; without it no adoption can be shown.
     """
     if opened.content.rules_digest != rules.current().digest:
         raise ContentError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,8 +13,12 @@ from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
-from interlock.v1 import change_pb2, evidence_pb2
-from tests.support.world import LOG_ID, World, sha256_of
+from interlock.v1 import change_pb2, evidence_pb2, policy_pb2
+from tests.support.versions import version
+from tests.support.world import LOG_ID, World, sha256_of, sketch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SALT = bytes(32)
 
@@ -140,3 +145,62 @@ def test_a_change_in_order_is_reviewed_with_its_documents(change: change_pb2.Cha
     reviewed = review(open_change(change, LOG_ID), lambda _name: _records(sha256_of("report")))
 
     assert [record.name for record in reviewed.evidence] == ["evidence/1"]
+
+
+# A policy to adopt ------------------------------------------------------------------------------------------------
+
+STRICTER = version(("attested_for: 180d", "attested_for: 90d"))
+
+
+def pack_of(files: Mapping[str, bytes]) -> policy_pb2.PolicyPack:
+    """Return a pack as a message."""
+    return policy_pb2.PolicyPack(files=[policy_pb2.PolicyFile(path=path, content=files[path]) for path in files])
+
+
+@pytest.fixture
+def adoption() -> change_pb2.Change:
+    """Give a change that adopts another version, as the server would."""
+    world = World.found()
+    name = world.propose_policy("evaluator", STRICTER)
+    content = world.state.need(name, r.Change).content
+    return change_pb2.Change(name=name, revision=1, content=content, pack=pack_of(STRICTER))
+
+
+def _not_shown(change: change_pb2.Change, before: Mapping[str, bytes] | None) -> str:
+    def read(name: str) -> policy_pb2.Policy:
+        return policy_pb2.Policy(name=name, pack=pack_of(before or {}))
+
+    with pytest.raises(ContentError) as caught:
+        review(open_change(change, LOG_ID), lambda _name: _records(""), read if before is not None else None)
+    return caught.value.reason
+
+
+def test_an_adoption_is_shown_against_the_version_that_it_is_written_under(adoption: change_pb2.Change) -> None:
+    """Asked for by the name in its base, held to the digest in its content; in words and line by line."""
+    asked: list[str] = []
+
+    def read(name: str) -> policy_pb2.Policy:
+        asked.append(name)
+        return policy_pb2.Policy(name=name, pack=pack_of(sketch()))
+
+    shown = review(open_change(adoption, LOG_ID), lambda _name: _records(""), read).adoption
+
+    assert shown is not None
+    assert asked == ["policies/minimal/versions/1.0"]
+    assert [row.words for row in shown.differences] == ["an attestation lasts 180d → 90d"]
+    assert "+    attested_for: 90d" in shown.lines
+
+
+def test_another_pack_beside_an_adoption_is_refused(adoption: change_pb2.Change) -> None:
+    """Its digest is not the one that would be signed."""
+    adoption.pack.CopyFrom(pack_of(sketch()))
+
+    assert _refused(adoption) == "DIGEST_MISMATCH"
+
+
+def test_an_adoption_that_can_not_be_compared_is_not_shown(adoption: change_pb2.Change) -> None:
+    """Against another pack than the one in force, or with no pack at all."""
+    assert _not_shown(adoption, STRICTER) == "DIGEST_MISMATCH"
+    assert _not_shown(adoption, None) == "PACK_MISSING"
+    adoption.ClearField("pack")
+    assert _not_shown(adoption, sketch()) == "PACK_MISSING"

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from interlock.client.adoption import written_under
 from interlock.client.review import OpenedChange, ReviewedChange, open_change, review
 from interlock.client.signing import Consent, SignedStatement, Signer, Wish, roles_held, roles_to_act_in
 
@@ -35,7 +36,9 @@ class AsyncSigningDesk:
         """Return a change that can be shown in full. Raises ContentError."""
         opened = await self.open(change)
         records = {name: await self._client.evidence.get(name) for name, _digest in opened.content.evidence}
-        return review(opened, records.__getitem__)
+        under = written_under(opened.content)
+        policy = await self._client.policy.get(under) if under else None
+        return review(opened, records.__getitem__, (lambda _name: policy) if policy is not None else None)
 
     async def sign(self, reviewed: ReviewedChange, wish: Consent, request_id: str | None) -> Change:
         """Sign ``approve`` or ``reject`` and send it; of the roles wished for, those that are held."""
