@@ -393,3 +393,19 @@ def test_a_start_after_a_long_rest_denies(cli: Cli, clock: ShiftedClock) -> None
 
     assert (denied.code, [row["code"] for row in denied.json["reasons"]]) == (1, ["CLOCK"])
     assert (accepted.code, allowed.code, after.code) == (0, 0, 0)
+
+
+def test_a_damaged_mark_can_be_put_back_from_the_log_of_the_server(people: People, server: ServerThread) -> None:
+    """A restart alone says LOG_ROLLED_BACK; with what the server logged in its place the gate goes on as before."""
+    settle(people)
+    damage_mark(server)
+    until(people, gate_pb2.VERDICT_DENY)
+    (told,) = (line["detail"] for line in server.lines() if line["event"] == "ledger_unhealthy")
+    server.__exit__(None, None, None)
+
+    with ServerThread(server.data) as again, People(again) as everybody:
+        reasons = everybody["release-bot"].gate.CheckRelease(ASKED).reasons
+        assert [reason.code for reason in reasons] == ["LOG_ROLLED_BACK"]
+    (server.data / "highwater.json").write_text(told[told.index("{") :])
+    with ServerThread(server.data) as again, People(again) as everybody:
+        assert verdict(everybody) == gate_pb2.VERDICT_ALLOW

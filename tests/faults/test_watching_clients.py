@@ -165,9 +165,9 @@ def test_a_storm_of_reconnects_loses_nothing_and_leaves_nothing(data: Path) -> N
 class Watching:
     """`interlock gate watch --json` as a process."""
 
-    def __init__(self, server: RunningServer, *words: str) -> None:
+    def __init__(self, server: RunningServer, *words: str, who: str = "release-bot") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "interlock.cli", "--json", "--profile", str(server.home / "release-bot"), *words],
+            [sys.executable, "-m", "interlock.cli", "--json", "--profile", str(server.home / who), *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -216,7 +216,7 @@ def test_ctrl_c_is_no_answer(served: tuple[ServerThread, People], words: tuple[s
     """130 from whatever follows a log, though the last verdict that it printed was ALLOW."""
     server, people = served
     subject = release(people)
-    watching = Watching(server, *(word.replace("MODEL", subject.model) for word in words))
+    watching = Watching(server, *(word.replace("MODEL", subject.model) for word in words), who="auditor")
     assert watching.process.stdout is not None
     assert json.loads(watching.process.stdout.readline())
 
