@@ -134,6 +134,16 @@ def end_delegation(people: People, _m: Subject, word: str) -> object:
     return people["owner"].identity.EndDelegation(request)
 
 
+def distrust(people: People, _m: Subject, word: str) -> object:
+    """Have an issuer trusted, and distrust it."""
+    issuer = trigger_pb2.IssuerTrust(
+        issuer="issuers/elsewhere", url="https://127.0.0.1:9", audience="interlock", algorithm="RS256"
+    )
+    people.enact(trigger(issuer_trust=issuer))
+    request = identity_pb2.DistrustIssuerRequest(name=issuer.issuer, reason=word)
+    return people["admin"].identity.DistrustIssuer(request)
+
+
 DEEDS: dict[str, Deed] = {
     "OpenAssessmentRequest.reason": assess,
     "AbandonAssessmentRequest.reason": abandon,
@@ -155,6 +165,7 @@ DEEDS: dict[str, Deed] = {
     "RetireSafeguardRequest.reason": safeguard("RetireSafeguard", safeguard_pb2.RetireSafeguardRequest),
     "ReplanSafeguardRequest.reason": replan,
     "EndDelegationRequest.reason": end_delegation,
+    "DistrustIssuerRequest.reason": distrust,
     # Of people, last: whoever is gone does nothing any more.
     "EndGrantRequest.reason": end_grant,
     "RevokeCredentialRequest.reason": revoke,
