@@ -169,6 +169,9 @@ DEEDS: dict[str, Deed] = {
     # Of people, last: whoever is gone does nothing any more.
     "EndGrantRequest.reason": end_grant,
     "RevokeCredentialRequest.reason": revoke,
+    "LinkPrincipalRequest.reason": lambda people, _m, word: people["admin"].identity.LinkPrincipal(
+        identity_pb2.LinkPrincipalRequest(name="principals/owner", other="principals/reviewer", reason=word)
+    ),
     "SuspendPrincipalRequest.reason": lambda people, _m, word: people["admin"].identity.SuspendPrincipal(
         identity_pb2.SuspendPrincipalRequest(name="principals/engineer", reason=word)
     ),

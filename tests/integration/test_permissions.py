@@ -109,6 +109,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "ListPrincipals": READ,
         "ListGrants": READ,
         "SuspendPrincipal": {"admin"},
+        "LinkPrincipal": {"admin"},
         "RemovePrincipal": {"admin"},
         "RevokeCredential": {"admin"},
         "EndGrant": {"admin"},

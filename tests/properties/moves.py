@@ -191,6 +191,10 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
         draw(st.sampled_from(["human", "human", "external", "service"])),
         draw(st.sampled_from(["persons/new", "persons/owner-a", ""])),
     ),
+    f.PrincipalLink: lambda draw, w, _p: f.PrincipalLink(a_spare_account(draw, w), a_spare_account(draw, w)),
+    f.PrincipalUnlink: lambda draw, w, _p: f.PrincipalUnlink(
+        a_spare_account(draw, w), draw(st.sampled_from(["persons/parted", "persons/parted-2", "persons/owner-a"]))
+    ),
     f.ChangeRatify: lambda draw, w, _p: f.ChangeRatify(draw(st.sampled_from(names_of(w, r.Change, "changes/99")))),
     f.PrincipalRestore: lambda draw, w, _p: f.PrincipalRestore(a_spare_account(draw, w)),
     f.CredentialRegister: lambda draw, w, _p: a_registration(draw, w),
@@ -233,14 +237,14 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
 }
 """How each trigger is drawn."""
 
-ADMINISTERING = (f.PrincipalSuspend, f.PrincipalRemove, f.CredentialRevoke, f.GrantEnd)
+ADMINISTERING = (f.PrincipalLink, f.PrincipalSuspend, f.PrincipalRemove, f.CredentialRevoke, f.GrantEnd)
 """What one administrator does to accounts."""
 
 LOOSENING = (
     f.ModelAddArtifact, f.DeterminationConfirm, f.DeterminationRuleOut, f.LevelAssign, f.LevelRaise, f.LevelLower,
     f.SafeguardActivate, f.SafeguardReattest, f.SafeguardRestore, f.SafeguardResume, f.HoldLift,
     f.PrincipalCreate, f.PrincipalRestore, f.CredentialRegister, f.GrantGive, f.InterimMeasurePutInForce,
-    f.ObligationWaive, f.ChangeRatify, f.BreakGlassOpen,
+    f.ObligationWaive, f.ChangeRatify, f.PrincipalUnlink, f.BreakGlassOpen,
 )  # fmt: skip
 """The triggers that random changes are mostly made of."""
 
@@ -299,6 +303,8 @@ def _thinkable(world: World) -> Iterator[f.Firing]:
         yield world.registration(name.removeprefix("principals/"))
     yield from (f.PrincipalRestore(name) for name in (*SPARE, *NEWCOMERS) if name in world.state.items)
     yield from (f.DelegationEnd(delegation) for delegation in names_of(world, r.Delegation))
+    linked = [account for account in world.state.all_of(r.Principal) if len(world.state.accounts(account.name)) > 1]
+    yield from (f.PrincipalUnlink(account.name, f"persons/parted-{world.state.size}") for account in linked)
     yield from (f.ChangeRatify(name) for name in sorted(set(world.state.tainted.values())))
     yield from (f.InterimMeasureEnd(measure) for measure in names_of(world, r.InterimMeasure))
     yield from (f.DeploymentEnd(deployment) for deployment in names_of(world, r.Deployment))

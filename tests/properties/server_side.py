@@ -290,6 +290,11 @@ CALLS: Final[dict[str, tuple[str, str, Callable[[Any], object]]]] = {
         "SuspendPrincipal",
         lambda t: identity_pb2.SuspendPrincipalRequest(name=t.principal, reason="Lost."),
     ),
+    "principal_link": (
+        "identity",
+        "LinkPrincipal",
+        lambda t: identity_pb2.LinkPrincipalRequest(name=t.principal, other=t.other, reason="One person."),
+    ),
     "principal_remove": (
         "identity",
         "RemovePrincipal",

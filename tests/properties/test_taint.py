@@ -47,7 +47,7 @@ class Doubted:
     def enact(self) -> None:
         """Have something that loosens signed by two or three who may or may not fill its slots."""
         world, draw = self.world, self.draw
-        identity = (f.GrantGive, f.CredentialRegister, f.PrincipalCreate, f.PrincipalRestore)
+        identity = (f.GrantGive, f.CredentialRegister, f.PrincipalCreate, f.PrincipalRestore, f.PrincipalUnlink)
         can = possible(world, loosening=True)
         near: list[f.Firing] = (
             [firing for firing in can if isinstance(firing, identity)] if draw(st.booleans()) else can
@@ -80,6 +80,15 @@ class Doubted:
             after = dict(answers(self.world))
             assert not [question for question in before if after[question] and not before[question]]
 
+    def link(self) -> None:
+        """Learn that two accounts are one person's: signers, who requested, who made evidence, who administers."""
+        who = st.sampled_from([*SIGNERS, "owner-a", "reviewer-a", "evaluator", "engineer", "admin"])
+        one, other = (f"principals/{self.draw(who)}" for _ in range(2))
+        before = dict(answers(self.world))
+        if isinstance(self.world.fire("admin", f.PrincipalLink(one, other)), Accepted):
+            after = dict(answers(self.world))
+            assert not [question for question in before if after[question] and not before[question]]
+
     def tighten(self) -> None:
         """Suspend, hold, degrade or report something, as one person may."""
         kinds = (f.SafeguardSuspend, f.SafeguardDegrade, f.HoldPlace, f.DeterminationReport, f.LevelConfirm)
@@ -97,7 +106,7 @@ class Doubted:
 def test_taint_is_what_a_naive_reading_finds(data: st.DataObject) -> None:
     """Whatever was signed by whom, and whatever is learned of keys in which order."""
     doubted = Doubted(data.draw)
-    moves = [doubted.enact, doubted.enact, doubted.enact, doubted.lose, doubted.lose, doubted.tighten, doubted.suspend]
+    moves = [doubted.enact, doubted.enact, doubted.enact, doubted.lose, doubted.link, doubted.tighten, doubted.suspend]
     for _ in range(data.draw(st.integers(2, 9))):
         data.draw(st.sampled_from(moves))()
 

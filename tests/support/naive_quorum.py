@@ -130,8 +130,21 @@ def _model(world: World, firing: f.Firing) -> str | None:
 
 
 def _person(world: World, principal: str) -> str:
+    """Return who is behind an account: one with all who share a person with them, or did until a tainted entry."""
     account = world.state.need(principal, r.Principal)
-    return account.person or account.name
+    if not account.person:
+        return account.name
+    same = {account.person}
+    everybody = [behind(world, other) for other in world.state.all_of(r.Principal)]
+    for _ in everybody:
+        for persons in everybody:
+            same |= persons if persons & same else set()
+    return min(other.person for other in world.state.all_of(r.Principal) if other.person in same)
+
+
+def behind(world: World, account: r.Principal) -> set[str]:
+    """Return the person of an account, and the one that it was of before a tainted change parted it."""
+    return {account.person, account.person_was if account.unlinked_by in world.state.tainted else ""} - {""}
 
 
 def _grants(world: World, principal: str) -> list[r.Grant]:
@@ -260,11 +273,16 @@ def standing_rejects(world: World, change: r.Change) -> list[str]:
         if sign_off.revision == change.revision and sign_off.decision in {"approve", "reject"}
     ]
     found = []
-    for sign_off in latest.values():
-        if sign_off.decision != "reject":
+    for index, sign_off in enumerate(change.sign_offs):
+        later = change.sign_offs[index + 1 :]  # by the author, as they were known then
+        if sign_off.decision != "reject" or any(
+            _person(world, row.signer) == _person(world, sign_off.signer)
+            and (row.signer == sign_off.signer or row.person == sign_off.person)
+            for row in later
+        ):
             continue
-        again = [later for later in present if set(later.roles) & set(sign_off.roles)]
-        if sign_off.revision == change.revision or not [later for later in again if _counts(world, change, later)]:
+        again = [row for row in present if set(row.roles) & set(sign_off.roles)]
+        if sign_off.revision == change.revision or not [later for row in again if _counts(world, change, row)]:
             found.append(sign_off.signer)
     return found
 

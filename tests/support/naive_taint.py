@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from immutables import Map
+
 from interlock.statemachine import codec
 from interlock.statemachine import resources as r
 from tests.support.naive_quorum import most_filled, slots_of
@@ -78,12 +80,13 @@ class NaiveTaint:
 
     def _corrected(self, world: World, item: Applied, bad: set[int]) -> State:
         """Return the state of that day with today's word on keys and persons, less the roles that were badly given."""
-        state = item.before.put(item.change)
+        state = item.before.put(item.change).updated(tainted=Map())
         for account in list(state.all_of(r.Principal)):
             today = world.state.need(account.name, r.Principal)
             known = {key.fingerprint: key.compromised_since for key in today.credentials}
             keys = tuple(replace(key, compromised_since=known[key.fingerprint]) for key in account.credentials)
-            state = state.put(replace(account, credentials=keys, person=today.person))
+            person = today.person_was if today.unlinked_by in bad else today.person
+            state = state.put(replace(account, credentials=keys, person=person, person_was="", unlinked_by=-1))
         for grant in list(state.all_of(r.Grant)):
             if grant.given_position in bad:
                 state = state.put(replace(grant, state="ended"))

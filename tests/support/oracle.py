@@ -303,6 +303,8 @@ class Oracle:
             number = sum(name.startswith("grants/") for name in self.identity) + 1
             self.identity[f"grants/{number}"] = {"state": "active", "of": firing.principal}
             return
+        if trigger in {"link", "unlink"}:
+            return  # moves no state
         known = self.identity[getattr(firing, machine)]
         if trigger == "restore":
             known["state"] = "invited" if known["state"] == "removed" else "active"

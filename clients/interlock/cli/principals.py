@@ -126,6 +126,47 @@ def suspend(run: Run, principal: PrincipalArgument, reason: ReasonOption = "") -
     _tell(run, account)
 
 
+@command(app, "link", example="interlock principals link kim kim-private --reason 'HR: one employee'")
+def link(
+    run: Run,
+    principal: PrincipalArgument,
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="The account that is the same person's.")],
+    reason: ReasonOption = "",
+) -> None:
+    """Say that two accounts are one person's, at once; takes the role admin. Lists the changes that are tainted now.
+
+    Approvals under review that leaned on both are void, and so are the rules that both filled of applied changes.
+    """
+    with run.client() as client:
+        account = client.identity.link(principal, other, reason=reason)
+        tainted = list(client.changes.list(tainted=True))
+    if run.as_json:
+        run.terminal.json({"principal": to_json(account), "tainted": [to_json(change) for change in tainted]})
+        return
+    run.terminal.line((account.name, "bold"), f" and {names.principal(principal)} are one person, {account.person}")
+    for change in tainted:
+        run.terminal.line((change.name, "bold"), (" is tainted", "red"), indent=2)
+        run.terminal.rows([[(row.code, "yellow"), row.actual] for row in change.doubts], indent=4)
+
+
+@command(app, "unlink", example="interlock principals unlink kim-private --person persons/p18")
+def unlink(
+    run: Run,
+    principal: PrincipalArgument,
+    person: Annotated[
+        str, typer.Option("--person", metavar="ID", help="Id of a person who has no account; never a name.")
+    ],
+    title: Annotated[str, typer.Option("--title", "-t", help="Title of the change.")] = "",
+) -> None:
+    """Propose the change by which one account of several is a person's of its own again."""
+    from interlock.cli.registering import propose
+    from interlock.v1 import trigger_pb2
+
+    who = names.principal(principal)
+    parted = trigger_pb2.PrincipalUnlink(principal=who, person=person)
+    propose(run, [trigger_pb2.Trigger(principal_unlink=parted)], title or f"{who} is another person's")
+
+
 @command(app, "remove", example="interlock principals remove rso --reason 'left the company'")
 def remove(run: Run, principal: PrincipalArgument, reason: ReasonOption = "") -> None:
     """Remove an account at once, its keys revoked and its grants ended with it; takes the role admin."""

@@ -857,6 +857,40 @@ class RemovePrincipalRequest(_message.Message):
 Global___RemovePrincipalRequest: _TypeAlias = RemovePrincipalRequest  # noqa: Y015
 
 @_typing.final
+class LinkPrincipalRequest(_message.Message):
+    """Who is whom."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OTHER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`principals/{p}`; the person behind it stays."""
+    other: _builtins.str
+    """`principals/{p}`; all accounts of its person are of the other's person from now on."""
+    reason: _builtins.str
+    """Why, in words; kept beside the log and erasable."""
+    request_id: _builtins.str
+    """Id of the request for safe retries (AIP-155), a UUID; the same id answers the same reply for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        other: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "other", b"other", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkPrincipalRequest: _TypeAlias = LinkPrincipalRequest  # noqa: Y015
+
+@_typing.final
 class RevokeCredentialRequest(_message.Message):
     """Which key is revoked."""
 

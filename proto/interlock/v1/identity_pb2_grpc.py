@@ -85,6 +85,11 @@ class IdentityServiceStub:
                 request_serializer=interlock_dot_v1_dot_identity__pb2.RemovePrincipalRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_identity__pb2.Principal.FromString,
                 _registered_method=True)
+        self.LinkPrincipal = channel.unary_unary(
+                '/interlock.v1.IdentityService/LinkPrincipal',
+                request_serializer=interlock_dot_v1_dot_identity__pb2.LinkPrincipalRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_identity__pb2.Principal.FromString,
+                _registered_method=True)
         self.RevokeCredential = channel.unary_unary(
                 '/interlock.v1.IdentityService/RevokeCredential',
                 request_serializer=interlock_dot_v1_dot_identity__pb2.RevokeCredentialRequest.SerializeToString,
@@ -196,6 +201,14 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LinkPrincipal(self, request, context):
+        """Says that two accounts are one person's: joint approvals under review are void, and applied changes that needed both are
+        tainted (`ListChanges` with `tainted_only`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RevokeCredential(self, request, context):
         """Revokes a key: its sessions end at once, and what it signed since it was lost is void.
         """
@@ -296,6 +309,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
             'RemovePrincipal': grpc.unary_unary_rpc_method_handler(
                     servicer.RemovePrincipal,
                     request_deserializer=interlock_dot_v1_dot_identity__pb2.RemovePrincipalRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_identity__pb2.Principal.SerializeToString,
+            ),
+            'LinkPrincipal': grpc.unary_unary_rpc_method_handler(
+                    servicer.LinkPrincipal,
+                    request_deserializer=interlock_dot_v1_dot_identity__pb2.LinkPrincipalRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_identity__pb2.Principal.SerializeToString,
             ),
             'RevokeCredential': grpc.unary_unary_rpc_method_handler(
@@ -604,6 +622,33 @@ class IdentityService:
             target,
             '/interlock.v1.IdentityService/RemovePrincipal',
             interlock_dot_v1_dot_identity__pb2.RemovePrincipalRequest.SerializeToString,
+            interlock_dot_v1_dot_identity__pb2.Principal.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LinkPrincipal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.IdentityService/LinkPrincipal',
+            interlock_dot_v1_dot_identity__pb2.LinkPrincipalRequest.SerializeToString,
             interlock_dot_v1_dot_identity__pb2.Principal.FromString,
             options,
             channel_credentials,

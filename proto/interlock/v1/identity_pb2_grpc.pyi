@@ -53,6 +53,10 @@ class IdentityServiceStub:
     """Suspends an account: its sessions end at once, its approvals under review are void, a reject of its stands."""
     RemovePrincipal: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RemovePrincipalRequest, _identity_pb2.Principal]
     """Removes an account: as suspending it; its keys are revoked and its grants ended too."""
+    LinkPrincipal: _grpc.UnaryUnaryMultiCallable[_identity_pb2.LinkPrincipalRequest, _identity_pb2.Principal]
+    """Says that two accounts are one person's: joint approvals under review are void, and applied changes that needed both are
+    tainted (`ListChanges` with `tainted_only`).
+    """
     RevokeCredential: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RevokeCredentialRequest, _identity_pb2.Credential]
     """Revokes a key: its sessions end at once, and what it signed since it was lost is void."""
     EndGrant: _grpc.UnaryUnaryMultiCallable[_identity_pb2.EndGrantRequest, _identity_pb2.Grant]
@@ -93,6 +97,10 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """Suspends an account: its sessions end at once, its approvals under review are void, a reject of its stands."""
     RemovePrincipal: _aio.UnaryUnaryMultiCallable[_identity_pb2.RemovePrincipalRequest, _identity_pb2.Principal]  # type: ignore[assignment]
     """Removes an account: as suspending it; its keys are revoked and its grants ended too."""
+    LinkPrincipal: _aio.UnaryUnaryMultiCallable[_identity_pb2.LinkPrincipalRequest, _identity_pb2.Principal]  # type: ignore[assignment]
+    """Says that two accounts are one person's: joint approvals under review are void, and applied changes that needed both are
+    tainted (`ListChanges` with `tainted_only`).
+    """
     RevokeCredential: _aio.UnaryUnaryMultiCallable[_identity_pb2.RevokeCredentialRequest, _identity_pb2.Credential]  # type: ignore[assignment]
     """Revokes a key: its sessions end at once, and what it signed since it was lost is void."""
     EndGrant: _aio.UnaryUnaryMultiCallable[_identity_pb2.EndGrantRequest, _identity_pb2.Grant]  # type: ignore[assignment]
@@ -190,6 +198,16 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.Principal, _abc.Awaitable[_identity_pb2.Principal]]:
         """Removes an account: as suspending it; its keys are revoked and its grants ended too."""
+
+    @_abc_1.abstractmethod
+    def LinkPrincipal(
+        self,
+        request: _identity_pb2.LinkPrincipalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.Principal, _abc.Awaitable[_identity_pb2.Principal]]:
+        """Says that two accounts are one person's: joint approvals under review are void, and applied changes that needed both are
+        tainted (`ListChanges` with `tainted_only`).
+        """
 
     @_abc_1.abstractmethod
     def RevokeCredential(

@@ -68,6 +68,7 @@ _ARGUMENTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "decision": _form(f"decisions/{_NUMBER}"),
         "deployment": _form(f"deployments/{_NUMBER}"),
         "principal": PRINCIPAL,
+        "other": PRINCIPAL,
         "credential": _form(f"principals/{_ID}/credentials/[0-9a-f]{{64}}"),
         "grant": _form(f"grants/{_NUMBER}"),
         "resource": _form(f"holds/{_NUMBER}|(?:models/{_ID}/)?safeguards/{_ID}"),

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 
 
 def person_of(state: State, principal: str) -> str:
-    """Return the person behind an account; a service or an unknown account stands for itself."""
+    """Return the person behind an account; a service or an unknown account stands for itself.
+
+    While what parted it from others is tainted, it is one person with them: the first of their ids stands for all.
+    """
     account = state.find(principal, r.Principal)
-    return account.person if account is not None and account.person else principal
+    if account is None or not account.person:
+        return principal
+    if not state.tainted:
+        return account.person
+    return min(state.need(name, r.Principal).person for name in state.accounts(principal))
 
 
 def requester_accounts(state: State, change: r.Change, content: Content) -> frozenset[str]:
@@ -46,6 +53,41 @@ def united(state: State, sign_offs: Iterable[r.SignOff]) -> dict[str, frozenset[
         group = frozenset(pair).union(*(groups.get(person, frozenset()) for person in pair))
         groups |= dict.fromkeys(group, group)
     return {sign_off.signer: groups[person_of(state, sign_off.signer)] for sign_off in sign_offs}
+
+
+def overtaken(state: State, change: r.Change) -> dict[int, Code]:
+    """Return the sign-offs that a later one of the same person takes the place of, by position.
+
+    One person may approve in their own name and in those of others beside it: each for roles of its own. Whatever is no
+    approval is said in all names at once. A reject is taken back by nobody but its author, as they were known then:
+    that two accounts turn out to be one person's removes none.
+    """
+    gone: dict[int, Code] = {}
+    standing: dict[str, list[r.SignOff]] = {}
+    for sign_off in change.sign_offs:
+        person = person_of(state, sign_off.signer)
+        code = Code.WITHDRAWN if sign_off.decision == "withdraw" else Code.SUPERSEDED
+        before = standing.get(person, [])
+        over = [row for row in before if _overtakes(sign_off, row)]
+        gone |= {row.position: code for row in over}
+        standing[person] = [*(row for row in before if row not in over), sign_off]
+    for person, rows in standing.items():
+        if rows[-1].decision == "withdraw":
+            mine = (row for row in change.sign_offs if row != rows[-1] and person_of(state, row.signer) == person)
+            gone |= {row.position: Code.WITHDRAWN for row in mine if _is_authors(rows[-1], row)}
+    return gone
+
+
+def _overtakes(later: r.SignOff, row: r.SignOff) -> bool:
+    """Say whether a later sign-off of the same person takes the place of one."""
+    if later.decision == row.decision == "approve" and later.on_behalf_of != row.on_behalf_of:
+        return False
+    return _is_authors(later, row)
+
+
+def _is_authors(later: r.SignOff, row: r.SignOff) -> bool:
+    """Say whether a sign-off speaks for the author of an earlier one: of a reject, as they were known then."""
+    return row.decision == "approve" or row.signer == later.signer or row.person == later.person
 
 
 def is_compromised(key: r.Credential, at: int) -> bool:

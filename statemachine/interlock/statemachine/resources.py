@@ -311,7 +311,8 @@ class Principal:
     """``principals/{p}``; ``person`` is who counts in quorums (empty for services).
 
     States: invited until it has its first key, active, suspended, removed. ``given_by`` are the entries that created
-    or restored it, oldest first: what it signed rests on those of its time.
+    or restored it, oldest first: what it signed rests on those of its time. ``linked_by`` is the entry that last joined
+    it to another's person; ``unlinked_by`` the one that made it a person's of its own, who ``person_was`` before.
     """
 
     name: str
@@ -321,6 +322,9 @@ class Principal:
     recovery: bool = False
     credentials: tuple[Credential, ...] = ()
     given_by: tuple[int, ...] = ()
+    linked_by: int = NEVER
+    unlinked_by: int = NEVER
+    person_was: str = ""
 
     def credential(self, fingerprint: str) -> Credential | None:
         """The key with this fingerprint, or None."""

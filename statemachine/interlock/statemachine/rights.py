@@ -61,6 +61,7 @@ IDENTITY: Final = frozenset(
     {
         Trigger.PRINCIPAL_SUSPEND.value,
         Trigger.PRINCIPAL_REMOVE.value,
+        Trigger.PRINCIPAL_LINK.value,
         Trigger.CREDENTIAL_REVOKE.value,
         Trigger.GRANT_END.value,
         Trigger.ISSUER_DISTRUST.value,

@@ -92,8 +92,8 @@ def author_accounts(state: State, change: r.Change, content: Content) -> set[str
 
 def tally(policy: Policy, state: State, change: r.Change, content: Content, instant: int) -> Tally:
     """Sort the sign-offs of a change: the latest decision of each person counts for all their roles."""
-    latest = {sign_off.person: sign_off for sign_off in change.sign_offs}
-    overtaken = _overtaken(change)
+    latest = {persons.person_of(state, sign_off.signer): sign_off for sign_off in change.sign_offs}
+    overtaken = persons.overtaken(state, change)
     void: dict[int, Code] = {}
     approvals: list[r.SignOff] = []
     for sign_off in change.sign_offs:
@@ -103,7 +103,8 @@ def tally(policy: Policy, state: State, change: r.Change, content: Content, inst
         elif sign_off.decision == "approve":
             approvals.append(sign_off)
     standing = [sign_off for sign_off in latest.values() if sign_off.position not in void]
-    void |= {s.position: Code.SUPERSEDED for s in standing if s.decision == "reject" and _anew(change, s, standing)}
+    against = [row for row in change.sign_offs if row.decision == "reject" and row.position not in void]
+    void |= {row.position: Code.SUPERSEDED for row in against if _anew(change, row, standing)}
     rejects = tuple(
         Unmet(
             Code.SIGN_OFF_REJECTED,
@@ -111,8 +112,8 @@ def tally(policy: Policy, state: State, change: r.Change, content: Content, inst
             f"rejected by {sign_off.signer} (revision {sign_off.revision})",
             change.name,
         )
-        for sign_off in latest.values()
-        if sign_off.decision == "reject" and sign_off.position not in void
+        for sign_off in against
+        if sign_off.position not in void
     )
     return Tally(
         change,
@@ -126,30 +127,6 @@ def tally(policy: Policy, state: State, change: r.Change, content: Content, inst
         persons.united(state, change.sign_offs),
         excepting.barred_from(state, content.triggers),
     )
-
-
-def _overtaken(change: r.Change) -> dict[int, Code]:
-    """Return the sign-offs that a later one of the same person takes the place of, by position.
-
-    One person may approve in their own name and in those of others beside it: each for roles of its own. Whatever is no
-    approval is said in all names at once.
-    """
-    gone: dict[int, Code] = {}
-    standing: dict[str, list[r.SignOff]] = {}
-    for sign_off in change.sign_offs:
-        before, code = standing.get(sign_off.person, []), Code.SUPERSEDED
-        if sign_off.decision == "withdraw":
-            code = Code.WITHDRAWN
-        kept = [
-            row
-            for row in before
-            if row.decision == sign_off.decision == "approve" and row.on_behalf_of != sign_off.on_behalf_of
-        ]
-        gone |= {row.position: code for row in before if row not in kept}
-        standing[sign_off.person] = [*kept, sign_off]
-    for last in (rows[-1] for rows in standing.values() if rows[-1].decision == "withdraw"):
-        gone |= {row.position: Code.WITHDRAWN for row in change.sign_offs if row.person == last.person and row != last}
-    return gone
 
 
 def _void_reason(  # one return a reason, in the order they are looked at
@@ -369,7 +346,7 @@ def capacities(  # the change, and who would sign it
 def _wish(policy: Policy, state: State, ledger: Tally, principal: str, name: str) -> r.SignOff | None:
     """Return the approval that a principal could give in a name (empty for their own), or None where none counts."""
     person, instant = persons.person_of(state, principal), ledger.instant
-    if any((row.person, row.on_behalf_of) == (person, name) for row in ledger.approvals):
+    if any((persons.person_of(state, row.signer), row.on_behalf_of) == (person, name) for row in ledger.approvals):
         return None
     if any(authority.is_admin(policy, state, who, instant) for who in {principal, name or principal}):
         return None

@@ -152,9 +152,21 @@ class State:
 
     def accounts(self, principal: str) -> frozenset[str]:
         """Every account of the person behind an account, itself included; a service stands for itself."""
-        account = self.find(principal, r.Principal)
-        person = account.person if account is not None else ""
-        return self.accounts_of.get(person, frozenset()) | {principal}
+        found, left = {principal}, [principal]
+        while left:
+            account = self.find(left.pop(), r.Principal)
+            for person in self._persons(account) if account is not None else ():
+                for name in self.accounts_of.get(person, frozenset()) - found:
+                    if person in self._persons(self.need(name, r.Principal)):
+                        found.add(name)
+                        left.append(name)
+        return frozenset(found)
+
+    def _persons(self, account: r.Principal) -> tuple[str, ...]:
+        """Who is behind an account; while what parted it from somebody is tainted, they are too."""
+        if account.person_was and account.unlinked_by in self.tainted:
+            return (account.person, account.person_was)
+        return (account.person,) if account.person else ()
 
     def measures_for(self, model: str, context: str, safeguard: str) -> tuple[r.InterimMeasure, ...]:
         """A model's interim measures for a safeguard (by id) in a context that nobody ended, run out or not."""
@@ -226,10 +238,7 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
             owners = state.key_owner
             for credential in item.credentials:
                 owners = owners.set(credential.fingerprint, item.name)
-            if not item.person:
-                return {"key_owner": owners}
-            accounts = state.accounts_of.get(item.person, frozenset()) | {item.name}
-            return {"key_owner": owners, "accounts_of": state.accounts_of.set(item.person, accounts)}
+            return {"key_owner": owners, "accounts_of": _accounts(state, item)}
         case r.Deployment():
             return {"live": _live(state.live, item)}
         case r.Change():
@@ -269,6 +278,18 @@ def _delegations(known: Map[str, tuple[str, ...]], item: r.Delegation) -> Map[st
         names = {*known.get(account, ()), item.name}
         known = known.set(account, tuple(sorted(names, key=number_of)))
     return known
+
+
+def _accounts(state: State, item: r.Principal) -> Map[str, frozenset[str]]:
+    """The index of accounts by person, with one of them as it is now: by who is behind it, and by who was."""
+    accounts, known = state.accounts_of, state.find(item.name, r.Principal)
+    now = {item.person, item.person_was} - {""}
+    for person in ({known.person, known.person_was} if known is not None else set()) - now - {""}:
+        rest = accounts.get(person, frozenset()) - {item.name}
+        accounts = accounts.set(person, rest) if rest else accounts.delete(person)
+    for person in now:
+        accounts = accounts.set(person, accounts.get(person, frozenset()) | {item.name})
+    return accounts
 
 
 def _approvals(approvals: Map[str, bytes], item: r.Change) -> Map[str, bytes]:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from interlock.statemachine.state import State
 
-_GIVING: Final = (f.GrantGive, f.CredentialRegister, f.PrincipalCreate, f.PrincipalRestore)
-"""Triggers that give an account a way to sign."""
+_GIVING: Final = (f.GrantGive, f.CredentialRegister, f.PrincipalCreate, f.PrincipalRestore, f.PrincipalUnlink)
+"""Triggers that give an account a way to sign, or one of its own."""
 
 
 def settle(before: State, after: State) -> State:
@@ -41,6 +41,8 @@ def settle(before: State, after: State) -> State:
             known = before.find(name, r.Principal)
             if known is not None and _compromises(known) != _compromises(item):
                 accounts.add(name)
+            if known is not None and known.person != item.person:
+                accounts |= before.accounts(name) | after.accounts(name)
         elif isinstance(item, r.Change) and item.applied_position != r.NEVER and before.tainted:
             changes.add(item.applied_position)
     return _judge(after, accounts, changes) if accounts or changes else after
@@ -48,8 +50,18 @@ def settle(before: State, after: State) -> State:
 
 def judge_all(state: State) -> State:
     """Return a state that was built from its resources with its tainted changes found."""
-    doubtful = (account for account in state.all_of(r.Principal) if any(_compromises(account)))
-    return _judge(state, {account.name for account in doubtful}, set())
+    doubtful: set[str] = set()
+    for account in state.all_of(r.Principal):
+        if _compromises(account):
+            doubtful.add(account.name)
+        if account.linked_by != r.NEVER or account.unlinked_by != r.NEVER:
+            doubtful |= _neighbours(state, account)
+    return _judge(state, doubtful, set())
+
+
+def _neighbours(state: State, account: r.Principal) -> frozenset[str]:
+    """Return the accounts that are or were one person's with one of them."""
+    return frozenset().union(*(state.accounts_of.get(who, ()) for who in (account.person, account.person_was)))
 
 
 def _compromises(account: r.Principal) -> tuple[int | None, ...]:
@@ -97,7 +109,8 @@ def _reach(state: State, accounts: Iterable[str], changes: Iterable[int]) -> set
         found.add(position)
         change = state.need(state.applied[position], r.Change)
         triggers = codec.decode_content(change.content).triggers
-        names += [firing.principal for firing in triggers if isinstance(firing, _GIVING)]
+        given = {firing.principal for firing in triggers if isinstance(firing, _GIVING)}
+        names += given.union(*(_neighbours(state, state.need(name, r.Principal)) for name in given))
         ratified = (state.need(row.change, r.Change) for row in triggers if isinstance(row, f.ChangeRatify))
         positions += [row.applied_position for row in ratified]
         if any(isinstance(firing, f.PolicyAdopt) for firing in triggers):
@@ -147,10 +160,13 @@ class _Word:
 
 def _words(state: State, change: r.Change, grounds: r.Grounds) -> Iterator[_Word]:
     fits = {word.sign_off: word.fits for word in grounds.words}
-    united = persons.united(state, change.sign_offs)
+    united, overtaken = persons.united(state, change.sign_offs), persons.overtaken(state, change)
     for sign_off in change.sign_offs:
         if sign_off.position in fits:
             doubt = _doubt(state, change, sign_off)
+            if doubt is None and sign_off.position in overtaken:
+                wish, actual = "one word of each person", f"{sign_off.signer} is one person with a later signer"
+                doubt = Unmet(overtaken[sign_off.position], wish, actual, sign_off.signer)
             yield _Word(sign_off, fits[sign_off.position], united[sign_off.signer], doubt)
 
 
@@ -163,6 +179,14 @@ def _doubt(state: State, change: r.Change, sign_off: r.SignOff) -> Unmet | None:
         actual = f"the key of {account.name} was compromised by then"
         return Unmet(Code.CREDENTIAL_COMPROMISED, wish, actual, account.name)
     owner = state.need(sign_off.on_behalf_of or sign_off.signer, r.Principal)
+    people = state.accounts(account.name) | state.accounts(owner.name)
+    admins = people.intersection(change.grounds.admins if change.grounds is not None else ())
+    if admins:
+        wish, actual = (
+            "a signer who is no admin",
+            f"{account.name} is one person with {min(admins)}, who administered then",
+        )
+        return Unmet(Code.ADMIN_CONFLICT, wish, actual, account.name)
     given = persons.identity_of(account, key, sign_off.position, change.applied_position)
     lent = (at for at in persons.activations(owner, sign_off.position) if at <= change.applied_position)
     for position in (*given, *lent):
@@ -215,6 +239,19 @@ def find_doubts(state: State, change: r.Change) -> tuple[Unmet, ...]:
         if word.doubt is not None:
             found.append(word.doubt)
             continue
+        found += _conflicts(state, grounds, word)
         ways = dict.fromkeys(way for _, _, ways in word.fits for way in ways)
         found += [doubt for way in ways if (doubt := _doubt_of_way(state, *way)) is not None]
     return tuple(dict.fromkeys(found))
+
+
+def _conflicts(state: State, grounds: r.Grounds, word: _Word) -> Iterator[Unmet]:
+    """Yield whom a word turns out to be the same person as."""
+    for code, accounts in (
+        (Code.REQUESTER_CONFLICT, grounds.requesters),
+        (Code.EVIDENCE_AUTHOR_CONFLICT, grounds.authors),
+    ):
+        for account in accounts:
+            if persons.person_of(state, account) in word.people:
+                wish, actual = "a signer who is another person", f"{word.sign_off.signer} is one person with {account}"
+                yield Unmet(code, wish, actual, word.sign_off.signer)

@@ -58,6 +58,8 @@ class Trigger(StrEnum):
     PRINCIPAL_REMOVE = "principal.remove"
     CREDENTIAL_REVOKE = "credential.revoke"
     GRANT_END = "grant.end"
+    PRINCIPAL_LINK = "principal.link"
+    PRINCIPAL_UNLINK = "principal.unlink"
     CHANGE_RATIFY = "change.ratify"
     PRINCIPAL_CREATE = "principal.create"
     PRINCIPAL_RESTORE = "principal.restore"
@@ -112,6 +114,8 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.PRINCIPAL_REMOVE: _TIGHTENS,
         Trigger.CREDENTIAL_REVOKE: _TIGHTENS,
         Trigger.GRANT_END: _TIGHTENS,
+        Trigger.PRINCIPAL_LINK: _TIGHTENS,
+        Trigger.PRINCIPAL_UNLINK: _LOOSENS,
         Trigger.CHANGE_RATIFY: _LOOSENS,
         Trigger.PRINCIPAL_CREATE: _LOOSENS,
         Trigger.PRINCIPAL_RESTORE: _LOOSENS,

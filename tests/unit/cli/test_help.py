@@ -106,7 +106,7 @@ def test_every_command_of_the_design_is_there() -> None:
         safeguards degrade | safeguards suspend | safeguards retire
         changes propose | changes amend | changes list | changes show | changes preview | changes attach
         changes detach | changes rebase | changes submit | changes apply | changes withdraw
-        changes ratify
+        changes ratify | principals link | principals unlink
         evidence upload | evidence list | evidence show | evidence download | evidence grant-access
         hold place | hold list | hold show | hold lift | gate check | gate verify | gate explain | gate batch
         gate watch | models watch | models diagram | break-glass open | break-glass list

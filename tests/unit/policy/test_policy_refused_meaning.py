@@ -257,7 +257,8 @@ SAFETY_FAULTS = [
     pytest.param(
         SKETCH,
         "rules: ",
-        "rules:\n  - triggers: [grant.give, principal.create, principal.restore, credential.bind, issuer.trust]\n"
+        "rules:\n  - triggers: [grant.give, principal.create, principal.restore, principal.unlink, credential.bind,"
+        " issuer.trust]\n"
         "    sign_offs: [{role: owner, count: 2}, {role: reviewer}]\n"
         "    source: {document: House rules, section: '9'}\n"
         "  - triggers: [¦credential.register]\n"

@@ -29,7 +29,9 @@ TIGHTENING = {
     "model.retire", "model.record_run", "determination.report", "safeguard.degrade", "safeguard.suspend",
     "safeguard.retire", "hold.place", "interim_measure.end", "delegation.end",
 }  # fmt: skip
-IDENTITY = {"principal.suspend", "principal.remove", "credential.revoke", "grant.end", "issuer.distrust"}
+IDENTITY = {
+    "principal.link", "principal.suspend", "principal.remove", "credential.revoke", "grant.end", "issuer.distrust",
+}  # fmt: skip
 ASSESSMENT = {"assessment.open", "assessment.conclude", "assessment.abandon"}
 MAY = {
     "owner": TIGHTENING | {"level.confirm", "obligation.fulfil", "delegation.give"},

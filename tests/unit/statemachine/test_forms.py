@@ -48,7 +48,7 @@ def test_odd_arguments(kind: type[f.Firing], name: str, hint: str) -> None:
         if name in {"to", "thresholds", "context", "role", "scope", "safeguards", "contexts"}
         else set()
     )
-    ids |= {"principals/owner-a"} if name in {"principal", "delegator", "delegate"} else set()
+    ids |= {"principals/owner-a"} if name in {"principal", "other", "delegator", "delegate"} else set()
     ids |= {"changes/1"} if name == "change" else set()
     texts = [text for text in ODD if text not in ids]
     if name == "location":  # names no resource, so it may look like the name of one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -312,3 +313,140 @@ def test_a_ratified_role_gives_back_what_was_signed_under_it(open_world: World) 
     open_world.enact(f.ChangeRatify(given))
 
     assert not open_world.state.tainted
+
+
+# Linked ----------------------------------------------------------------------------------------------------------
+
+
+def link(world: World, one: str, other: str) -> None:
+    """Have an administrator say that two accounts are one person's."""
+    assert isinstance(world.fire("admin", f.PrincipalLink(f"principals/{one}", f"principals/{other}")), Accepted)
+
+
+def test_two_signers_who_are_one_person_taint_what_needed_both(open_world: World) -> None:
+    """One person fills one slot, on the day as well; what did not lean on both stands."""
+    hold = _held(open_world)
+    joint = open_world.enact(f.HoldLift(hold), signers=("owner-b", "reviewer-b"))
+
+    link(open_world, "owner-b", "reviewer-b")
+
+    assert tainted_names(open_world) == [joint]
+    assert denied(open_world) == [(hold, "TAINTED")]
+    assert "principals/owner-b is one person with a later signer" in open_world.verdict(MODEL, "api").reasons[0].actual
+
+
+def test_joint_approvals_under_review_are_void(open_world: World) -> None:
+    """The later word of the two counts, the earlier one does not."""
+    change = open_world.propose("evaluator", f.HoldLift(_held(open_world)), apply_separately=True)
+    open_world.sign("owner-b", change)
+    open_world.sign("reviewer-b", change)
+
+    link(open_world, "owner-b", "reviewer-b")
+
+    refused = open_world.attempt("owner-a", c.ApplyApprovedChange(change))
+    assert codes(refused) == ["SIGN_OFF_MISSING"]
+
+
+@pytest.mark.parametrize(
+    ("signer", "other"), [("owner-a", "evaluator"), ("reviewer-a", "engineer"), ("owner-a", "admin")]
+)
+def test_a_signer_who_is_somebody_that_does_not_approve(open_world: World, signer: str, other: str) -> None:
+    """Who requested it, who made its evidence, or who administers is no approver of it under another name."""
+    link(open_world, signer, other)
+
+    assert (LEVEL, "TAINTED") in denied(open_world)
+
+
+def test_linking_takes_no_reject_away(open_world: World) -> None:
+    """A reject stands although its author turns out to be the person who approved later."""
+    change = open_world.propose("evaluator", f.HoldLift(_held(open_world)), apply_separately=True)
+    open_world.sign("reviewer-b", change, "reject")
+    open_world.sign("owner-b", change)
+    open_world.sign("reviewer-a", change)
+
+    link(open_world, "owner-b", "reviewer-b")
+
+    assert "SIGN_OFF_REJECTED" in codes(open_world.attempt("owner-a", c.ApplyApprovedChange(change)))
+
+
+def test_parted_again_by_a_change_it_counts_again(open_world: World) -> None:
+    """Linking is taken back by a quorum as dear as that for grants."""
+    open_world.enact(f.HoldLift(_held(open_world)), signers=("owner-b", "reviewer-b"))
+    link(open_world, "owner-b", "reviewer-b")
+    assert open_world.state.tainted
+
+    open_world.enact(f.PrincipalUnlink("principals/reviewer-b", "persons/somebody-else"))
+
+    assert not open_world.state.tainted
+    assert denied(open_world) == []
+
+
+def test_parted_by_a_tainted_change_they_are_still_one(open_world: World) -> None:
+    """What a tainted change parted is one person, for what was signed before and since."""
+    joint = open_world.enact(f.HoldLift(_held(open_world)), signers=("owner-b", "reviewer-b"))
+    link(open_world, "owner-b", "reviewer-b")
+    since = open_world.now + 1
+    parted = open_world.enact(
+        f.PrincipalUnlink("principals/reviewer-b", "persons/somebody-else"), signers=("both", "reviewer-a")
+    )
+    assert not open_world.state.tainted
+
+    lose(open_world, "both", since=since)
+
+    assert tainted_names(open_world) == [joint, parted]
+    change = open_world.propose("evaluator", f.HoldLift(_held(open_world)))
+    open_world.sign("owner-b", change)
+    open_world.sign("reviewer-b", change)
+    assert open_world.state.need(change, r.Change).state == "in_review"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "code"),
+    [
+        ("recovery-1", "owner-a", "RECOVERY_QUORUM"),
+        ("owner-a", "recovery-1", "RECOVERY_QUORUM"),
+        ("owner-a", "release-bot", "PERSON_MISSING"),
+        ("owner-a", "nobody", "NOT_FOUND"),
+    ],
+)
+def test_who_is_not_linked(open_world: World, one: str, other: str, code: str) -> None:
+    """The recovery quorum, services, and who is not there."""
+    assert codes(open_world.fire("admin", f.PrincipalLink(f"principals/{one}", f"principals/{other}"))) == [code]
+
+
+def test_linked_already(open_world: World) -> None:
+    """A link that is there is acknowledged with no transition."""
+    linked = open_world.fire("admin", f.PrincipalLink("principals/owner-a", "principals/owner-a-again"))
+
+    assert isinstance(linked, Accepted)
+    assert linked.entry.transitions == ()
+
+
+def test_who_is_not_parted(open_world: World) -> None:
+    """An account that is alone, and a person who has accounts of their own."""
+    alone = world_says(open_world, f.PrincipalUnlink("principals/owner-b", "persons/p9"))
+    taken = world_says(open_world, f.PrincipalUnlink("principals/owner-a-again", "persons/owner-b"))
+
+    assert (alone, taken) == (["NOT_LINKED"], ["PERSON_TAKEN"])
+
+
+def world_says(world: World, firing: f.Firing) -> list[str]:
+    """Return why nobody can propose a trigger."""
+    return codes(world.attempt("evaluator", c.ProposeChange(world.content(firing))))
+
+
+def test_a_word_in_somebodys_name_rests_on_both(open_world: World) -> None:
+    """A delegation that was signed with a lost key lends nothing, on the day either."""
+    since = open_world.now + 1
+    given = open_world.attempt("owner-b", c.Fire(open_world.delegation("owner-b", "owner", "engineer")))
+    assert isinstance(given, Accepted)
+    hold = _held(open_world)
+    change = open_world.propose("evaluator", f.HoldLift(hold))
+    statement = open_world.statement("engineer", change, roles=["owner"])
+    open_world.submit("engineer", change, replace(statement, on_behalf_of="principals/owner-b"))
+    open_world.sign("reviewer-a", change)
+    assert open_world.state.need(change, r.Change).state == "applied"
+
+    lose(open_world, "owner-b", since=since)
+
+    assert denied(open_world) == [(hold, "TAINTED")]

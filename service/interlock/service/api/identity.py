@@ -165,6 +165,15 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         method = "interlock.v1.IdentityService/RemovePrincipal"
         return await self._writer.fire(method, request, firing, _account(request.name), identity_pb2.Principal, why)
 
+    async def LinkPrincipal(
+        self, request: identity_pb2.LinkPrincipalRequest, context: Context
+    ) -> identity_pb2.Principal:
+        """Say that two accounts are one person's, for all that they signed."""
+        why = self._writer.salted("reason", request.reason)
+        firing = f.PrincipalLink(request.name, request.other, digest_of(why))
+        method = "interlock.v1.IdentityService/LinkPrincipal"
+        return await self._writer.fire(method, request, firing, _account(request.other), identity_pb2.Principal, why)
+
     async def RevokeCredential(
         self, request: identity_pb2.RevokeCredentialRequest, context: Context
     ) -> identity_pb2.Credential:

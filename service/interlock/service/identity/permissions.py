@@ -154,6 +154,7 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 "ListPrincipals": _READ,
                 "ListGrants": _READ,
                 "SuspendPrincipal": _fires(Trigger.PRINCIPAL_SUSPEND),
+                "LinkPrincipal": _fires(Trigger.PRINCIPAL_LINK),
                 "RemovePrincipal": _fires(Trigger.PRINCIPAL_REMOVE),
                 "RevokeCredential": _fires(Trigger.CREDENTIAL_REVOKE),
                 "EndGrant": _fires(Trigger.GRANT_END),

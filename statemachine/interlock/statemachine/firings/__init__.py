@@ -23,9 +23,11 @@ from interlock.statemachine.firings.identity import (
     IssuerDistrust,
     IssuerTrust,
     PrincipalCreate,
+    PrincipalLink,
     PrincipalRemove,
     PrincipalRestore,
     PrincipalSuspend,
+    PrincipalUnlink,
 )
 from interlock.statemachine.firings.model import (
     AssessmentAbandon,
@@ -103,9 +105,11 @@ __all__ = [
     "ObligationWaive",
     "PolicyAdopt",
     "PrincipalCreate",
+    "PrincipalLink",
     "PrincipalRemove",
     "PrincipalRestore",
     "PrincipalSuspend",
+    "PrincipalUnlink",
     "SafeguardActivate",
     "SafeguardDegrade",
     "SafeguardReattest",
@@ -167,5 +171,7 @@ Firing = (
     | PolicyAdopt
     | ObligationWaive
     | ChangeRatify
+    | PrincipalLink
+    | PrincipalUnlink
 )
 """Any trigger with its arguments."""

@@ -59,6 +59,25 @@ class PrincipalCreate:
 
 
 @dataclass(frozen=True, slots=True)
+class PrincipalLink:
+    """``principal.link``."""
+
+    trigger: ClassVar[Trigger] = Trigger.PRINCIPAL_LINK
+    principal: str
+    other: str
+    reason_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalUnlink:
+    """``principal.unlink``."""
+
+    trigger: ClassVar[Trigger] = Trigger.PRINCIPAL_UNLINK
+    principal: str
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
 class PrincipalRestore:
     """``principal.restore``."""
 

@@ -20,6 +20,7 @@ from interlock.statemachine.machines import (
     interim_measure,
     issuer,
     level,
+    linking,
     model,
     obligation,
     policy_version,
@@ -77,6 +78,10 @@ def _fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  #
             return deployment.end(moment, state, firing)
         case f.ChangeRatify():
             return ratification.ratify(moment, state, firing)
+        case f.PrincipalLink():
+            return linking.link(moment, state, firing)
+        case f.PrincipalUnlink():
+            return linking.unlink(moment, state, firing)
         case f.PrincipalSuspend():
             return principal.suspend(moment, state, firing)
         case f.PrincipalRemove():
@@ -153,7 +158,9 @@ def subject_of(firing: f.Firing) -> str:
         case f.PolicyAdopt():
             return firing.policy
         case (
-            f.PrincipalSuspend()
+            f.PrincipalLink()
+            | f.PrincipalUnlink()
+            | f.PrincipalSuspend()
             | f.PrincipalRemove()
             | f.PrincipalCreate()
             | f.PrincipalRestore()
@@ -261,6 +268,10 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
             found.add(names.obligation_of(firing.period))
         case f.DeploymentRecord():
             found |= {firing.decision} - {""}
+        case f.PrincipalLink():
+            found |= state.accounts(firing.principal) | state.accounts(firing.other)
+        case f.PrincipalUnlink():
+            found |= state.accounts(firing.principal)
         case f.PrincipalRemove():
             found |= {grant.name for grant in state.grants(firing.principal)}
         case f.CredentialRevoke():

@@ -162,6 +162,9 @@ def _principal_edges() -> Iterable[Edge]:
         yield state, "principal.suspend", "suspended"
     for state in ("invited", "active", "suspended"):
         yield state, "principal.remove", "removed"
+    for state in ("invited", "active", "suspended", "removed"):
+        yield state, "principal.link", state
+        yield state, "principal.unlink", state
 
 
 def _credential_edges() -> Iterable[Edge]:

@@ -44,6 +44,7 @@ AS_DEAR_AS_A_GRANT: Final = (
     Trigger.PRINCIPAL_RESTORE.value,
     Trigger.ISSUER_TRUST.value,
     Trigger.CREDENTIAL_BIND.value,
+    Trigger.PRINCIPAL_UNLINK.value,
 )
 """Triggers whose rule asks for all that the rule for grants asks for (identity design, "People, principals")."""
 

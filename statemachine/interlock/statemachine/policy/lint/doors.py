@@ -30,6 +30,7 @@ _DOORS: Final = {
     "rules.adopt": ("of rules that ask for less", "as these rules ask"),
     Trigger.GRANT_GIVE.value: ("of the roles that are asked for, to accounts of your choice", "by these accounts"),
     Trigger.CREDENTIAL_REGISTER.value: ("of keys of yours, on accounts that hold the roles", "with these keys"),
+    Trigger.PRINCIPAL_UNLINK.value: ("of accounts that are one person's and hold the roles", "by these accounts"),
     Trigger.PRINCIPAL_RESTORE.value: ("of suspended accounts that held the roles", "by these accounts"),
 }
 """Triggers after which sign-offs can be had at will: what is done, and who signs then."""
