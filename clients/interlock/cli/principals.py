@@ -12,11 +12,12 @@ from interlock.cli.arguments import AsOfOption, ReasonOption, moment_or_position
 from interlock.cli.grants import grant_ends
 from interlock.cli.keys import key_row
 from interlock.cli.run import Run, command, group
+from interlock.cli.session import show_unsatisfiable
 from interlock.cli.views.common import to_json
 from interlock.client import names
 
 if TYPE_CHECKING:
-    from interlock.v1.identity_pb2 import Principal
+    from interlock.v1.identity_pb2 import Principal, WhoAmIResponse
 
 app = group("Principals: accounts, their keys and roles; add, suspend, remove or restore one.")
 
@@ -122,8 +123,8 @@ def suspend(run: Run, principal: PrincipalArgument, reason: ReasonOption = "") -
     A reject of theirs stands. Restoring the account takes a change.
     """
     with run.client() as client:
-        account = client.identity.suspend(principal, reason=reason)
-    _tell(run, account)
+        account, me = client.identity.suspend(principal, reason=reason), client.identity.whoami()
+    _tell(run, account, me)
 
 
 @command(app, "link", example="interlock principals link kim kim-private --reason 'HR: one employee'")
@@ -139,7 +140,7 @@ def link(
     """
     with run.client() as client:
         account = client.identity.link(principal, other, reason=reason)
-        tainted = list(client.changes.list(tainted=True))
+        tainted, me = list(client.changes.list(tainted=True)), client.identity.whoami()
     if run.as_json:
         run.terminal.json({"principal": to_json(account), "tainted": [to_json(change) for change in tainted]})
         return
@@ -147,6 +148,7 @@ def link(
     for change in tainted:
         run.terminal.line((change.name, "bold"), (" is tainted", "red"), indent=2)
         run.terminal.rows([[(row.code, "yellow"), row.actual] for row in change.doubts], indent=4)
+    show_unsatisfiable(run.terminal, me)
 
 
 @command(app, "unlink", example="interlock principals unlink kim-private --person persons/p18")
@@ -171,15 +173,16 @@ def unlink(
 def remove(run: Run, principal: PrincipalArgument, reason: ReasonOption = "") -> None:
     """Remove an account at once, its keys revoked and its grants ended with it; takes the role admin."""
     with run.client() as client:
-        account = client.identity.remove(principal, reason=reason)
-    _tell(run, account)
+        account, me = client.identity.remove(principal, reason=reason), client.identity.whoami()
+    _tell(run, account, me)
 
 
-def _tell(run: Run, account: Principal) -> None:
+def _tell(run: Run, account: Principal, me: WhoAmIResponse) -> None:
     if run.as_json:
         run.terminal.json(to_json(account))
         return
     run.terminal.line((account.name, "bold"), f" is {account.state}; everything back takes a change")
+    show_unsatisfiable(run.terminal, me)
 
 
 def _roles(row: Principal) -> str:

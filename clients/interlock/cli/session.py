@@ -16,6 +16,7 @@ from interlock.client import names
 from interlock.client.errors import ProfileError
 
 if TYPE_CHECKING:
+    from interlock.cli.terminal import Terminal
     from interlock.v1.identity_pb2 import Credential, Grant, WhoAmIResponse
 
 _MAX_TOKEN: Final = 1 << 16
@@ -97,8 +98,16 @@ def _show(run: Run, me: WhoAmIResponse) -> None:
         ],
         indent=2,
     )
+    show_unsatisfiable(terminal, me)
     if me.development:
         terminal.line(("development log: one person made everybody's keys", "yellow"), indent=2)
+
+
+def show_unsatisfiable(terminal: Terminal, me: WhoAmIResponse) -> None:
+    """Say which rules nobody could meet now; a tightening that leaves one so is accepted, and should not go unseen."""
+    for row in me.unsatisfiable:
+        terminal.line(("nobody can meet the rule for ", "bold red"), row.trigger, indent=2)
+        terminal.line((f"it takes {row.requirement}; {row.actual}", "dim"), indent=4)
 
 
 def _labelled(label: str, rows: list[str]) -> list[list[str]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from interlock.cli.obligations import short_period
 from interlock.cli.run import Run, command
+from interlock.cli.session import show_unsatisfiable
 from interlock.cli.views.common import to_json, when
 from interlock.cli.views.model import show_models
 from interlock.client import names
@@ -71,6 +72,7 @@ def _show(run: Run, client: Interlock) -> None:
             ["due", _due(due) if due is not None else unseen],
         ]
     )
+    show_unsatisfiable(terminal, me)
     if models:
         terminal.line()
         show_models(terminal, models)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from interlock.v1 import requirement_pb2 as _requirement_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -605,6 +606,7 @@ class WhoAmIResponse(_message.Message):
     LOG_ID_FIELD_NUMBER: _builtins.int
     DEVELOPMENT_FIELD_NUMBER: _builtins.int
     DELEGATIONS_FIELD_NUMBER: _builtins.int
+    UNSATISFIABLE_FIELD_NUMBER: _builtins.int
     credential: _builtins.str
     """Fingerprint of the key behind the session."""
     log_id: _builtins.str
@@ -627,6 +629,10 @@ class WhoAmIResponse(_message.Message):
     def delegations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Delegation]:
         """Delegations that the caller gave or was given and nobody ended, their windows not passed, oldest first."""
 
+    @_builtins.property
+    def unsatisfiable(self) -> _containers.RepeatedCompositeFieldContainer[_requirement_pb2.UnmetRequirement]:
+        """Rules of the policy in force that nobody could meet now, by who is left; empty for who may not read the policy."""
+
     def __init__(
         self,
         *,
@@ -637,10 +643,11 @@ class WhoAmIResponse(_message.Message):
         log_id: _builtins.str = ...,
         development: _builtins.bool = ...,
         delegations: _abc.Iterable[Global___Delegation] = ...,
+        unsatisfiable: _abc.Iterable[_requirement_pb2.UnmetRequirement] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "principal", b"principal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "delegations", b"delegations", "development", b"development", "expire_time", b"expire_time", "log_id", b"log_id", "principal", b"principal", "rights", b"rights"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "delegations", b"delegations", "development", b"development", "expire_time", b"expire_time", "log_id", b"log_id", "principal", b"principal", "rights", b"rights", "unsatisfiable", b"unsatisfiable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

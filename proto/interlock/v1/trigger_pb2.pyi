@@ -89,6 +89,8 @@ class Trigger(_message.Message):
     PRINCIPAL_RESTORE_FIELD_NUMBER: _builtins.int
     CREDENTIAL_REGISTER_FIELD_NUMBER: _builtins.int
     GRANT_GIVE_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_LINK_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_UNLINK_FIELD_NUMBER: _builtins.int
     CHANGE_RATIFY_FIELD_NUMBER: _builtins.int
     DELEGATION_GIVE_FIELD_NUMBER: _builtins.int
     DELEGATION_END_FIELD_NUMBER: _builtins.int
@@ -246,6 +248,14 @@ class Trigger(_message.Message):
         """A role of an account."""
 
     @_builtins.property
+    def principal_link(self) -> Global___PrincipalLink:
+        """Two accounts are one person's."""
+
+    @_builtins.property
+    def principal_unlink(self) -> Global___PrincipalUnlink:
+        """An account is another person's than was thought."""
+
+    @_builtins.property
     def change_ratify(self) -> Global___ChangeRatify:
         """An applied change that is tainted counts again."""
 
@@ -332,6 +342,8 @@ class Trigger(_message.Message):
         principal_restore: Global___PrincipalRestore = ...,
         credential_register: Global___CredentialRegister = ...,
         grant_give: Global___GrantGive = ...,
+        principal_link: Global___PrincipalLink = ...,
+        principal_unlink: Global___PrincipalUnlink = ...,
         change_ratify: Global___ChangeRatify = ...,
         delegation_give: Global___DelegationGive = ...,
         delegation_end: Global___DelegationEnd = ...,
@@ -345,11 +357,11 @@ class Trigger(_message.Message):
         policy_adopt: Global___PolicyAdopt = ...,
         obligation_waive: Global___ObligationWaive = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "break_glass_open", b"break_glass_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "break_glass_open", b"break_glass_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_link", b"principal_link", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "principal_unlink", b"principal_unlink", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "break_glass_open", b"break_glass_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "break_glass_open", b"break_glass_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_link", b"principal_link", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "principal_unlink", b"principal_unlink", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give", "change_ratify", "delegation_give", "delegation_end", "issuer_trust", "issuer_distrust", "credential_bind", "break_glass_open", "interim_measure_put_in_force", "interim_measure_end", "obligation_fulfil", "policy_adopt", "obligation_waive"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give", "principal_link", "principal_unlink", "change_ratify", "delegation_give", "delegation_end", "issuer_trust", "issuer_distrust", "credential_bind", "break_glass_open", "interim_measure_put_in_force", "interim_measure_end", "obligation_fulfil", "policy_adopt", "obligation_waive"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1222,6 +1234,62 @@ class PrincipalCreate(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PrincipalCreate: _TypeAlias = PrincipalCreate  # noqa: Y015
+
+@_typing.final
+class PrincipalLink(_message.Message):
+    """principal.link (↓). From now on, and for all that was signed before, all accounts of both persons are one person's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    OTHER_FIELD_NUMBER: _builtins.int
+    REASON_DIGEST_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """Resource name, `principals/{p}`; the person behind it stays."""
+    other: _builtins.str
+    """Resource name, `principals/{p}`; it, and all other accounts of its person, are of the other's person from now on."""
+    reason_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of the reason; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        principal: _builtins.str = ...,
+        other: _builtins.str = ...,
+        reason_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["other", b"other", "principal", b"principal", "reason_digest", b"reason_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrincipalLink: _TypeAlias = PrincipalLink  # noqa: Y015
+
+@_typing.final
+class PrincipalUnlink(_message.Message):
+    """principal.unlink (↑). One account of several that are one person's is a person's of its own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """Resource name, `principals/{p}`."""
+    person: _builtins.str
+    """Id of a person who has no account; never a name."""
+    def __init__(
+        self,
+        *,
+        principal: _builtins.str = ...,
+        person: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "principal", b"principal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PrincipalUnlink: _TypeAlias = PrincipalUnlink  # noqa: Y015
 
 @_typing.final
 class ChangeRatify(_message.Message):

@@ -18,6 +18,7 @@ from interlock.service.api.convert.identity import (
 )
 from interlock.service.api.pages import page_of
 from interlock.service.api.reads import newest_first
+from interlock.service.api.status import unmet_message
 from interlock.service.api.times import to_positive_microseconds
 from interlock.service.errors import NotFound, Refusal
 from interlock.service.identity.caller import caller
@@ -26,6 +27,8 @@ from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.delegating import claimed_delegation, fault_of
 from interlock.statemachine.names import leaf_of, owner_of
+from interlock.statemachine.rights import READ
+from interlock.statemachine.satisfiable import find_unsatisfiable
 from interlock.statemachine.statements import StatementError
 from interlock.statemachine.unmet import Code, RefusalKind, refused
 from interlock.v1 import identity_pb2, identity_pb2_grpc
@@ -97,13 +100,18 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         """Say who the caller is and what their roles allow."""
         session = caller()
         view, instant = self._reader.now()
+        rights = self._admission.rights(session.principal)
         return identity_pb2.WhoAmIResponse(
             principal=principal_message(view, view.state.need(session.principal, r.Principal), instant),
             credential=session.credential,
             expire_time=_timestamp(session.expires_at),
-            rights=sorted(self._admission.rights(session.principal)),
+            rights=sorted(rights),
             log_id=view.state.log.log_id.hex(),
             development=view.state.log.development,
+            unsatisfiable=[
+                unmet_message(unmet)
+                for unmet in (find_unsatisfiable(view.policy, view.state, instant) if READ in rights else ())
+            ],
             delegations=[
                 delegation_message(view, row, instant)
                 for row in view.state.delegations(session.principal)
