@@ -250,3 +250,25 @@ def test_a_stale_adoption_can_still_be_rejected(cli: Cli) -> None:
     rejected = cli.must("owner", "reject", second, "--comment", "not on top of 2.0", "--yes")
 
     assert "an attestation lasts 180d → 90d" in rejected.out
+
+
+def test_one_model_s_part_of_a_log_verifies_over_an_adoption(
+    installations: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a version that keeps its ids is adopted on lies in no other model's entries."""
+    data = copy_of(installations("minimal"), tmp_path / "parts")
+    with ServerThread(data, state_digest_entries=3) as server:
+        cli = command_line(server, capsys, tmp_path, monkeypatch)
+        cli.release("m")
+        adopt(cli, folder_of(cli, STRICTER))
+        for number in range(4):
+            cli.must("evaluator", "models", "create", f"later-{number}")
+        part = str(cli.folder / "part.ilbundle")
+        cli.must("auditor", "audit", "export", "--out", part, "--model", "later-1")
+
+        verified = cli.must("auditor", "audit", "verify", part, "--partial-ok")
+
+    assert "PARTIAL: covers models/later-1" in verified.out

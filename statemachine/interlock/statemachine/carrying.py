@@ -56,18 +56,24 @@ def carry(old: Policy, new: Policy, state: State, instant: int) -> Iterator[Carr
 
 
 def touched(old: Policy, new: Policy, state: State) -> frozenset[str]:
-    """Return every resource that carrying over writes, or reads where an id does not simply stay the same."""
+    """Return every resource that carrying over writes, or reads where an id does not simply stay the same.
+
+    An id that only the new version has is left out: nobody can write anything under it before.
+    """
     found = {row.item.name for row in carry(old, new, state, 0)}
     for model in _models(state):
         for threshold in new.thresholds.values():
             sources = sources_of_threshold(old, new, threshold.id)
-            if sources != (threshold.id,) or old.thresholds[threshold.id].tracked != threshold.tracked:
+            known = old.thresholds.get(threshold.id)
+            if not sources and known is None:
+                continue
+            if sources != (threshold.id,) or known is None or known.tracked != threshold.tracked:
                 found |= {names.determination_name(model, source) for source in (threshold.id, *sources)}
         if any(level_after(old, new, level.id) != level.id for level in old.levels):
             found |= {names.level_name(model, standard) for standard in new.standards}
         for spec in new.safeguards.values():
             source = source_of_safeguard(old, new, spec)
-            if source != spec.id:
+            if source != spec.id and (source or spec.id in old.safeguards):
                 ids = (spec.id, source) if source else (spec.id,)
                 found |= {names.safeguard_name(model, known, shared=spec.shared) for known in ids}
     return frozenset(found)

@@ -238,3 +238,15 @@ def test_an_attestation_ends_at_what_was_written_or_sooner(lasts: int, days: int
     known_ = r.Safeguard("safeguards/s", "active", attested_until=NOW + 180 * DAY_US, attested_at=NOW)
 
     assert known_.attested_to(lasts * DAY_US) == NOW + days * DAY_US
+
+
+def test_what_only_the_new_version_has_is_in_no_base() -> None:
+    """Nobody can write under a new id before: so what one model's part of a log lacks of others is not asked for."""
+    more = "thresholds:\n  fraud: {title: Fraud, asks: {deployment: guarded}, reassess: {every: 90d}}\n"
+    spec = (
+        "safeguards:\n  other: {title: O, standard: deployment, level: guarded, track: commitment, guards: [api],"
+        " verify_with: [{evidence: risk_report}], attested_for: 1d}\n"
+    )
+    new = load_pack(version(("thresholds:\n", more), ("safeguards:\n", spec)))
+
+    assert carrying.touched(load_pack(sketch()), new, with_model(determination("misuse"))) == frozenset()
