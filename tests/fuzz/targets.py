@@ -31,6 +31,7 @@ from interlock.statemachine import codec, decision, signoff, statements
 from interlock.statemachine.policy.loader import examine_pack
 from interlock.v1 import audit_pb2, change_pb2
 from tests.support.bundles import NAME, VKEY, judged
+from tests.support.parted import a_range, a_selection
 from tests.support.service import contract
 from tests.support.stories import every_command, whole_bundle, whole_trust
 from tests.support.world import LOG_ID, public_of, sketch
@@ -239,7 +240,12 @@ def seeds(name: str) -> list[bytes]:
         "decision": lambda: envelopes,
         "statement": lambda: [bytes([form]) + statement for statement in statements for form in range(3)],
         "note": lambda: [whole_bundle().head.encode(), VKEY.encode()],
-        "bundle": lambda: [whole_bundle().data[:-_DIGEST_BYTES], whole_bundle().data[:4000]],
+        "bundle": lambda: [
+            whole_bundle().data[:-_DIGEST_BYTES],
+            whole_bundle().data[:4000],
+            a_range().data[:-_DIGEST_BYTES],
+            a_selection().data[:-_DIGEST_BYTES],
+        ],
         "altered-bundle": lambda: [b"\0\x64\x01"],
         "pack": lambda: [sketch()["policy.yaml"]],
         "change-file": lambda: [_CHANGE],

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from interlock.client import Interlock, verify_bundle
+from interlock.v1 import audit_pb2, hold_pb2, ledger_pb2
 from tests.integration.cli_runner import Cli, command_line
+from tests.support.people import People
+from tests.support.server import ServerThread, copy_of
 
 if TYPE_CHECKING:
-    from tests.support.server import ServerThread
+    from collections.abc import Callable
 
 WEIGHTS_OF_N: Final = "b" * 64
 
@@ -156,3 +160,28 @@ def _leaves(tree: dict[str, object]) -> list[dict[str, object]]:
     children = tree["children"]
     assert isinstance(children, list)
     return [leaf for child in children for leaf in _leaves(child)] if children else [tree]
+
+
+def test_a_server_states_digests_by_itself(installations: Callable[[str], Path], tmp_path: Path) -> None:
+    """After as many entries as there are resources, as its configuration says; a range begins with the last of them."""
+    data = copy_of(installations("minimal"), tmp_path / "data")
+    (data / "interlock.toml").write_text("state_digest_entries = 1\n")
+    with ServerThread(data) as server, People(server) as people:
+        for _ in range(120):
+            people["admin"].holds.PlaceHold(hold_pb2.PlaceHoldRequest(target="-"))
+        request = audit_pb2.TailEntriesRequest(after_position=1, follow=True)
+        tail = people["auditor"].audit.TailEntries(request)
+        entries = (ledger_pb2.LedgerEntry.FromString(record.entry) for record in tail)
+        stated = next(entry for entry in entries if entry.command.HasField("state_digest"))
+        tail.cancel()
+        with Interlock.from_profile(str(server.home / "auditor")) as client:
+            client.export(tmp_path / "range.ilbundle", start=stated.seq + 3)
+            trust = client.trust()
+
+    with (tmp_path / "range.ilbundle").open("rb") as file:
+        report = verify_bundle(file.read, trust)
+
+    assert (stated.actor.principal, stated.actor.credential) == ("principals/system", "")
+    assert report.findings == ()
+    assert report.part is not None
+    assert report.part.begin >= stated.seq

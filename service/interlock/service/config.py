@@ -99,8 +99,8 @@ class Config:
     write_burst: int = _key("How many writes one principal may ask for at once.", default=5000)
     deadline_seconds: float = _key("Deadline of a unary call whose caller sets none.", default=60.0)
     state_digest_entries: int = _key(
-        "The server states a digest of the log's whole state in the log after so many entries, or as many as there are "
-        "resources where those are more. 0: only where an export needs one.",
+        "The server states a digest of the log's whole state in the log after so many entries, or half as many as "
+        "there are resources where those are more. 0: only where an export needs one.",
         default=1000,
     )
     drain_seconds: float = _key("On SIGTERM, how long running calls may take to finish.", default=10.0)

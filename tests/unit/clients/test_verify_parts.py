@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interlock.client.verify import LOG, Trust, VerifyReport, verify_bundle
+from interlock.client.verify import fold as folds
 from interlock.proofs import bundle
 from interlock.statemachine import codec, snapshot
 from interlock.statemachine import resources as r
@@ -17,6 +18,8 @@ from tests.support.excerpts import Cut, state_before
 from tests.support.parted import FILTER, M, N, a_range, a_selection, story
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from interlock.statemachine.entry import Entry
     from interlock.statemachine.state import State
 
@@ -145,6 +148,17 @@ def test_a_checkpoint_that_was_kept_must_be_where_the_tree_is_known() -> None:
     assert judge(cut, heads=((known, root_of(entries[:known])),)).verified
     assert codes(judge(cut, heads=((inside, root_of(entries[:inside])),))) == [("history", LOG, "NOT_DECIDABLE")]
     assert codes(judge(cut, heads=((known, bytes(32)),))) == [("history", LOG, "LOG_FORKED")]
+
+
+@pytest.mark.parametrize("part", [a_range, a_selection])
+def test_a_part_is_judged_alike_with_its_fold_on_disk(part: Callable[[], Cut], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A range of more entries than stay in memory; its digest is made of what is on disk."""
+    whole = judge(part(), partial_ok=True)
+    monkeypatch.setattr(folds, "SETTLE_EVERY", 1)
+    monkeypatch.setattr(folds, "KEPT", 1)
+
+    assert judge(part(), partial_ok=True) == whole
+    assert whole.verified
 
 
 # Selections -------------------------------------------------------------------------------------------------------

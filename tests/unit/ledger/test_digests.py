@@ -48,8 +48,8 @@ async def until_position(ledger: Running, position: int) -> None:
     await ledger.committer.wait_position(position, 30)
 
 
-def test_one_is_stated_after_so_many_entries_and_as_many_as_there_are_resources(place: Place) -> None:
-    """Never sooner than ``every`` entries after the one before, and never sooner than there are resources."""
+def test_one_is_stated_after_so_many_entries_and_half_as_many_as_there_are_resources(place: Place) -> None:
+    """Both counts are entries since the digest before it."""
     asyncio.run(place.found())
     resources: list[int] = []
 
@@ -63,7 +63,7 @@ def test_one_is_stated_after_so_many_entries_and_as_many_as_there_are_resources(
     found = stated(place)
 
     assert len(found) >= 2
-    assert all(later - earlier >= resources[0] for earlier, later in zip([0, *found], found, strict=False))
+    assert all(2 * (later - earlier) >= resources[0] for earlier, later in zip([0, *found], found, strict=False))
 
 
 def test_the_first_look_finds_the_last_one_of_before(place: Place) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from heapq import merge
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
@@ -97,6 +97,14 @@ class Fold:
             return State()
         maps: dict[str, Any] = {name: Spilled(table, Map()) for name, table in self._tables.items()}
         return _SpilledState(**maps)
+
+    def begin_with(self, state: State) -> State:
+        """Return a state that is given whole, in memory, as one that can be settled."""
+        if self._in_memory:
+            return state
+        maps: dict[str, Any] = {name: Spilled(table, getattr(state, name)) for name, table in self._tables.items()}
+        others = {item.name: getattr(state, item.name) for item in fields(State) if item.name not in maps}
+        return self._settled(_SpilledState(**{**others, **maps}))
 
     def settle(self, state: State) -> State:
         """Return the same state with what piled up put on disk. Earlier states must not be used any more."""

@@ -126,7 +126,7 @@ class RangeProcedure(PartialProcedure):
         if not _states_a_digest(data):
             self.stop(begin, "STATE_DIFFERS", "it states no digest, and a range begins with an entry that does")
             return
-        self.replay.state, self.replay.policy = replace(state, time=givers.time), policy
+        self.replay.state, self.replay.policy = self.fold.begin_with(replace(state, time=givers.time)), policy
 
     def _policy_of(self, state: State) -> Policy | None:
         try:

@@ -1,8 +1,9 @@
 """State digests, written by the server itself: from time to time, and where an export asks for one.
 
 A digest goes over every resource (``statemachine/digest.py``), twice: to make it, and in ``decide``, which believes
-nobody. So one is due when as many entries have come as there are resources, and never before ``every`` of them: all
-digests together cost at most two resources' hashing an entry, however long the log.
+nobody. So one is due when half as many entries have come as there are resources, and never before ``every`` of them:
+all digests together cost at most four resources' hashing an entry, however long the log. (Half: where each entry makes
+a resource, as many as there are would never come.)
 Lives here: when, and where the last one stands. Not here: what it is over.
 """
 
@@ -84,13 +85,17 @@ class Digests:
     def _hear(self, _steps: tuple[Step, ...]) -> None:
         self._moved.set()
 
+    def _is_due(self, view: View) -> bool:
+        since = view.position - self._tried
+        return since >= self._every and 2 * since >= len(view.state.items) and self._committer.health.ok
+
     async def _run(self) -> None:
         """Wait for entries, and write a digest where it is due; one that fails is tried again as many entries later."""
         while True:
             await self._moved.wait()
             self._moved.clear()
             view = self._committer.view
-            if view.position - self._tried < max(self._every, len(view.state.items)) or not self._committer.health.ok:
+            if not self._is_due(view):
                 continue
             self._tried, before = view.position, self._tried
             try:
