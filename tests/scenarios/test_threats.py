@@ -147,7 +147,7 @@ def test_a_pack_with_a_key_twice(people: People) -> None:
 
     with refused("INVALID_FIELD") as said:
         people["evaluator"].changes.ProposeChange(request)
-    assert said.unmet == ("POLICY_PACK",)
+    assert said.fields == ("pack",)
 
 
 def test_two_changes_of_which_the_second_was_signed_before_the_first(people: People) -> None:
