@@ -24,7 +24,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 SOURCE: Final = ROOT / "clients" / "interlock" / "client" / "groups"
 TARGET: Final = ROOT / "clients" / "interlock" / "client" / "aio" / "groups"
 
-AWAITED: Final = frozenset({"call", "call_streaming", "login"})
+AWAITED: Final = frozenset({"call", "call_streaming", "call_unnamed", "login"})
 """Methods of the transport that answer once."""
 STREAMED: Final = frozenset({"stream", "resuming"})
 """Methods of the transport that go on answering."""

@@ -44,9 +44,11 @@ def _name_of(trigger: str, *, argument: bool) -> str:
     direction = direction_of(plain)
     if direction is None:
         return name
-    arrow = _ARROWS[direction]
-    somewhere = f" or {_ARROWS[Direction.LOOSENS]}" if can_loosen(plain) and direction is not Direction.LOOSENS else ""
-    return f"{name} {arrow}{somewhere}"
+    if not can_loosen(plain) or direction is Direction.LOOSENS:
+        return f"{name} {_ARROWS[direction]}"
+    if argument and rest:  # the argument says which of the two
+        return f"{name} {_ARROWS[Direction.LOOSENS if rest == 'lower]' else direction]}"
+    return f"{name} {_ARROWS[direction]} or {_ARROWS[Direction.LOOSENS]}"
 
 
 def _edges(table: tables.Table, view: Callable[[str], str], *, argument: bool) -> Iterator[tuple[str, str, str]]:
@@ -130,6 +132,8 @@ def all_edges() -> str:
         "exception": "Exception: a hold or a safeguard that break-glass excepts for a while",
         "interim_measure": "Interim measure",
         "obligation": "Obligation: one of its periods",
+        "incident": "Incident",
+        "finding": "Finding",
         "policy_version": "Policy version",
     }
     found = {table.kind: table for table in (*tables.FIXED, _level_table())}

@@ -298,3 +298,43 @@ def _excepting_key(node: Node) -> Hashable:
         overdue_from(state, f"{REVIEWS}1") in {e for e in ends if e <= now} if any(state.all_of(r.Exemption)) else None,
         tuple(index for index in sorted(range(len(ends)), key=ends.__getitem__) if ends[index] > now),
     )
+
+
+# Open matters: an incident and a finding on a released model ---------------------------------------------------------
+
+INCIDENT: Final = "incidents/1"
+FINDING: Final = "findings/1"
+
+
+def open_matters() -> Slice:
+    """Return what one incident of any severity and one grave finding do to a released model."""
+    start = _start(SKETCH.read_bytes())
+    return Slice(World.found().policy, start, _open_steps, _open_key, (("internal", ""),))
+
+
+def _open_steps(node: Node) -> Iterator[f.Firing]:
+    yield f.ModelRegister(MODEL, (FIRST,))
+    yield f.DeterminationRuleOut(MISUSE)
+    yield f.LevelAssign(LEVEL, "basic")
+    severities = ("low", "serious", "critical")
+    if INCIDENT in node.state.items:
+        yield from (f.IncidentTriage(INCIDENT, severity) for severity in severities)
+        yield from (f.IncidentMitigate(INCIDENT), f.IncidentClose(INCIDENT))
+    else:
+        yield from (f.IncidentReport(MODEL, "other", severity) for severity in ("", *severities))
+    if FINDING in node.state.items:
+        yield from (f.FindingConfirm(FINDING), f.FindingDismiss(FINDING))
+    else:
+        yield f.FindingRaise(EVERYTHING, "serious")  # there is one: a mild one would stand in a grave one's place
+
+
+def _open_key(node: Node) -> Hashable:
+    state = node.state
+    incident, finding = state.find(INCIDENT, r.Incident), state.find(FINDING, r.Finding)
+    return (
+        state.find(MODEL, r.Model) is not None,
+        presented_state(state.determination(MODEL, "misuse"), node.now),
+        state.level(MODEL, "deployment").state,
+        (incident.state, incident.severity) if incident else "",
+        (finding.state, finding.severity) if finding else "",
+    )

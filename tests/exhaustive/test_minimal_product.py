@@ -58,7 +58,13 @@ def excepting() -> Graph:
     return slices.excepting().explore()
 
 
-EXPLORED = ("product", "growth", "standing_in", "owing", "excepting")
+@pytest.fixture(scope="module")
+def open_matters() -> Graph:
+    """Everything that an incident and a finding reach."""
+    return slices.open_matters().explore()
+
+
+EXPLORED = ("product", "growth", "standing_in", "owing", "excepting", "open_matters")
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,18 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "FulfilObligation": APPROVERS,
         "GetObligation": READ,
         "ListObligations": READ,
+        "ReportIncident": APPROVERS | {"monitor-bot"},
+        "ReportIncidentAnonymously": EVERYBODY,
+        "TriageIncident": APPROVERS,
+        "MitigateIncident": APPROVERS,
+        "CloseIncident": APPROVERS,
+        "GetIncident": READ,
+        "ListIncidents": READ,
+        "RaiseFinding": APPROVERS | {"monitor-bot"},
+        "ConfirmFinding": APPROVERS,
+        "DismissFinding": APPROVERS,
+        "GetFinding": READ,
+        "ListFindings": READ,
     },
     "AssessmentService": {
         "OpenAssessment": ASSESSORS,
@@ -193,8 +205,8 @@ def test_who_is_let_in(people: People, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_who_is_not_logged_in_gets_nowhere(people: People, name: str) -> None:
-    """Without a session nothing but the login itself reads a request."""
-    open_to_all = name.rpartition("/")[2] in {"Challenge", "Login", "LoginWithToken"}
+    """Without a session nothing but the login itself, and an anonymous report, reads a request."""
+    open_to_all = name.rpartition("/")[2] in {"Challenge", "Login", "LoginWithToken", "ReportIncidentAnonymously"}
     wanted = grpc.StatusCode.INVALID_ARGUMENT if open_to_all else grpc.StatusCode.UNAUTHENTICATED
 
     assert answer(people, name, ())[0] is wanted

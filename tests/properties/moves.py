@@ -230,6 +230,34 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
         draw(st.sampled_from([*(f"obligations/{name}/periods/{n}" for name in p.obligations for n in (1, 2)), "x"])),
         some_evidence(draw, w),
     ),
+    f.IncidentReport: lambda draw, w, p: f.IncidentReport(
+        draw(st.sampled_from((*MODELS, EVERYTHING, "models/never"))),
+        draw(st.sampled_from(["other", "other", "nothing"])),
+        draw(st.sampled_from(["", *(row.id for row in p.severities), "nothing"])),
+        draw(st.sampled_from([0, 0, 1, w.state.time + 400 * DAY_US])),
+    ),
+    f.IncidentTriage: lambda draw, w, p: f.IncidentTriage(
+        draw(st.sampled_from(names_of(w, r.Incident, "incidents/99"))),
+        draw(st.sampled_from([*(row.id for row in p.severities), "nothing"])),
+        draw(st.sampled_from(["", "other"])),
+    ),
+    f.IncidentMitigate: lambda draw, w, _p: f.IncidentMitigate(
+        draw(st.sampled_from(names_of(w, r.Incident, "incidents/99")))
+    ),
+    f.IncidentClose: lambda draw, w, _p: f.IncidentClose(
+        draw(st.sampled_from(names_of(w, r.Incident, "incidents/99")))
+    ),
+    f.FindingRaise: lambda draw, w, p: f.FindingRaise(
+        draw(st.sampled_from((*MODELS, EVERYTHING, "models/never"))),
+        draw(st.sampled_from([*(row.id for row in p.severities), "nothing"])),
+        some_evidence(draw, w),
+    ),
+    f.FindingConfirm: lambda draw, w, _p: f.FindingConfirm(
+        draw(st.sampled_from(names_of(w, r.Finding, "findings/99")))
+    ),
+    f.FindingDismiss: lambda draw, w, _p: f.FindingDismiss(
+        draw(st.sampled_from(names_of(w, r.Finding, "findings/99")))
+    ),
     f.ObligationWaive: lambda draw, w, p: f.ObligationWaive(
         draw(st.sampled_from([*(f"obligations/{name}/periods/{n}" for name in p.obligations for n in (1, 2)), "x"])),
         draw(st.sampled_from([1, *(max(w.now, w.state.time) + span for span in SPANS)])),
@@ -244,7 +272,8 @@ LOOSENING = (
     f.ModelAddArtifact, f.DeterminationConfirm, f.DeterminationRuleOut, f.LevelAssign, f.LevelRaise, f.LevelLower,
     f.SafeguardActivate, f.SafeguardReattest, f.SafeguardRestore, f.SafeguardResume, f.HoldLift,
     f.PrincipalCreate, f.PrincipalRestore, f.CredentialRegister, f.GrantGive, f.InterimMeasurePutInForce,
-    f.ObligationWaive, f.ChangeRatify, f.PrincipalUnlink, f.BreakGlassOpen,
+    f.ObligationWaive, f.ChangeRatify, f.PrincipalUnlink, f.BreakGlassOpen, f.IncidentTriage, f.IncidentClose,
+    f.FindingDismiss,
 )  # fmt: skip
 """The triggers that random changes are mostly made of."""
 
@@ -292,6 +321,14 @@ def _thinkable(world: World) -> Iterator[f.Firing]:
             every = tuple(place.id for place in policy.contexts)
             yield f.InterimMeasurePutInForce(model, tuple(policy.safeguards), every, world.now + 30 * DAY_US)
         yield from (f.AssessmentOpen(model, tuple(policy.thresholds)), f.HoldPlace(model), f.ModelRetire(model))
+    for incident in names_of(world, r.Incident):
+        yield from (f.IncidentTriage(incident, row.id) for row in policy.severities)
+        yield from (f.IncidentMitigate(incident), f.IncidentClose(incident))
+    for finding in names_of(world, r.Finding):
+        yield from (f.FindingConfirm(finding), f.FindingDismiss(finding))
+    for model in models:
+        yield from (f.FindingRaise(model, row.id) for row in policy.severities)
+        yield from (f.IncidentReport(model, "other", row.id) for row in policy.severities)
     for obligation in policy.obligations:
         for period in unfulfilled(world.state, f"obligations/{obligation}", max(world.now, world.state.time)):
             yield f.ObligationWaive(period, world.now + 30 * DAY_US)
@@ -333,6 +370,12 @@ def _mend(world: World, reason: Unmet, document: Callable[[str], str]) -> list[f
             return [(f.LevelAssign if reason.code is Code.LEVEL_UNASSIGNED else f.LevelRaise)(name, wanted)]
         case Code.HOLD_PLACED:
             return [f.HoldLift(name)]
+        case Code.INCIDENT_OPEN:
+            triaged = world.state.need(name, r.Incident).state != "reported"
+            first = [] if triaged else [f.IncidentTriage(name, world.state.need(name, r.Incident).severity)]
+            return [*first, f.IncidentClose(name)]
+        case Code.FINDING_CONFIRMED:
+            return [f.FindingDismiss(name)]
         case Code.OBLIGATION_OVERDUE:
             spec = world.policy.obligations[leaf_of(obligation_of(name))]
             return [f.ObligationFulfil(name, (document(spec.fulfilled_by.kind),))]

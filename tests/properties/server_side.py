@@ -285,6 +285,47 @@ CALLS: Final[dict[str, tuple[str, str, Callable[[Any], object]]]] = {
         "FulfilObligation",
         lambda t: accountability_pb2.FulfilObligationRequest(name=t.period, evidence=t.evidence),
     ),
+    "incident_report": (
+        "accountability",
+        "ReportIncident",
+        lambda t: accountability_pb2.ReportIncidentRequest(
+            target=t.target, category=t.category, severity=t.severity, title="It went wrong."
+        ),
+    ),
+    "incident_triage": (
+        "accountability",
+        "TriageIncident",
+        lambda t: accountability_pb2.TriageIncidentRequest(
+            name=t.incident, severity=t.severity, category=t.category, reason="Seen."
+        ),
+    ),
+    "incident_mitigate": (
+        "accountability",
+        "MitigateIncident",
+        lambda t: accountability_pb2.MitigateIncidentRequest(name=t.incident, reason="Off."),
+    ),
+    "incident_close": (
+        "accountability",
+        "CloseIncident",
+        lambda t: accountability_pb2.CloseIncidentRequest(name=t.incident, reason="Over."),
+    ),
+    "finding_raise": (
+        "accountability",
+        "RaiseFinding",
+        lambda t: accountability_pb2.RaiseFindingRequest(
+            target=t.target, severity=t.severity, evidence=t.evidence, title="Copies at night."
+        ),
+    ),
+    "finding_confirm": (
+        "accountability",
+        "ConfirmFinding",
+        lambda t: accountability_pb2.ConfirmFindingRequest(name=t.finding, reason="So."),
+    ),
+    "finding_dismiss": (
+        "accountability",
+        "DismissFinding",
+        lambda t: accountability_pb2.DismissFindingRequest(name=t.finding, reason="Not so."),
+    ),
     "principal_suspend": (
         "identity",
         "SuspendPrincipal",

@@ -17,21 +17,16 @@ from interlock.statemachine.triggers import DIRECTIONS, Direction
 from tests.support.oracle import microseconds
 
 if TYPE_CHECKING:
+    from interlock.statemachine.state import State
     from tests.support.world import World
 
 
 _OF_MODELS = (
-    "model",
-    "determination",
-    "level",
-    "safeguard",
-    "target",
-    "hold",
-    "assessment",
-    "deployment",
-    "policy",
-    "change",
-)
+    "model", "determination", "level", "safeguard", "target", "hold", "assessment", "deployment", "incident", "finding",
+    "period", "policy", "change",
+)  # fmt: skip
+GRAVE = ("serious", "critical")
+"""Severities that block in a pack that says nothing of them."""
 
 
 def slots_of(pack: Any, world: World, firing: f.Firing) -> list[dict[str, Any]]:  # noqa: ANN401  # parsed YAML
@@ -49,34 +44,48 @@ def rules_of(
     One for most; for a ratification those of all triggers of the change that it ratifies, and one that names it.
     """
     if not isinstance(firing, f.ChangeRatify):
-        return [(slots, _model(world, firing)) for slots in _rules_of_pack(pack, firing)]
+        return [(slots, _model(world, firing)) for slots in _rules_of_pack(pack, world.state, firing)]
     named = any(firing.trigger.value in rule["triggers"] for rule in pack.get("rules", []))
     change = world.state.find(firing.change, r.Change)
     if change is None or change.state != "applied":
-        return [(slots, None) for slots in _rules_of_pack(pack, firing)]
+        return [(slots, None) for slots in _rules_of_pack(pack, world.state, firing)]
     found: list[tuple[list[dict[str, Any]], str | None]] = []
     for inner in codec.decode_content(change.content).triggers:
         found += [rule for rule in rules_of(pack, world, inner) if rule not in found]
     if named:
         models = {model for _, model in found}
-        found += [(slots, models.pop() if len(models) == 1 else None) for slots in _rules_of_pack(pack, firing)]
+        found += [
+            (slots, models.pop() if len(models) == 1 else None) for slots in _rules_of_pack(pack, world.state, firing)
+        ]
     return found
 
 
-def _rules_of_pack(pack: Any, firing: f.Firing) -> list[list[dict[str, Any]]]:  # noqa: ANN401  # parsed YAML
+def _rules_of_pack(pack: Any, state: State, firing: f.Firing) -> list[list[dict[str, Any]]]:  # noqa: ANN401  # parsed YAML
     """Return the slots of a trigger's rule, in a list: the one for its standard, or without one, or the default."""
     trigger, standard = firing.trigger.value, _standard(pack, firing)
     rules = [rule for rule in pack.get("rules", []) if trigger in rule["triggers"]]
     narrow = [rule for rule in rules if rule.get("standard") is not None and rule["standard"] == standard]
     wide = [rule for rule in rules if rule.get("standard") is None]
-    fallback = [pack["default"]] if _loosens(pack, firing) else []
+    fallback = [pack["default"]] if _loosens(pack, state, firing) else []
     chosen = (narrow or wide or fallback)[:1]
     return [[slot for slot in rule["sign_offs"] for _ in range(slot.get("count", 1))] for rule in chosen]
 
 
-def _loosens(pack: Any, firing: f.Firing) -> bool:  # noqa: ANN401  # parsed YAML
+def _loosens(pack: Any, state: State, firing: f.Firing) -> bool:  # noqa: ANN401  # parsed YAML
     if isinstance(firing, f.ObligationFulfil):
         return bool(pack["obligations"].get(firing.period.split("/")[1], {}).get("blocking"))
+    rows = pack.get("incidents", {}).get("severities", ["low", *({"id": w, "blocking": True} for w in GRAVE)])
+    order = [row if isinstance(row, str) else row["id"] for row in rows]
+    blocks = {row["id"] for row in rows if isinstance(row, dict) and row.get("blocking")}
+    incident = state.find(getattr(firing, "incident", ""), r.Incident)
+    finding = state.find(getattr(firing, "finding", ""), r.Finding)
+    if isinstance(firing, f.IncidentTriage):
+        known = incident is not None and bool(incident.severity) and firing.severity in order
+        return known and order.index(firing.severity) < order.index(incident.severity if incident else "")
+    if isinstance(firing, f.IncidentClose):
+        return incident is not None and incident.state != "closed" and incident.severity in blocks
+    if isinstance(firing, f.FindingDismiss):
+        return finding is not None and finding.state == "confirmed" and finding.severity in blocks
     return DIRECTIONS[firing.trigger] is Direction.LOOSENS
 
 
@@ -126,6 +135,8 @@ def _model(world: World, firing: f.Firing) -> str | None:
     if about.startswith("deployments/"):
         deployment = world.state.find(about, r.Deployment)
         about = deployment.model if deployment is not None else about
+    seen = world.state.find(about, r.Incident) or world.state.find(about, r.Finding)
+    about = seen.target if seen is not None else about
     return str(about).split("/")[1] if about.startswith("models/") else None
 
 

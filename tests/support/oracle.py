@@ -6,7 +6,8 @@ compiled policy, judges no right and no sign-off (an entry is there or it is not
 and the real thing differ, one of them is wrong.
 
     1 context known · 2 model registered, artifact its own · 3 no hold · 4 determinations confirmed and not lapsed
-    5 assigned level >= required · 6 listed commitments active and attested · 7 no blocking obligation overdue
+    5 assigned level >= required · 6 listed commitments active and attested · 7 no blocking obligation overdue,
+    no incident open and no finding confirmed of a severity that blocks
     8 no fact that these read was given by a tainted change (which are, ``naive_taint.py`` says)
 """
 
@@ -69,6 +70,8 @@ class Oracle:
     policies: dict[str, str] = field(default_factory=dict)
     delegations: dict[str, dict[str, Any]] = field(default_factory=dict)
     exceptions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    incidents: dict[str, dict[str, str]] = field(default_factory=dict)
+    findings: dict[str, dict[str, str]] = field(default_factory=dict)
     changes: dict[str, bytes] = field(default_factory=dict)
     evidence: dict[str, str] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
@@ -98,6 +101,8 @@ class Oracle:
             self.begin(entry.time)
         elif isinstance(command, c.Fire):
             self.fire(command.firing, entry.time, entry.seq)
+        elif isinstance(command, c.ReportAnonymously):
+            self._incident("report", f.IncidentReport(command.target, command.category))
         elif isinstance(command, c.ProposeChange):
             self.changes[f"changes/{len(self.changes) + 1}"] = command.content
         elif isinstance(command, c.AmendChange | c.AttachEvidence | c.DetachEvidence | c.RebaseChange):
@@ -141,6 +146,9 @@ class Oracle:
             return str(self.delegations[resource]["state"])
         if resource in self.identity:
             return str(self.identity[resource]["state"])
+        for known in (self.incidents, self.findings):
+            if resource in known:
+                return known[resource]["state"]
         if resource in self.periods:
             return str(self.periods[resource]["state"])
         if resource in self.policies:
@@ -169,6 +177,10 @@ class Oracle:
             self._deployment(trigger, firing, now)
         elif machine == "interim_measure":
             self._measure(trigger, firing)
+        elif machine == "incident":
+            self._incident(trigger, firing)
+        elif machine == "finding":
+            self._finding(trigger, firing)
         elif machine == "obligation":
             self._obligation(trigger, firing)
         elif machine == "policy":
@@ -239,7 +251,7 @@ class Oracle:
     def begin(self, now: int) -> None:
         """Begin the grid of each obligation that no pack named before; one of another length goes on by that."""
         for obligation, spec in self.pack.get("obligations", {}).items():
-            if spec.get("jurisdiction") not in {None, *self.pack.get("jurisdictions", [])}:
+            if spec.get("jurisdiction") not in {None, *self.pack.get("jurisdictions", [])} or "every" not in spec:
                 continue
             every, known = microseconds(spec["every"]), self.grids.get(obligation)
             if known is None:
@@ -252,6 +264,46 @@ class Oracle:
     def _span(self, obligation: str, number: int) -> tuple[int, int]:
         first, since, every = next(grid for grid in reversed(self.grids[obligation]) if grid[0] <= number)
         return since + (number - first) * every, since + (number - first + 1) * every
+
+    def _incident(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
+        if trigger == "report":
+            made = {"on": firing.target, "state": "reported", "severity": firing.severity}
+            self.incidents[f"incidents/{len(self.incidents) + 1}"] = made
+            return
+        known = self.incidents[firing.incident]
+        if trigger == "triage":
+            graver = self._severities().index(firing.severity) > self._rank(known["severity"])
+            stays = known["state"] == "mitigated" and not graver
+            if self._severities().index(firing.severity) < self._rank(known["severity"]):
+                self._give(firing.incident, "severity")
+            known.update(severity=firing.severity, state="mitigated" if stays else "triaged")
+        else:
+            known["state"] = {"mitigate": "mitigated", "close": "closed"}[trigger]
+            if trigger == "close":
+                self._give(firing.incident, "closing")
+
+    def _finding(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
+        if trigger == "raise":
+            made = {"on": firing.target, "state": "raised", "severity": firing.severity}
+            self.findings[f"findings/{len(self.findings) + 1}"] = made
+        else:
+            self.findings[firing.finding]["state"] = {"confirm": "confirmed", "dismiss": "dismissed"}[trigger]
+            if trigger == "dismiss":
+                self._give(firing.finding, "dismissal")
+
+    def _severities(self) -> list[str]:
+        rows = self.pack.get("incidents", {}).get("severities", ["low", "serious", "critical"])
+        return [row if isinstance(row, str) else row["id"] for row in rows]
+
+    def _rank(self, severity: str) -> int:
+        return self._severities().index(severity) if severity else -1
+
+    def _is_grave(self, severity: str) -> bool:
+        """Say whether a severity blocks: by default all but the mildest."""
+        rows = self.pack.get("incidents", {}).get("severities")
+        if rows is None:
+            return severity in {"serious", "critical"}
+        return any(isinstance(row, dict) and row["id"] == severity and row.get("blocking") for row in rows)
 
     def _obligation(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
         known = self.periods.setdefault(firing.period, {"state": "due", "until": 0})
@@ -471,6 +523,9 @@ class Oracle:
         """Return (rule number, resource) for everything that fails; ALLOW if and only if there is nothing."""
         found = self._rule_1(context) | self._rule_2(model, context, artifact) | self._rule_3(model, now)
         found |= {(7, name) for name in self.overdue(now) if self._blocks(name)}
+        stands = {name: row for name, row in self.incidents.items() if row["state"] != "closed"}
+        stands |= {name: row for name, row in self.findings.items() if row["state"] == "confirmed"}
+        found |= {(7, n) for n, row in stands.items() if row["on"] in {model, "-"} and self._is_grave(row["severity"])}
         if model in self.models and not self._rule_1(context):
             found |= (
                 self._rule_4(model, context, now) | self._rule_5(model, context) | self._rule_6(model, context, now)
@@ -550,7 +605,7 @@ class Oracle:
             if "due" in known and known["state"] != "fulfilled" and now >= (known["until"] or known["due"])
         }
         for obligation, spec in self.pack.get("obligations", {}).items():
-            if spec.get("jurisdiction") not in {None, *self.pack.get("jurisdictions", [])}:
+            if spec.get("jurisdiction") not in {None, *self.pack.get("jurisdictions", [])} or "every" not in spec:
                 continue
             number = 1
             while self._span(obligation, number)[1] <= now:
@@ -610,6 +665,12 @@ class Oracle:
         for period, known in self.periods.items():
             if self._blocks(period):
                 read.append((period, ("fulfilment",) if known["state"] == "fulfilled" else ("waiver",)))
+        for name, row in self.incidents.items():
+            if row["on"] in {model, "-"}:
+                read.append((name, ("severity", "closing") if row["state"] == "closed" else ("severity",)))
+        for name, row in self.findings.items():
+            if row["on"] in {model, "-"} and row["state"] == "dismissed":
+                read.append((name, ("dismissal",)))
         if model in self.models and artifact:
             read.append((f"{model}/artifacts/{artifact}", ("artifact",)))
         if model in self.models and not self._rule_1(context):

@@ -23,6 +23,9 @@ AsOfOption = Annotated[
     str | None,
     typer.Option("--as-of", metavar="TIME|POSITION", help="As it was then, or after the entry at that position."),
 ]
+TargetArgument = Annotated[str, typer.Argument(metavar="MODEL|-", help="A model, or `-` for everything.")]
+TitleOption = Annotated[str, typer.Option("--title", "-t", help="What it is, in a line; never a person's name.")]
+ProposeOption = Annotated[bool, typer.Option("--propose", help="Propose the change that it takes where it blocks.")]
 _POSITION_DIGITS = 18
 """What fits the contract's positions, int64."""
 

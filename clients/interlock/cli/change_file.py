@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 1 << 20
 _KEYS: Final = ("title", "summary", "triggers", "evidence", "not_before", "apply_separately")
-_NOT_FOR_FILES: Final = frozenset({"reason_digest"})
+_NOT_FOR_FILES: Final = frozenset({"reason_digest", "title_digest"})
 _MAY_BE_LEFT_OUT: Final = frozenset(
     {
         "assessment",
@@ -50,6 +50,9 @@ _MAY_BE_LEFT_OUT: Final = frozenset(
         "held_in",
         "subject",
         "claims",
+        "severity",
+        "category",
+        "discovered_at",
     }
 )
 _BYTES: Final = 12  # FieldDescriptor.TYPE_BYTES: keys and signatures, in hex

@@ -69,6 +69,8 @@ GROUPS: Final[Mapping[str, Listed]] = MappingProxyType(
         "gate": Listed("gate", "The gate: may this model go to this context, now?"),
         "deployments": Listed("deployments", "Deployments: what runs where, and which of it the gate denies by now."),
         "measures": Listed("measures", "Interim measures: what stands in for a safeguard, where, until when."),
+        "incidents": Listed("incidents", "Incidents: what went wrong, how grave it is, and what that obliges to."),
+        "findings": Listed("findings", "Findings: what analysers of activity records saw."),
         "obligations": Listed("obligations", "Obligations: what the policy obliges to, and what falls due."),
         "audit": Listed("audit", "The audit trail: read it, follow it, verify it here from its first byte."),
         "policy": Listed(

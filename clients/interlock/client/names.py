@@ -33,6 +33,16 @@ def interim_measure(name: str) -> str:
     return _prefixed("interimMeasures/", name)
 
 
+def incident(name: str) -> str:
+    """Return `incidents/{n}` for itself or its number."""
+    return _prefixed("incidents/", name)
+
+
+def finding(name: str) -> str:
+    """Return `findings/{n}` for itself or its number."""
+    return _prefixed("findings/", name)
+
+
 def obligation(name: str) -> str:
     """Return `obligations/{id}/periods/{n}` for itself or `{id}/{n}`."""
     if name.startswith("obligations/"):

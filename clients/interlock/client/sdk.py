@@ -16,9 +16,11 @@ from interlock.client.groups import (
     Changes,
     Deployments,
     EvidenceGroup,
+    Findings,
     Gate,
     Holds,
     Identity,
+    Incidents,
     Measures,
     Models,
     Obligations,
@@ -92,6 +94,8 @@ class Interlock:
         self.deployments = Deployments(transport)
         self.measures = Measures(transport)
         self.obligations = Obligations(transport)
+        self.incidents = Incidents(transport)
+        self.findings = Findings(transport)
         self.audit = Audit(transport)
         self.policy = Policies(transport)
         self.identity = Identity(transport)

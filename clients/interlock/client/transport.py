@@ -130,6 +130,13 @@ class Transport:
             self.memory.check_position(position, before)
         return response
 
+    def call_unnamed(self, method: Callable[..., Response], request: Request) -> Response:
+        """Make a unary call without a session, once: nobody is named, so nothing tells a second attempt from the first.
+
+        Raises InterlockError.
+        """
+        return _once(lambda: method(request, timeout=self.timeout_seconds))
+
     def call_streaming(
         self, method: Callable[..., Response], build: Callable[[], object], *, timeout_seconds: float
     ) -> Response:

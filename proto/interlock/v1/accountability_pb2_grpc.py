@@ -50,6 +50,66 @@ class AccountabilityServiceStub:
                 request_serializer=interlock_dot_v1_dot_accountability__pb2.FulfilObligationRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_accountability__pb2.Obligation.FromString,
                 _registered_method=True)
+        self.ReportIncident = channel.unary_unary(
+                '/interlock.v1.AccountabilityService/ReportIncident',
+                request_serializer=interlock_dot_v1_dot_accountability__pb2.ReportIncidentRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_accountability__pb2.Incident.FromString,
+                _registered_method=True)
+        self.ReportIncidentAnonymously = channel.unary_unary(
+                '/interlock.v1.AccountabilityService/ReportIncidentAnonymously',
+                request_serializer=interlock_dot_v1_dot_accountability__pb2.ReportIncidentAnonymouslyRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_accountability__pb2.Incident.FromString,
+                _registered_method=True)
+        self.TriageIncident = channel.unary_unary(
+                '/interlock.v1.AccountabilityService/TriageIncident',
+                request_serializer=interlock_dot_v1_dot_accountability__pb2.TriageIncidentRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_accountability__pb2.Incident.FromString,
+                _registered_method=True)
+        self.MitigateIncident = channel.unary_unary(
+                '/interlock.v1.AccountabilityService/MitigateIncident',
+                request_serializer=interlock_dot_v1_dot_accountability__pb2.MitigateIncidentRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_accountability__pb2.Incident.FromString,
+                _registered_method=True)
+        self.CloseIncident = channel.unary_unary(
+                '/interlock.v1.AccountabilityService/CloseIncident',
+                request_serializer=interlock_dot_v1_dot_accountability__pb2.CloseIncidentRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_accountability__pb2.Incident.FromString,
+                _registered_method=True)
+        self.GetIncident = channel.unary_unary(
+                '/interlock.v1.AccountabilityService/GetIncident',
+                request_serializer=interlock_dot_v1_dot_accountability__pb2.GetIncidentRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_accountability__pb2.Incident.FromString,
+                _registered_method=True)
+        self.ListIncidents = channel.unary_unary(
+                '/interlock.v1.AccountabilityService/ListIncidents',
+                request_serializer=interlock_dot_v1_dot_accountability__pb2.ListIncidentsRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_accountability__pb2.ListIncidentsResponse.FromString,
+                _registered_method=True)
+        self.RaiseFinding = channel.unary_unary(
+                '/interlock.v1.AccountabilityService/RaiseFinding',
+                request_serializer=interlock_dot_v1_dot_accountability__pb2.RaiseFindingRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_accountability__pb2.Finding.FromString,
+                _registered_method=True)
+        self.ConfirmFinding = channel.unary_unary(
+                '/interlock.v1.AccountabilityService/ConfirmFinding',
+                request_serializer=interlock_dot_v1_dot_accountability__pb2.ConfirmFindingRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_accountability__pb2.Finding.FromString,
+                _registered_method=True)
+        self.DismissFinding = channel.unary_unary(
+                '/interlock.v1.AccountabilityService/DismissFinding',
+                request_serializer=interlock_dot_v1_dot_accountability__pb2.DismissFindingRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_accountability__pb2.Finding.FromString,
+                _registered_method=True)
+        self.GetFinding = channel.unary_unary(
+                '/interlock.v1.AccountabilityService/GetFinding',
+                request_serializer=interlock_dot_v1_dot_accountability__pb2.GetFindingRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_accountability__pb2.Finding.FromString,
+                _registered_method=True)
+        self.ListFindings = channel.unary_unary(
+                '/interlock.v1.AccountabilityService/ListFindings',
+                request_serializer=interlock_dot_v1_dot_accountability__pb2.ListFindingsRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_accountability__pb2.ListFindingsResponse.FromString,
+                _registered_method=True)
 
 
 class AccountabilityServiceServicer:
@@ -77,6 +137,90 @@ class AccountabilityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportIncident(self, request, context):
+        """Reports an incident, under one's own name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportIncidentAnonymously(self, request, context):
+        """Reports an incident under nobody's name, without a session. It has no severity until a named person judges it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TriageIncident(self, request, context):
+        """Judges how grave an incident is. Raising a severity is one person's; lowering it takes a change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MitigateIncident(self, request, context):
+        """Says that the harm is stopped.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseIncident(self, request, context):
+        """Closes an incident that does not block; one that does is closed by a change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetIncident(self, request, context):
+        """One incident.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIncidents(self, request, context):
+        """Incidents, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RaiseFinding(self, request, context):
+        """Records what an analyser of activity records saw.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmFinding(self, request, context):
+        """Says that it is so; the next check sees it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DismissFinding(self, request, context):
+        """Dismisses a finding that does not block; one that does is dismissed by a change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFinding(self, request, context):
+        """One finding.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFindings(self, request, context):
+        """Findings, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountabilityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +238,66 @@ def add_AccountabilityServiceServicer_to_server(servicer, server):
                     servicer.FulfilObligation,
                     request_deserializer=interlock_dot_v1_dot_accountability__pb2.FulfilObligationRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_accountability__pb2.Obligation.SerializeToString,
+            ),
+            'ReportIncident': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportIncident,
+                    request_deserializer=interlock_dot_v1_dot_accountability__pb2.ReportIncidentRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_accountability__pb2.Incident.SerializeToString,
+            ),
+            'ReportIncidentAnonymously': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportIncidentAnonymously,
+                    request_deserializer=interlock_dot_v1_dot_accountability__pb2.ReportIncidentAnonymouslyRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_accountability__pb2.Incident.SerializeToString,
+            ),
+            'TriageIncident': grpc.unary_unary_rpc_method_handler(
+                    servicer.TriageIncident,
+                    request_deserializer=interlock_dot_v1_dot_accountability__pb2.TriageIncidentRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_accountability__pb2.Incident.SerializeToString,
+            ),
+            'MitigateIncident': grpc.unary_unary_rpc_method_handler(
+                    servicer.MitigateIncident,
+                    request_deserializer=interlock_dot_v1_dot_accountability__pb2.MitigateIncidentRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_accountability__pb2.Incident.SerializeToString,
+            ),
+            'CloseIncident': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseIncident,
+                    request_deserializer=interlock_dot_v1_dot_accountability__pb2.CloseIncidentRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_accountability__pb2.Incident.SerializeToString,
+            ),
+            'GetIncident': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetIncident,
+                    request_deserializer=interlock_dot_v1_dot_accountability__pb2.GetIncidentRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_accountability__pb2.Incident.SerializeToString,
+            ),
+            'ListIncidents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIncidents,
+                    request_deserializer=interlock_dot_v1_dot_accountability__pb2.ListIncidentsRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_accountability__pb2.ListIncidentsResponse.SerializeToString,
+            ),
+            'RaiseFinding': grpc.unary_unary_rpc_method_handler(
+                    servicer.RaiseFinding,
+                    request_deserializer=interlock_dot_v1_dot_accountability__pb2.RaiseFindingRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_accountability__pb2.Finding.SerializeToString,
+            ),
+            'ConfirmFinding': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmFinding,
+                    request_deserializer=interlock_dot_v1_dot_accountability__pb2.ConfirmFindingRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_accountability__pb2.Finding.SerializeToString,
+            ),
+            'DismissFinding': grpc.unary_unary_rpc_method_handler(
+                    servicer.DismissFinding,
+                    request_deserializer=interlock_dot_v1_dot_accountability__pb2.DismissFindingRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_accountability__pb2.Finding.SerializeToString,
+            ),
+            'GetFinding': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFinding,
+                    request_deserializer=interlock_dot_v1_dot_accountability__pb2.GetFindingRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_accountability__pb2.Finding.SerializeToString,
+            ),
+            'ListFindings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFindings,
+                    request_deserializer=interlock_dot_v1_dot_accountability__pb2.ListFindingsRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_accountability__pb2.ListFindingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +382,330 @@ class AccountabilityService:
             '/interlock.v1.AccountabilityService/FulfilObligation',
             interlock_dot_v1_dot_accountability__pb2.FulfilObligationRequest.SerializeToString,
             interlock_dot_v1_dot_accountability__pb2.Obligation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportIncident(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AccountabilityService/ReportIncident',
+            interlock_dot_v1_dot_accountability__pb2.ReportIncidentRequest.SerializeToString,
+            interlock_dot_v1_dot_accountability__pb2.Incident.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportIncidentAnonymously(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AccountabilityService/ReportIncidentAnonymously',
+            interlock_dot_v1_dot_accountability__pb2.ReportIncidentAnonymouslyRequest.SerializeToString,
+            interlock_dot_v1_dot_accountability__pb2.Incident.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TriageIncident(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AccountabilityService/TriageIncident',
+            interlock_dot_v1_dot_accountability__pb2.TriageIncidentRequest.SerializeToString,
+            interlock_dot_v1_dot_accountability__pb2.Incident.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MitigateIncident(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AccountabilityService/MitigateIncident',
+            interlock_dot_v1_dot_accountability__pb2.MitigateIncidentRequest.SerializeToString,
+            interlock_dot_v1_dot_accountability__pb2.Incident.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseIncident(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AccountabilityService/CloseIncident',
+            interlock_dot_v1_dot_accountability__pb2.CloseIncidentRequest.SerializeToString,
+            interlock_dot_v1_dot_accountability__pb2.Incident.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetIncident(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AccountabilityService/GetIncident',
+            interlock_dot_v1_dot_accountability__pb2.GetIncidentRequest.SerializeToString,
+            interlock_dot_v1_dot_accountability__pb2.Incident.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIncidents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AccountabilityService/ListIncidents',
+            interlock_dot_v1_dot_accountability__pb2.ListIncidentsRequest.SerializeToString,
+            interlock_dot_v1_dot_accountability__pb2.ListIncidentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RaiseFinding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AccountabilityService/RaiseFinding',
+            interlock_dot_v1_dot_accountability__pb2.RaiseFindingRequest.SerializeToString,
+            interlock_dot_v1_dot_accountability__pb2.Finding.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmFinding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AccountabilityService/ConfirmFinding',
+            interlock_dot_v1_dot_accountability__pb2.ConfirmFindingRequest.SerializeToString,
+            interlock_dot_v1_dot_accountability__pb2.Finding.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DismissFinding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AccountabilityService/DismissFinding',
+            interlock_dot_v1_dot_accountability__pb2.DismissFindingRequest.SerializeToString,
+            interlock_dot_v1_dot_accountability__pb2.Finding.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFinding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AccountabilityService/GetFinding',
+            interlock_dot_v1_dot_accountability__pb2.GetFindingRequest.SerializeToString,
+            interlock_dot_v1_dot_accountability__pb2.Finding.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFindings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.AccountabilityService/ListFindings',
+            interlock_dot_v1_dot_accountability__pb2.ListFindingsRequest.SerializeToString,
+            interlock_dot_v1_dot_accountability__pb2.ListFindingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -269,6 +269,7 @@ class Command(_message.Message):
     STATE_DIGEST_FIELD_NUMBER: _builtins.int
     ERASE_TEXT_FIELD_NUMBER: _builtins.int
     ACCEPT_CLOCK_FIELD_NUMBER: _builtins.int
+    REPORT_ANONYMOUSLY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def genesis(self) -> Global___Genesis:
         """The founding entry, position 0."""
@@ -353,6 +354,10 @@ class Command(_message.Message):
     def accept_clock(self) -> Global___AcceptClock:
         """The server's clock has jumped, and is right."""
 
+    @_builtins.property
+    def report_anonymously(self) -> Global___ReportAnonymously:
+        """An incident that nobody signs for."""
+
     def __init__(
         self,
         *,
@@ -377,12 +382,13 @@ class Command(_message.Message):
         state_digest: Global___StateDigest = ...,
         erase_text: Global___EraseText = ...,
         accept_clock: Global___AcceptClock = ...,
+        report_anonymously: Global___ReportAnonymously = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_clock", b"accept_clock", "amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_clock", b"accept_clock", "amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "report_anonymously", b"report_anonymously", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_clock", b"accept_clock", "amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_clock", b"accept_clock", "amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "report_anonymously", b"report_anonymously", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["genesis", "close_genesis", "fire", "propose_change", "submit_change", "amend_change", "attach_evidence", "detach_evidence", "rebase_change", "sign_off_change", "withdraw_sign_off", "apply_change", "withdraw_change", "record_evidence", "grant_evidence_access", "open_evidence", "attempt_refused", "record_decision", "state_digest", "erase_text", "accept_clock"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["genesis", "close_genesis", "fire", "propose_change", "submit_change", "amend_change", "attach_evidence", "detach_evidence", "rebase_change", "sign_off_change", "withdraw_sign_off", "apply_change", "withdraw_change", "record_evidence", "grant_evidence_access", "open_evidence", "attempt_refused", "record_decision", "state_digest", "erase_text", "accept_clock", "report_anonymously"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1084,3 +1090,37 @@ class AcceptClock(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AcceptClock: _TypeAlias = AcceptClock  # noqa: Y015
+
+@_typing.final
+class ReportAnonymously(_message.Message):
+    """An incident is reported and nobody is named for it; a named person will judge how grave it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    DISCOVERED_AT_FIELD_NUMBER: _builtins.int
+    TITLE_DIGEST_FIELD_NUMBER: _builtins.int
+    target: _builtins.str
+    """`models/{id}`, or `-` for everything."""
+    category: _builtins.str
+    """Category, from the policy, or `other`."""
+    discovered_at: _builtins.int
+    """When it was discovered, in Unix microseconds UTC; 0 for when it is reported."""
+    title_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of what happened, in a line; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        target: _builtins.str = ...,
+        category: _builtins.str = ...,
+        discovered_at: _builtins.int = ...,
+        title_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "discovered_at", b"discovered_at", "target", b"target", "title_digest", b"title_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportAnonymously: _TypeAlias = ReportAnonymously  # noqa: Y015

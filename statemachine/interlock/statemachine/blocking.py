@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.statemachine import moments, owed
+from interlock.statemachine import resources as r
 from interlock.statemachine.leaf import Leaf
+from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.unmet import Code, Unmet
 
 if TYPE_CHECKING:
@@ -17,6 +19,24 @@ if TYPE_CHECKING:
 
     from interlock.statemachine.policy.model import Obligation, Policy
     from interlock.statemachine.state import State
+
+
+def open_matters(policy: Policy, state: State, model: str) -> Iterator[Leaf]:
+    """Yield a leaf for every incident that is open and every finding that is confirmed, where its severity blocks."""
+    for name in state.standing_on(model):
+        found = state.items[name]
+        if isinstance(found, r.Incident) and policy.severity_blocks(found.severity):
+            wish, since = "no open incident of a severity that blocks", moments.to_text(found.reported_at)
+            actual = f"{found.severity}, {found.category}, {found.state}, reported {since}{_on(found.target)}"
+            yield Leaf(7, "incident", wish, name, Unmet(Code.INCIDENT_OPEN, wish, actual, name, rule=7))
+        elif isinstance(found, r.Finding) and policy.severity_blocks(found.severity):
+            wish, since = "no confirmed finding of a severity that blocks", moments.to_text(found.moved_at)
+            actual = f"{found.severity}, confirmed {since} by {found.mover}{_on(found.target)}"
+            yield Leaf(7, "finding", wish, name, Unmet(Code.FINDING_CONFIRMED, wish, actual, name, rule=7))
+
+
+def _on(target: str) -> str:
+    return ", on everything" if target == EVERYTHING else ""
 
 
 def open_duties(policy: Policy, state: State, instant: int) -> Iterator[Leaf]:

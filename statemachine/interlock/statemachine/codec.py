@@ -65,6 +65,7 @@ _COMMAND_ARMS: Mapping[type, str] = {
     c.StateDigest: "state_digest",
     c.EraseText: "erase_text",
     c.AcceptClock: "accept_clock",
+    c.ReportAnonymously: "report_anonymously",
 }
 _COMMANDS: Mapping[str, type] = {arm: kind for kind, arm in _COMMAND_ARMS.items()}
 _ENUM = 14  # FieldDescriptor.TYPE_ENUM

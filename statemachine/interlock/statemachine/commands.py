@@ -187,6 +187,16 @@ class AcceptClock:
     time: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReportAnonymously:
+    """An incident that nobody signs for; the arguments are those of ``incident.report``."""
+
+    target: str
+    category: str
+    discovered_at: int = 0
+    title_digest: bytes = b""
+
+
 Command = (
     Genesis
     | CloseGenesis
@@ -209,9 +219,10 @@ Command = (
     | StateDigest
     | EraseText
     | AcceptClock
+    | ReportAnonymously
 )
 
-UNCOMMANDED: Final = (Genesis, CloseGenesis, StateDigest)
+UNCOMMANDED: Final = (Genesis, CloseGenesis, StateDigest, ReportAnonymously)
 """The commands that nobody gave: the log's own, by ``SYSTEM``. A closed list; after the founding none loosens."""
 
 

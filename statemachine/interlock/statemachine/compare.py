@@ -142,6 +142,10 @@ def in_words(resource: r.Resource) -> str:
             return f"{resource.state} in {resource.context} at {resource.location}, recorded under {allowed}"
         case r.Obligation():
             return f"{len(resource.grids)} grids" if len(resource.grids) > 1 else "one grid"
+        case r.Incident():
+            return f"{resource.state}, {resource.severity or 'no severity yet'}, {resource.category}"
+        case r.Finding():
+            return f"{resource.state}, {resource.severity}"
         case r.Period():
             return resource.state + _until(", until", resource.waived_until if resource.state == "waived" else None)
         case r.ErasedText():

@@ -30,6 +30,8 @@ def _models_of(state: State, name: str) -> set[str]:
             | r.Decision(model=subject)
             | r.Deployment(model=subject)
             | r.InterimMeasure(model=subject)
+            | r.Incident(target=subject)
+            | r.Finding(target=subject)
         ):
             found = {names.model_of(subject)}
         case r.Exemption(resource=subject):

@@ -27,6 +27,7 @@ from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Entry, PolicyRef
+from interlock.statemachine.machines import incident
 from interlock.statemachine.machines.fire import fire, model_concerned, subject_of
 from interlock.statemachine.machines.step import Moment, Moved
 from interlock.statemachine.rights import (
@@ -128,7 +129,7 @@ def _check_actor(state: State, command: c.Command, actor: c.Actor, instant: int)
     if isinstance(command, c.UNCOMMANDED):
         if actor == c.SYSTEM:
             return None
-        if isinstance(command, c.StateDigest):
+        if isinstance(command, c.StateDigest | c.ReportAnonymously):
             wish = f"{c.SYSTEM.principal}: nobody commands it"
             return refused(RefusalKind.NOT_ALLOWED, Code.RIGHT_MISSING, wish, actor.principal[:200], "log")
         return genesis.no(c.SYSTEM.principal, actor.principal)
@@ -199,6 +200,15 @@ def _check_ender(turn: Turn, state: State, firing: f.DelegationEnd) -> Refused |
     return refused(RefusalKind.NOT_ALLOWED, Code.RIGHT_MISSING, wish, actor, name, firing.trigger.value)
 
 
+def _report_anonymously(turn: Turn, state: State, command: c.ReportAnonymously) -> Moved | Refused:
+    """Run the step of an incident's report, which nobody is named for and which says nothing of how grave it is."""
+    firing = f.IncidentReport(command.target, command.category, "", command.discovered_at, command.title_digest)
+    unmet = forms.malformed(firing)
+    if unmet:
+        return Refused(RefusalKind.INVALID, unmet)
+    return incident.report_anonymously(Moment(turn.policy, turn.instant, c.SYSTEM.principal), state, firing)
+
+
 def transact(turn: Turn, state: State, command: c.Command) -> Moved | Refused:  # one case a command
     """Run a command's machine step: the state after it and the edges taken, or a refusal."""
     match command:
@@ -236,5 +246,7 @@ def transact(turn: Turn, state: State, command: c.Command) -> Moved | Refused:  
             return erasure.erase(turn, state, command)
         case c.AcceptClock():
             return timebase.accept(turn, state, command)
+        case c.ReportAnonymously():
+            return _report_anonymously(turn, state, command)
         case _:
             assert_never(command)

@@ -22,6 +22,8 @@ Kind: TypeAlias = Literal[
     "taint",
     "obligation",
     "exemption",
+    "incident",
+    "finding",
 ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from interlock.statemachine import excepting, moments
 from interlock.statemachine import resources as r
-from interlock.statemachine.blocking import open_duties
+from interlock.statemachine.blocking import open_duties, open_matters
 from interlock.statemachine.leaf import Leaf
 from interlock.statemachine.levels import listed_safeguards, required_level
 from interlock.statemachine.resting import REQUIREMENT, find_tainted
@@ -54,6 +54,7 @@ def _find_leaves(policy: Policy, state: State, model: str, context: str, artifac
         yield from _determinations(state, model, place, instant)
         yield from _levels(policy, state, model, place)
         yield from _safeguards(policy, state, model, place, instant)
+    yield from open_matters(policy, state, model)
     yield from open_duties(policy, state, instant)
 
 

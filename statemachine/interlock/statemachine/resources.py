@@ -562,6 +562,54 @@ class ErasedText:
     state: str = "erased"
 
 
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """``incidents/{n}``: what went wrong with a model, or with everything (``-``).
+
+    ``severity`` is an id of the policy, empty until a named person judged it; ``reporter`` is empty where nobody was
+    named. ``owed`` are the periods of obligations that it opened. Times are microseconds.
+    """
+
+    name: str
+    target: str
+    category: str
+    severity: str = ""
+    state: str = "reported"
+    discovered_at: int = 0
+    reported_at: int = 0
+    reporter: str = ""
+    title_digest: bytes = b""
+    owed: tuple[str, ...] = ()
+    moved_at: int = 0
+    mover: str = ""
+    reason_digest: bytes = b""
+    lowered_by: int = NEVER
+    closed_by: int = NEVER
+
+    @property
+    def is_open(self) -> bool:
+        """True until it is closed."""
+        return self.state != "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``findings/{n}``: what an analyser of activity records saw of a model, or of everything (``-``)."""
+
+    name: str
+    target: str
+    severity: str
+    state: str = "raised"
+    evidence: tuple[str, ...] = ()
+    raised_at: int = 0
+    raiser: str = ""
+    title_digest: bytes = b""
+    moved_at: int = 0
+    mover: str = ""
+    reason_digest: bytes = b""
+    dismissed_by: int = NEVER
+
+
 Resource = (
     Model
     | Determination
@@ -585,4 +633,6 @@ Resource = (
     | Obligation
     | Period
     | ErasedText
+    | Incident
+    | Finding
 )

@@ -65,6 +65,16 @@ def _cleared(policy: Policy, state: State, model: str) -> Iterator[Fact]:
                     hold = state.need(firing.hold, r.Hold)
                     if hold.target in {model, EVERYTHING}:
                         yield "lift", hold.name, position
+                case f.IncidentTriage() | f.IncidentClose():
+                    incident = state.need(firing.incident, r.Incident)
+                    if incident.target in {model, EVERYTHING}:
+                        yield "severity", incident.name, incident.lowered_by
+                        if not incident.is_open:
+                            yield "closing", incident.name, incident.closed_by
+                case f.FindingDismiss():
+                    finding = state.need(firing.finding, r.Finding)
+                    if finding.target in {model, EVERYTHING} and finding.state == "dismissed":
+                        yield "dismissal", finding.name, finding.dismissed_by
                 case f.ObligationFulfil() | f.ObligationWaive() if owed.blocks(policy, firing.period):
                     period = owed.period_of(state, firing.period)
                     yield "fulfilment", period.name, period.fulfilled_by

@@ -78,6 +78,10 @@ APPROVING: Final = (
         Trigger.LEVEL_CONFIRM.value,
         Trigger.OBLIGATION_FULFIL.value,
         Trigger.DELEGATION_GIVE.value,
+        Trigger.INCIDENT_MITIGATE.value,
+        Trigger.INCIDENT_CLOSE.value,
+        Trigger.FINDING_RAISE.value,
+        Trigger.FINDING_DISMISS.value,
         CHANGE_SIGN,
         CHANGE_APPLY,
         EVIDENCE_GRANT_ACCESS,
@@ -109,7 +113,16 @@ BUILT_IN_ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
             Trigger.SAFEGUARD_REPLAN.value,
         },
         "release-tool": GROUPS["gate"] | GROUPS["deployments"] | {WHOAMI},
-        "monitor": frozenset({Trigger.SAFEGUARD_DEGRADE.value, Trigger.SAFEGUARD_SUSPEND.value, GATE_CHECK, WHOAMI}),
+        "monitor": frozenset(
+            {
+                Trigger.SAFEGUARD_DEGRADE.value,
+                Trigger.SAFEGUARD_SUSPEND.value,
+                Trigger.INCIDENT_REPORT.value,
+                Trigger.FINDING_RAISE.value,
+                GATE_CHECK,
+                WHOAMI,
+            }
+        ),
         "auditor": READ_SET,
     }
 )

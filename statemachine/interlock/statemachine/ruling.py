@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from interlock.statemachine import excepting, owed
 from interlock.statemachine import firings as f
+from interlock.statemachine import resources as r
 from interlock.statemachine.machines.fire import standard_of
 from interlock.statemachine.triggers import DIRECTIONS, Direction
 
@@ -23,11 +24,21 @@ def direction_at(policy: Policy, state: State, firing: f.Firing) -> Direction:
     return Direction.LOOSENS if _loosens_here(policy, state, firing) else DIRECTIONS[firing.trigger]
 
 
-def _loosens_here(policy: Policy, _state: State, firing: f.Firing) -> bool:
+def _loosens_here(policy: Policy, state: State, firing: f.Firing) -> bool:
     """Say whether a trigger of ``LOOSENS_WHERE`` loosens."""
     match firing:
         case f.ObligationFulfil():
             return owed.blocks(policy, firing.period)
+        case f.IncidentTriage():
+            known = state.find(firing.incident, r.Incident)
+            before = policy.severity_rank(known.severity) if known is not None else r.NEVER
+            return policy.severity_rank(firing.severity) < before
+        case f.IncidentClose():
+            known = state.find(firing.incident, r.Incident)
+            return known is not None and known.is_open and policy.severity_blocks(known.severity)
+        case f.FindingDismiss():
+            finding = state.find(firing.finding, r.Finding)
+            return finding is not None and finding.state == "confirmed" and policy.severity_blocks(finding.severity)
         case _:
             return False
 

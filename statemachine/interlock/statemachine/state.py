@@ -24,6 +24,7 @@ ROW: Final = 4096
 """How many positions of the log one row of ``approvals`` covers."""
 _NO_HOLDS: Map[int, str] = Map()
 _NO_DOCUMENTS: Map[str, str] = Map()
+_NOTHING: Map[tuple[str, int], str] = Map()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class State:
     (``taint.py``), ``approvals`` where the word of each account counted; ``measures`` each model's interim measures
     that nobody ended; ``fulfilments`` for each obligation the period that each document fulfils, ``cleared`` the number
     up to which all of its periods are fulfilled; ``delegations_of`` each account's delegations, given and held, by
-    number; ``exemptions`` each hold's and safeguard's exceptions by break-glass, by number.
+    number; ``exemptions`` each hold's and safeguard's exceptions by break-glass, by number; ``standing`` for each
+    target its open incidents and its confirmed findings.
     """
 
     size: int = 0
@@ -62,6 +64,7 @@ class State:
     measures: Map[str, tuple[str, ...]] = field(default_factory=Map)
     fulfilments: Map[str, Map[str, str]] = field(default_factory=Map)
     cleared: Map[str, int] = field(default_factory=Map)
+    standing: Map[str, Map[tuple[str, int], str]] = field(default_factory=Map)
     policy: r.PolicyVersion | None = None
     writes: tuple[str, ...] = ()
 
@@ -175,6 +178,11 @@ class State:
         known = (self.need(name, r.InterimMeasure) for name in self.measures[model])
         return tuple(item for item in known if context in item.contexts and safeguard in item.safeguards)
 
+    def standing_on(self, model: str) -> tuple[str, ...]:
+        """Names of the open incidents and the confirmed findings on a model, then on everything, each by number."""
+        found = (self.standing.get(target, _NOTHING) for target in (model, EVERYTHING))
+        return tuple(rows[key] for rows in found for key in sorted(rows))
+
     def fulfilled_by(self, obligation: str) -> Map[str, str]:
         """The documents that fulfil periods of an obligation, each with the period."""
         return self.fulfilments.get(obligation, _NO_DOCUMENTS)
@@ -255,10 +263,28 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
                 "fulfilments": state.fulfilments.set(of, used.update(dict.fromkeys(item.evidence, item.name))),
                 "cleared": _cleared(state, of, item),
             }
+        case r.Incident():
+            return {"standing": _standing(state.standing, item, stands=item.is_open)}
+        case r.Finding():
+            return {"standing": _standing(state.standing, item, stands=item.state == "confirmed")}
         case r.PolicyVersion():
             return {"policy": item} if item.state == "adopted" else {}
         case _:
             return {}
+
+
+def _standing(
+    standing: Map[str, Map[tuple[str, int], str]], item: r.Incident | r.Finding, *, stands: bool
+) -> Map[str, Map[tuple[str, int], str]]:
+    """The index of what stands open with one of them as it is now; nothing in it is empty."""
+    kind, _, number = item.name.partition("/")
+    key, rows = (kind, int(number)), standing.get(item.target, _NOTHING)
+    if stands:
+        return standing.set(item.target, rows.set(key, item.name))
+    if key not in rows:
+        return standing
+    rows = rows.delete(key)
+    return standing.set(item.target, rows) if rows else standing.delete(item.target)
 
 
 def _cleared(state: State, obligation: str, item: r.Period) -> Map[str, int]:

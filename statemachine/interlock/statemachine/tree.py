@@ -186,6 +186,12 @@ def _facts(policy: Policy, state: State, leaf: Leaf) -> _Facts:
             return _Facts("", (leaf.entry,))
         case "exemption":
             return _exemption(state, name)
+        case "incident":
+            seen = state.need(name, r.Incident)
+            return _Facts(seen.state, (seen.lowered_by, state.position(name)), about=(name,))
+        case "finding":
+            finding = state.need(name, r.Finding)
+            return _Facts(finding.state, (state.position(name),), finding.evidence, (name,))
         case _:
             assert_never(leaf.kind)
 

@@ -76,6 +76,13 @@ class Trigger(StrEnum):
     OBLIGATION_FULFIL = "obligation.fulfil"
     POLICY_ADOPT = "policy.adopt"
     OBLIGATION_WAIVE = "obligation.waive"
+    INCIDENT_REPORT = "incident.report"
+    INCIDENT_TRIAGE = "incident.triage"
+    INCIDENT_MITIGATE = "incident.mitigate"
+    INCIDENT_CLOSE = "incident.close"
+    FINDING_RAISE = "finding.raise"
+    FINDING_CONFIRM = "finding.confirm"
+    FINDING_DISMISS = "finding.dismiss"
 
 
 _LOOSENS, _TIGHTENS, _NEUTRAL = Direction.LOOSENS, Direction.TIGHTENS, Direction.NEUTRAL
@@ -132,12 +139,22 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.OBLIGATION_FULFIL: _NEUTRAL,
         Trigger.POLICY_ADOPT: _LOOSENS,
         Trigger.OBLIGATION_WAIVE: _LOOSENS,
+        Trigger.INCIDENT_REPORT: _TIGHTENS,
+        Trigger.INCIDENT_TRIAGE: _TIGHTENS,
+        Trigger.INCIDENT_MITIGATE: _NEUTRAL,
+        Trigger.INCIDENT_CLOSE: _NEUTRAL,
+        Trigger.FINDING_RAISE: _NEUTRAL,
+        Trigger.FINDING_CONFIRM: _TIGHTENS,
+        Trigger.FINDING_DISMISS: _NEUTRAL,
     }
 )
 
 LOOSENS_WHERE: Mapping[Trigger, str] = MappingProxyType(
     {
         Trigger.OBLIGATION_FULFIL: "the obligation blocks",
+        Trigger.INCIDENT_TRIAGE: "it lowers the severity",
+        Trigger.INCIDENT_CLOSE: "the incident blocks",
+        Trigger.FINDING_DISMISS: "the finding is confirmed and blocks",
     }
 )
 """Triggers that loosen where this is so, and have the direction of the table everywhere else (``ruling.py`` asks)."""
@@ -160,8 +177,6 @@ RESERVED: Mapping[str, ReservedTrigger] = MappingProxyType(
         name: ReservedTrigger(name, direction)
         for name, direction in {
             "rules.adopt": _LOOSENS,
-            "incident.close": _LOOSENS,
-            "finding.dismiss": _LOOSENS,
             "risk_report.publish": _NEUTRAL,
             "roadmap_goal.grade": _NEUTRAL,
         }.items()

@@ -113,6 +113,8 @@ def test_every_command_of_the_design_is_there() -> None:
         deployments record | deployments end | deployments list | deployments show
         deployments watch | measures list | measures show | measures propose | measures end
         obligations list | obligations show | obligations fulfil | obligations waive
+        incidents list | incidents show | incidents report | incidents triage | incidents mitigate | incidents close
+        findings list | findings show | findings raise | findings confirm | findings dismiss
         keys create | keys list | keys revoke | keys prove | keys register | keys rotate
         issuers list | issuers trust | issuers bind | issuers distrust
         grants list | grants give | grants end | delegate | delegations list | delegations end

@@ -66,6 +66,13 @@ _ALL: Final[tuple[f.Firing, ...]] = (
     f.ObligationFulfil("obligations/quarterly-report/periods/1", _EVIDENCE),
     f.PolicyAdopt("policies/house-rules/versions/2.0", bytes(32)),
     f.ObligationWaive("obligations/quarterly-report/periods/1", 1),
+    f.IncidentReport(_MODEL, "other", "serious", 1, _REASON),
+    f.IncidentTriage("incidents/1", "critical", "other", _REASON),
+    f.IncidentMitigate("incidents/1", _REASON),
+    f.IncidentClose("incidents/1", _REASON),
+    f.FindingRaise(_MODEL, "serious", _EVIDENCE, _REASON),
+    f.FindingConfirm("findings/1", _REASON),
+    f.FindingDismiss("findings/1", _REASON),
 )
 
 EXAMPLES: Final[dict[type[f.Firing], f.Firing]] = {type(firing): firing for firing in _ALL}

@@ -27,18 +27,20 @@ if TYPE_CHECKING:
 ASSIGN = f.LevelAssign("models/m/levels/deployment", "basic")
 TIGHTENING = {
     "model.retire", "model.record_run", "determination.report", "safeguard.degrade", "safeguard.suspend",
-    "safeguard.retire", "hold.place", "interim_measure.end", "delegation.end",
+    "safeguard.retire", "hold.place", "interim_measure.end", "delegation.end", "incident.report", "incident.triage",
+    "finding.confirm",
 }  # fmt: skip
 IDENTITY = {
     "principal.link", "principal.suspend", "principal.remove", "credential.revoke", "grant.end", "issuer.distrust",
 }  # fmt: skip
 ASSESSMENT = {"assessment.open", "assessment.conclude", "assessment.abandon"}
+DUTIES = {"obligation.fulfil", "incident.mitigate", "incident.close", "finding.raise", "finding.dismiss"}
 MAY = {
-    "owner": TIGHTENING | {"level.confirm", "obligation.fulfil", "delegation.give"},
-    "reviewer": TIGHTENING | {"level.confirm", "obligation.fulfil", "delegation.give"},
+    "owner": TIGHTENING | DUTIES | {"level.confirm", "delegation.give"},
+    "reviewer": TIGHTENING | DUTIES | {"level.confirm", "delegation.give"},
     "requester": {"model.register", "safeguard.start", "safeguard.verify"} | ASSESSMENT,
     "admin": {"hold.place", "safeguard.replan", "hold.everything", "delegation.end"} | IDENTITY,
-    "monitor": {"safeguard.degrade", "safeguard.suspend"},
+    "monitor": {"safeguard.degrade", "safeguard.suspend", "incident.report", "finding.raise"},
     "release-tool": {"deployment.record", "deployment.end"},
     "auditor": set(),
     "evaluator": {"model.register", "determination.report"} | ASSESSMENT,

@@ -72,6 +72,8 @@ ARROWS = {
     "interim_measure.put_in_force": "↑", "interim_measure.end": "↓", "obligation.fulfil": "=",
     "policy.adopt": "↑",
     "obligation.waive": "↑",
+    "incident.report": "↓", "incident.triage": "↓", "incident.mitigate": "=", "incident.close": "=",
+    "finding.raise": "=", "finding.confirm": "↓", "finding.dismiss": "=",
 }  # fmt: skip
 MEANING = {"↑": Direction.LOOSENS, "↓": Direction.TIGHTENS, "=": Direction.NEUTRAL}
 

@@ -18,9 +18,11 @@ from interlock.client.aio.groups import (
     AsyncChanges,
     AsyncDeployments,
     AsyncEvidenceGroup,
+    AsyncFindings,
     AsyncGate,
     AsyncHolds,
     AsyncIdentity,
+    AsyncIncidents,
     AsyncMeasures,
     AsyncModels,
     AsyncObligations,
@@ -105,6 +107,8 @@ class AsyncInterlock:
         self.deployments = AsyncDeployments(transport)
         self.measures = AsyncMeasures(transport)
         self.obligations = AsyncObligations(transport)
+        self.incidents = AsyncIncidents(transport)
+        self.findings = AsyncFindings(transport)
         self.audit = AsyncAudit(transport)
         self.policy = AsyncPolicies(transport)
         self.identity = AsyncIdentity(transport)

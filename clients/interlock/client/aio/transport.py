@@ -106,6 +106,13 @@ class AsyncTransport:
             self.memory.check_position(position, before)
         return response
 
+    async def call_unnamed(self, method: Callable[..., Awaitable[Response]], request: Request) -> Response:
+        """Make a unary call without a session, once: nobody is named, so nothing tells a second attempt from the first.
+
+        Raises InterlockError.
+        """
+        return await _once(lambda: method(request, timeout=self.timeout_seconds))
+
     async def call_streaming(
         self, method: Callable[..., Awaitable[Response]], build: Callable[[], object], *, timeout_seconds: float
     ) -> Response:

@@ -5,9 +5,11 @@ from interlock.client.groups.audit import Audit
 from interlock.client.groups.changes import Changes
 from interlock.client.groups.deployments import Deployments
 from interlock.client.groups.evidence import EvidenceGroup
+from interlock.client.groups.findings import Findings
 from interlock.client.groups.gate import Gate
 from interlock.client.groups.holds import Holds
 from interlock.client.groups.identity import Identity
+from interlock.client.groups.incidents import Incidents
 from interlock.client.groups.measures import Measures
 from interlock.client.groups.models import Models
 from interlock.client.groups.obligations import Obligations
@@ -20,9 +22,11 @@ __all__ = [
     "Changes",
     "Deployments",
     "EvidenceGroup",
+    "Findings",
     "Gate",
     "Holds",
     "Identity",
+    "Incidents",
     "Measures",
     "Models",
     "Obligations",

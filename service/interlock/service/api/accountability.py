@@ -1,11 +1,11 @@
-"""AccountabilityService: obligations, period by period, judged at the instant of the answer."""
+"""AccountabilityService: obligations, period by period, judged at the instant of the answer; incidents, findings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interlock.service.api.convert.obligation import obligation_message
 from interlock.service.api.pages import page_of
-from interlock.service.api.times import from_microseconds
 from interlock.service.errors import Invalid, NotFound
 from interlock.statemachine import firings as f
 from interlock.statemachine import names
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from interlock.service.api.calls import Writer
+    from interlock.service.api.findings import Findings
+    from interlock.service.api.incidents import Incidents
     from interlock.service.api.reads import Reader
     from interlock.service.ledger.view import View
     from interlock.service.server import Context
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
 class AccountabilityService(accountability_pb2_grpc.AccountabilityServiceServicer):
     """What the policy in force obliges to."""
 
-    def __init__(self, reader: Reader, writer: Writer) -> None:
+    def __init__(self, reader: Reader, writer: Writer, incidents: Incidents, findings: Findings) -> None:
         self._reader = reader
         self._writer = writer
+        self._incidents = incidents
+        self._findings = findings
 
     async def FulfilObligation(
         self, request: accountability_pb2.FulfilObligationRequest, context: Context
@@ -36,7 +40,7 @@ class AccountabilityService(accountability_pb2_grpc.AccountabilityServiceService
         """Fulfil a period."""
 
         def render(view: View, accepted: Accepted) -> accountability_pb2.Obligation:
-            return _message(view, request.name, accepted.entry.time)
+            return obligation_message(view, request.name, accepted.entry.time)
 
         firing = f.ObligationFulfil(request.name, tuple(request.evidence))
         method = "interlock.v1.AccountabilityService/FulfilObligation"
@@ -51,7 +55,7 @@ class AccountabilityService(accountability_pb2_grpc.AccountabilityServiceService
         grid = view.state.find(name, r.Obligation)
         if grid is None or spec_of(view.policy, name) is None or names.number_of(request.name) > grid.running(instant):
             raise NotFound(request.name)
-        return _message(view, request.name, instant)
+        return obligation_message(view, request.name, instant)
 
     async def ListObligations(
         self, request: accountability_pb2.ListObligationsRequest, context: Context
@@ -69,9 +73,81 @@ class AccountabilityService(accountability_pb2_grpc.AccountabilityServiceService
             and (latest is None or _due(view, name) <= latest)
         )
         chosen, token = page.cut(wanted, lambda name: name)
-        messages = [_message(view, name, instant) for name in chosen]
+        messages = [obligation_message(view, name, instant) for name in chosen]
         messages, token = page.fit(messages, token, lambda message: message.name)
         return accountability_pb2.ListObligationsResponse(obligations=messages, next_page_token=token)
+
+    async def ReportIncident(
+        self, request: accountability_pb2.ReportIncidentRequest, context: Context
+    ) -> accountability_pb2.Incident:
+        """Record an incident under the caller's name."""
+        return await self._incidents.report(request)
+
+    async def ReportIncidentAnonymously(
+        self, request: accountability_pb2.ReportIncidentAnonymouslyRequest, context: Context
+    ) -> accountability_pb2.Incident:
+        """Record an incident under nobody's name."""
+        return await self._incidents.report_anonymously(request)
+
+    async def TriageIncident(
+        self, request: accountability_pb2.TriageIncidentRequest, context: Context
+    ) -> accountability_pb2.Incident:
+        """Judge how grave an incident is."""
+        return await self._incidents.move("TriageIncident", request)
+
+    async def MitigateIncident(
+        self, request: accountability_pb2.MitigateIncidentRequest, context: Context
+    ) -> accountability_pb2.Incident:
+        """Say that the harm is stopped."""
+        return await self._incidents.move("MitigateIncident", request)
+
+    async def CloseIncident(
+        self, request: accountability_pb2.CloseIncidentRequest, context: Context
+    ) -> accountability_pb2.Incident:
+        """Close an incident."""
+        return await self._incidents.move("CloseIncident", request)
+
+    async def GetIncident(
+        self, request: accountability_pb2.GetIncidentRequest, context: Context
+    ) -> accountability_pb2.Incident:
+        """Return an incident. Raises NotFound."""
+        return await self._incidents.get(request)
+
+    async def ListIncidents(
+        self, request: accountability_pb2.ListIncidentsRequest, context: Context
+    ) -> accountability_pb2.ListIncidentsResponse:
+        """Return a page of incidents."""
+        return await self._incidents.list(request)
+
+    async def RaiseFinding(
+        self, request: accountability_pb2.RaiseFindingRequest, context: Context
+    ) -> accountability_pb2.Finding:
+        """Record a finding."""
+        return await self._findings.raise_(request)
+
+    async def ConfirmFinding(
+        self, request: accountability_pb2.ConfirmFindingRequest, context: Context
+    ) -> accountability_pb2.Finding:
+        """Say that a finding is so."""
+        return await self._findings.judge(request)
+
+    async def DismissFinding(
+        self, request: accountability_pb2.DismissFindingRequest, context: Context
+    ) -> accountability_pb2.Finding:
+        """Dismiss a finding."""
+        return await self._findings.judge(request)
+
+    async def GetFinding(
+        self, request: accountability_pb2.GetFindingRequest, context: Context
+    ) -> accountability_pb2.Finding:
+        """Return a finding. Raises NotFound."""
+        return await self._findings.get(request)
+
+    async def ListFindings(
+        self, request: accountability_pb2.ListFindingsRequest, context: Context
+    ) -> accountability_pb2.ListFindingsResponse:
+        """Return a page of findings."""
+        return await self._findings.list(request)
 
 
 def _names(view: View, instant: int, after: str | None) -> Iterator[str]:
@@ -93,43 +169,3 @@ def _names(view: View, instant: int, after: str | None) -> Iterator[str]:
 def _due(view: View, name: str) -> int:
     """Return from when on a period is overdue, or was due where it is fulfilled (microseconds)."""
     return overdue_from(view.state, name) or span_of(view.state, name)[1]
-
-
-def _state(known: r.Period, instant: int) -> accountability_pb2.ObligationState.ValueType:
-    if known.state == "fulfilled":
-        return accountability_pb2.OBLIGATION_STATE_FULFILLED
-    if known.waived_until is not None and instant < known.waived_until:
-        return accountability_pb2.OBLIGATION_STATE_WAIVED
-    return accountability_pb2.OBLIGATION_STATE_DUE
-
-
-def _message(view: View, name: str, instant: int) -> accountability_pb2.Obligation:
-    """Return a period as it stands at ``instant`` (microseconds)."""
-    of = names.obligation_of(name)
-    spec, known = spec_of(view.policy, of), period_of(view.state, name)
-    if spec is None:
-        raise NotFound(name)
-    start, due = span_of(view.state, name)
-    overdue = known.overdue_from(due)
-    message = accountability_pb2.Obligation(
-        name=name,
-        title=spec.title,
-        state=_state(known, instant),
-        overdue=overdue is not None and instant >= overdue,
-        start_time=from_microseconds(start),
-        due_time=from_microseconds(due),
-        evidence_kind=spec.fulfilled_by.kind,
-        evidence=known.evidence,
-        fulfiller=known.fulfiller,
-        jurisdiction=spec.jurisdiction or "",
-        source=f"{spec.source.document}, {spec.source.section}" if spec.source is not None else "",
-        instant=from_microseconds(instant),
-        position=view.state.position(name),
-        blocking=spec.blocking,
-        cause=known.cause,
-    )
-    if known.waived_until is not None:
-        message.waived_until_time.CopyFrom(from_microseconds(known.waived_until))
-    if known.fulfilled_at is not None:
-        message.fulfil_time.CopyFrom(from_microseconds(known.fulfilled_at))
-    return message

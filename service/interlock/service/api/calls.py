@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.view import View
-    from interlock.statemachine.commands import Command
+    from interlock.statemachine.commands import Actor, Command
     from interlock.statemachine.decide import Accepted
     from interlock.statemachine.firings import Firing
     from interlock.statemachine.unmet import Refused
@@ -54,10 +54,14 @@ class Writer:
         reply_type: type[M],
         *,
         tightening: bool = False,
+        actor: Actor | None = None,
     ) -> M:
-        """Have the caller's command decided at the head, and return the reply. Raises what the committer does."""
+        """Have the caller's command decided at the head, and return the reply. Raises what the committer does.
+
+        ``actor`` stands in for a caller whom nobody knows.
+        """
         call = Call(
-            actor=caller().actor,
+            actor=actor or caller().actor,
             method=method,
             request_id=getattr(request, "request_id", ""),
             request_digest=hashlib.sha256(request.SerializeToString(deterministic=True)).digest(),

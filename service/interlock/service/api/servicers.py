@@ -15,8 +15,10 @@ from interlock.service.api.deployments import Deployments
 from interlock.service.api.evidence import EvidenceService
 from interlock.service.api.excerpts import Excerpts
 from interlock.service.api.export import Exporter
+from interlock.service.api.findings import Findings
 from interlock.service.api.gate import GateService
 from interlock.service.api.hold import HoldService
+from interlock.service.api.incidents import Incidents
 from interlock.service.api.measures import Measures
 from interlock.service.api.model import ModelService
 from interlock.service.api.model_watch import ModelWatches
@@ -84,8 +86,11 @@ def register(  # each by name at its one call
     prover = Prover(committer, store)
     cosigning = Cosigning(committer, store, prover, log_verifier, witnesses, clock)
     exporter = Exporter(committer, store, reader, writer, blobs, cosigning, Excerpts(committer, store, digests))
+    accountability = AccountabilityService(
+        reader, writer, Incidents(reader, writer, texts), Findings(reader, writer, texts)
+    )
     audit = AuditService(reader, committer, store, exporter, prover, cosigning, writer)
-    accountability_pb2_grpc.add_AccountabilityServiceServicer_to_server(AccountabilityService(reader, writer), server)
+    accountability_pb2_grpc.add_AccountabilityServiceServicer_to_server(accountability, server)
     assessment_pb2_grpc.add_AssessmentServiceServicer_to_server(AssessmentService(reader, writer, texts), server)
     audit_pb2_grpc.add_AuditServiceServicer_to_server(audit, server)
     change_pb2_grpc.add_ChangeServiceServicer_to_server(change, server)

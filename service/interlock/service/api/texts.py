@@ -20,9 +20,25 @@ if TYPE_CHECKING:
 
     from interlock.service.ledger.view import View
     from interlock.service.storage import Store, StoredEntry, Text
-    from interlock.v1 import assessment_pb2, change_pb2, evidence_pb2, gate_pb2, hold_pb2, safeguard_pb2
+    from interlock.v1 import (
+        accountability_pb2,
+        assessment_pb2,
+        change_pb2,
+        evidence_pb2,
+        gate_pb2,
+        hold_pb2,
+        safeguard_pb2,
+    )
 
-    Reasoned = safeguard_pb2.Safeguard | hold_pb2.Hold | assessment_pb2.Assessment | gate_pb2.InterimMeasure
+    Reasoned = (
+        safeguard_pb2.Safeguard
+        | hold_pb2.Hold
+        | assessment_pb2.Assessment
+        | gate_pb2.InterimMeasure
+        | accountability_pb2.Incident
+        | accountability_pb2.Finding
+    )
+    Titled = evidence_pb2.Evidence | accountability_pb2.Incident | accountability_pb2.Finding
     _Words = dict[bytes, tuple[str, bytes]]
 
 
@@ -45,9 +61,7 @@ class Texts:
         for message, digest in wanted:
             message.reason = found.get(digest, ("", b""))[0]
 
-    async def give_titles(
-        self, view: View, messages: Iterable[evidence_pb2.Evidence], fresh: Iterable[Text] = ()
-    ) -> None:
+    async def give_titles(self, view: View, messages: Iterable[Titled], fresh: Iterable[Text] = ()) -> None:
         """Put in what each document is called."""
         wanted = []
         for message in messages:

@@ -72,7 +72,7 @@ def _model_touched(state: State, name: str) -> str:
             return name
         case r.Determination() | r.Level() | r.Safeguard():
             return names.model_of(name) or EVERYTHING  # a shared safeguard is no one model's
-        case r.Hold(target=target):
+        case r.Hold(target=target) | r.Incident(target=target) | r.Finding(target=target):
             return target
         case r.InterimMeasure(model=model):
             return model

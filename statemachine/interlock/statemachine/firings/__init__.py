@@ -29,6 +29,15 @@ from interlock.statemachine.firings.identity import (
     PrincipalSuspend,
     PrincipalUnlink,
 )
+from interlock.statemachine.firings.incident import (
+    FindingConfirm,
+    FindingDismiss,
+    FindingRaise,
+    IncidentClose,
+    IncidentMitigate,
+    IncidentReport,
+    IncidentTriage,
+)
 from interlock.statemachine.firings.model import (
     AssessmentAbandon,
     AssessmentConclude,
@@ -84,11 +93,18 @@ __all__ = [
     "DeterminationConfirm",
     "DeterminationReport",
     "DeterminationRuleOut",
+    "FindingConfirm",
+    "FindingDismiss",
+    "FindingRaise",
     "Firing",
     "GrantEnd",
     "GrantGive",
     "HoldLift",
     "HoldPlace",
+    "IncidentClose",
+    "IncidentMitigate",
+    "IncidentReport",
+    "IncidentTriage",
     "InterimMeasureEnd",
     "InterimMeasurePutInForce",
     "IssuerDistrust",
@@ -173,5 +189,12 @@ Firing = (
     | ChangeRatify
     | PrincipalLink
     | PrincipalUnlink
+    | IncidentReport
+    | IncidentTriage
+    | IncidentMitigate
+    | IncidentClose
+    | FindingRaise
+    | FindingConfirm
+    | FindingDismiss
 )
 """Any trigger with its arguments."""

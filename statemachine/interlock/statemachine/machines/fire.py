@@ -15,8 +15,10 @@ from interlock.statemachine.machines import (
     deployment,
     determination,
     exception,
+    finding,
     grant,
     hold,
+    incident,
     interim_measure,
     issuer,
     level,
@@ -116,6 +118,16 @@ def _fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  #
             return interim_measure.end(moment, state, firing)
         case f.ObligationFulfil():
             return obligation.fulfil(moment, state, firing)
+        case f.IncidentReport():
+            return incident.report(moment, state, firing)
+        case f.IncidentTriage():
+            return incident.triage(moment, state, firing)
+        case f.IncidentMitigate() | f.IncidentClose():
+            return incident.mitigate(moment, state, firing)
+        case f.FindingRaise():
+            return finding.raise_(moment, state, firing)
+        case f.FindingConfirm() | f.FindingDismiss():
+            return finding.judge(moment, state, firing)
         case f.PolicyAdopt():
             return policy_version.adopt(moment, state, firing)
         case f.ObligationWaive():
@@ -143,8 +155,12 @@ def subject_of(firing: f.Firing) -> str:
             return firing.assessment
         case f.LevelAssign() | f.LevelRaise() | f.LevelLower() | f.LevelConfirm():
             return firing.level
-        case f.HoldPlace():
+        case f.HoldPlace() | f.IncidentReport() | f.FindingRaise():
             return firing.target
+        case f.IncidentTriage() | f.IncidentMitigate() | f.IncidentClose():
+            return firing.incident
+        case f.FindingConfirm() | f.FindingDismiss():
+            return firing.finding
         case f.HoldLift():
             return firing.hold
         case f.ChangeRatify():
@@ -215,6 +231,9 @@ def model_concerned(state: State, firing: f.Firing) -> str | None:
         case f.DeploymentEnd():
             deployed = state.find(subject, r.Deployment)
             subject = deployed.model if deployed is not None else subject
+        case f.IncidentTriage() | f.IncidentMitigate() | f.IncidentClose() | f.FindingConfirm() | f.FindingDismiss():
+            seen = state.find(subject, r.Incident) or state.find(subject, r.Finding)
+            subject = seen.target if seen is not None else subject
         case f.InterimMeasureEnd():
             measure = state.find(subject, r.InterimMeasure)
             subject = measure.model if measure is not None else subject
@@ -266,6 +285,8 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
             found |= policy_version.touched(policy, state, firing)
         case f.ObligationFulfil() | f.ObligationWaive():
             found.add(names.obligation_of(firing.period))
+        case f.IncidentReport() | f.IncidentTriage() | f.IncidentClose():
+            found |= {f"obligations/{spec.id}" for spec in policy.obligations.values() if spec.after is not None}
         case f.DeploymentRecord():
             found |= {firing.decision} - {""}
         case f.PrincipalLink():

@@ -35,15 +35,25 @@ def begin_grids(policy: Policy, state: State, instant: int) -> State:
         if not spec.in_force:
             continue
         name = f"obligations/{spec.id}"
-        known = state.find(name, r.Obligation)
-        if known is None:
-            state = state.put(r.Obligation(name, ((1, instant, spec.every_us),)))
-        elif known.grids[-1][2] != spec.every_us:
-            running = known.running(instant)
-            following = (running + 1, known.span(running)[1], spec.every_us)
-            kept = tuple(grid for grid in known.grids if grid[0] <= running)
-            state = state.put(replace(known, grids=(*kept, following)))
+        known = state.find(name, r.Obligation) or r.Obligation(name)
+        state = _grid(state, known, spec.every_us, instant)
     return state
+
+
+def _grid(state: State, known: r.Obligation, every: int, instant: int) -> State:
+    """Return the state with an obligation whose grid has this length from now on; 0 for what entries start."""
+    if not known.grids or not known.grids[-1][2]:
+        if not every:
+            return state
+        first = (known.running(instant) + 1, instant, every)
+        return state.put(replace(known, grids=(*known.grids, first)))
+    if known.grids[-1][2] == every:
+        return state
+    running = known.running(instant)
+    following = (running + 1, known.span(running)[1], every)
+    kept = tuple(grid for grid in known.grids if grid[0] <= running)
+    opened = known.opened if every else max(known.opened, running)
+    return state.put(replace(known, grids=(*kept, following), opened=opened))
 
 
 def fulfil(moment: Moment, state: State, firing: f.ObligationFulfil) -> Moved | Refused:

@@ -215,6 +215,31 @@ def _policy_version_edges() -> Iterable[Edge]:
     yield "adopted", "policy.adopt[another]", "superseded"
 
 
+def _incident_edges() -> Iterable[Edge]:
+    """A severity that goes down has a name of its own; so has the same one with another category."""
+    yield ABSENT, "incident.report", "reported"
+    for way in ("raise", "keep", "lower"):
+        yield "reported", f"incident.triage[{way}]", "triaged"
+    for way in ("raise", "lower", "category"):
+        yield "triaged", f"incident.triage[{way}]", "triaged"
+    yield "mitigated", "incident.triage[raise]", "triaged"
+    yield "mitigated", "incident.triage[lower]", "mitigated"
+    yield "mitigated", "incident.triage[category]", "mitigated"
+    yield "closed", "incident.triage[raise]", "triaged"
+    yield "closed", "incident.triage[keep]", "triaged"
+    yield "triaged", "incident.mitigate", "mitigated"
+    yield "triaged", "incident.close", "closed"
+    yield "mitigated", "incident.close", "closed"
+
+
+def _finding_edges() -> Iterable[Edge]:
+    yield ABSENT, "finding.raise", "raised"
+    yield "raised", "finding.confirm", "confirmed"
+    yield "dismissed", "finding.confirm", "confirmed"
+    yield "raised", "finding.dismiss", "dismissed"
+    yield "confirmed", "finding.dismiss", "dismissed"
+
+
 def _change_edges() -> Iterable[Edge]:
     yield ABSENT, "change.propose", "in_review"
     yield ABSENT, "change.propose[draft]", "draft"
@@ -260,6 +285,8 @@ SETTLED: Mapping[str, frozenset[tuple[str, str]]] = MappingProxyType(
         "delegation": frozenset({("ended", "delegation.end")}),
         "issuer": frozenset({("distrusted", "issuer.distrust")}),
         "interim_measure": frozenset({("ended", "interim_measure.end")}),
+        "incident": frozenset({("triaged", "incident.triage[keep]"), ("mitigated", "incident.triage[keep]")}),
+        "finding": frozenset({("confirmed", "finding.confirm")}),
     }
 )
 """A tightening trigger that finds its state already there is acknowledged with no transition."""
@@ -281,10 +308,12 @@ EXCEPTION: Final = compile_table("exception", _exception_edges())
 ISSUER: Final = compile_table("issuer", _issuer_edges())
 INTERIM_MEASURE: Final = compile_table("interim_measure", _interim_measure_edges())
 OBLIGATION: Final = compile_table("obligation", _obligation_edges())
+INCIDENT: Final = compile_table("incident", _incident_edges())
+FINDING: Final = compile_table("finding", _finding_edges())
 POLICY_VERSION: Final = compile_table("policy_version", _policy_version_edges())
 FIXED: Final = (
     MODEL, DETERMINATION, ASSESSMENT, SAFEGUARD, HOLD, DEPLOYMENT, CHANGE, PRINCIPAL, CREDENTIAL, GRANT,
-    DELEGATION, ISSUER, EXCEPTION, INTERIM_MEASURE, OBLIGATION, POLICY_VERSION,
+    DELEGATION, ISSUER, EXCEPTION, INTERIM_MEASURE, OBLIGATION, INCIDENT, FINDING, POLICY_VERSION,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What the names in a pack refer to, second half: roles, rules, the default, break-glass, obligations.
+"""What the names in a pack refer to, second half: roles, rules, the default, break-glass.
 
 The one thing that no pack can give away: whatever loosens takes sign-offs by two people at least.
 """
@@ -9,12 +9,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from interlock.statemachine.policy.fields import DAY_US, MAX_SLOTS
+from interlock.statemachine.policy.fields import MAX_SLOTS
 from interlock.statemachine.policy.findings import Code, shown
 from interlock.statemachine.policy.resolve import Names
 from interlock.statemachine.policy.vocabulary import (
     AS_DEAR_AS_A_GRANT,
-    BREAK_GLASS_REVIEW,
     EXCEPTABLE,
     GRANT,
     MIN_PEOPLE,
@@ -53,7 +52,6 @@ def check_rules(shape: PackShape, book: Notebook) -> None:
     desk.check_sign_offs(default, shape.default.sign_offs, loosens=True)
     desk.check_evidence((*default, "evidence"), shape.default.evidence)
     desk.check_break_glass()
-    desk.check_obligations()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,17 +202,3 @@ class _Desk:
             message = "Break-glass is possible here."
             fix = "make sure that its sign-offs are the people you would wake"
             self.book.note(path, Code.BREAK_GLASS, message, fix)
-
-    def check_obligations(self) -> None:
-        for obligation_id, obligation in self.shape.obligations.items():
-            path: Path = ("obligations", obligation_id)
-            if obligation_id == BREAK_GLASS_REVIEW:
-                message = "This name is that of the reviews that break-glass opens."
-                self.book.error(path, Code.DUPLICATE_ID, message, "give the obligation another name", key=True)
-            if obligation.blocking and obligation.every < DAY_US:
-                message = "An obligation that blocks has periods of a day at least."
-                fix = "write `1d` or more; the gate looks at every period that nobody fulfilled"
-                self.book.error((*path, "every"), Code.BAD_DURATION, message, fix)
-            place = (*path, "fulfilled_by", "evidence")
-            word, kinds = obligation.fulfilled_by.evidence, self.names.evidence_kinds
-            self.book.known(place, word, kinds, Code.UNKNOWN_EVIDENCE_KIND, "kind of evidence")

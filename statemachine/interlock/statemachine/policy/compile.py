@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from interlock.statemachine.policy.schema import (
+        AfterShape,
         DefaultShape,
         EvidenceShape,
         PackShape,
@@ -60,6 +61,10 @@ def compile_policy(shape: PackShape, digest: bytes) -> model.Policy:
         default_rule=default,
         break_glass=_break_glass(shape),
         obligations=_obligations(shape),
+        severities=tuple(
+            model.Severity(row.id, index, row.blocking) for index, row in enumerate(shape.incidents.severities)
+        ),
+        categories=tuple(sorted(names.categories)),
         successions=tuple(_succession(row) for row in shape.succeeds),
     )
 
@@ -205,12 +210,13 @@ def _obligations(shape: PackShape) -> Mapping[str, model.Obligation]:
             key: model.Obligation(
                 id=key,
                 title=obligation.title or key,
-                every_us=obligation.every,
+                every_us=obligation.every or 0,
                 fulfilled_by=_verify_with(obligation.fulfilled_by),
                 blocking=obligation.blocking,
                 jurisdiction=obligation.jurisdiction,
                 in_force=obligation.jurisdiction is None or obligation.jurisdiction in shape.jurisdictions,
                 source=_source(obligation.source),
+                after=_after(obligation.after),
             )
             for key, obligation in shape.obligations.items()
         }
@@ -225,6 +231,12 @@ def _succession(row: SuccessionShape) -> model.Succession:
         levels=_frozen({key: tuple(old) for key, old in row.levels.items()}),
         safeguards=_frozen({key: (old,) for key, old in row.safeguards.items()}),
     )
+
+
+def _after(after: AfterShape | None) -> model.After | None:
+    if after is None:
+        return None
+    return model.After(after.incident, after.at_least, frozenset(after.categories), after.within)
 
 
 def _evidence(needs: Sequence[EvidenceShape]) -> tuple[model.EvidenceNeed, ...]:

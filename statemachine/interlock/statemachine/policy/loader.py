@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from interlock.statemachine.policy.checks_duties import check_duties
 from interlock.statemachine.policy.checks_model import check_model
 from interlock.statemachine.policy.checks_rules import check_rules
 from interlock.statemachine.policy.checks_succession import check_succession
@@ -85,6 +86,7 @@ def draft_pack(files: Mapping[str, bytes]) -> Draft:
     book = Notebook(tree)
     check_model(shape, book)
     check_rules(shape, book)
+    check_duties(shape, book)
     check_succession(shape, book)
     policy = None if book.failed else compile_policy(shape, pack_digest(files))
     return Draft(ordered(book.findings), tree, shape, policy)

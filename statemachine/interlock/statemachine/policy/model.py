@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Affiliation: TypeAlias = Literal["any", "external"]
 Assurance: TypeAlias = Literal["signature", "login"]
 Conflict: TypeAlias = Literal["requester", "evidence_author"]
+Event: TypeAlias = Literal["discovery", "determination", "closing"]
 Track: TypeAlias = Literal["commitment", "recommendation"]
 
 
@@ -145,8 +146,30 @@ class BreakGlass:
 
 
 @dataclass(frozen=True, slots=True)
+class Severity:
+    """How grave an incident or a finding is; ``index`` orders them, mildest first."""
+
+    id: str
+    index: int
+    blocks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """What starts a clock: an incident as grave as ``at_least``, of one of ``categories`` (none: of any)."""
+
+    event: Event
+    at_least: str
+    categories: frozenset[str]
+    within_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Obligation:
-    """Something owed each period; ``in_force`` is False where its jurisdiction is not switched on."""
+    """Something owed each period; ``in_force`` is False where its jurisdiction is not switched on.
+
+    ``every_us`` is 0 where entries start its periods: then ``after`` says which.
+    """
 
     id: str
     title: str
@@ -156,6 +179,7 @@ class Obligation:
     jurisdiction: str | None
     in_force: bool
     source: Source | None
+    after: After | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +220,8 @@ class Policy:
     default_rule: Rule
     break_glass: Mapping[str, BreakGlass]  # by trigger
     obligations: Mapping[str, Obligation]
+    severities: tuple[Severity, ...]
+    categories: tuple[str, ...]  # of incidents
     successions: tuple[Succession, ...] = ()
 
     def __hash__(self) -> int:
@@ -227,6 +253,17 @@ class Policy:
         of_it = [row for row in self.successions if row.policy == old.id and row.version in {None, old.version}]
         exact = next((row for row in of_it if row.version is not None), None)
         return exact or next(iter(of_it), None) or (Succession(old.id) if old.id == self.id else None)
+
+    def severity_rank(self, severity: str) -> int:
+        """Return the place of a severity, mildest 0; -1 for none, and past the last for one that this policy drops."""
+        if not severity:
+            return -1
+        return next((row.index for row in self.severities if row.id == severity), len(self.severities))
+
+    def severity_blocks(self, severity: str) -> bool:
+        """Say whether an open incident or a confirmed finding of a severity blocks; one that it drops does."""
+        rank = self.severity_rank(severity)
+        return rank >= 0 and (rank >= len(self.severities) or self.severities[rank].blocks)
 
     def is_ruled(self, trigger: str, standard: str | None = None) -> bool:
         """Say whether ``trigger`` happens only in a change that met a rule: every loosening one does."""

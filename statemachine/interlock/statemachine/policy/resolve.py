@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from interlock.statemachine.policy.vocabulary import COMMON_EVIDENCE_KINDS
+from interlock.statemachine.policy.vocabulary import COMMON_CATEGORIES, COMMON_EVIDENCE_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,8 @@ class Names:
     approving: frozenset[str]  # roles
     evidence_kinds: frozenset[str]  # the common ones too
     level_shapes: tuple[LevelShape, ...]
+    severities: tuple[str, ...]
+    categories: frozenset[str]  # the common one too
 
     @classmethod
     def of(cls, shape: PackShape) -> Names:
@@ -36,6 +38,8 @@ class Names:
             approving=frozenset(role_id for role_id, role in shape.roles.items() if role.approves),
             evidence_kinds=COMMON_EVIDENCE_KINDS | frozenset(shape.evidence_kinds),
             level_shapes=tuple(shape.levels),
+            severities=tuple(row.id for row in shape.incidents.severities),
+            categories=COMMON_CATEGORIES | frozenset(shape.incidents.categories),
         )
 
     def level(self, level_id: str) -> LevelShape:

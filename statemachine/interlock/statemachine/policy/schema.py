@@ -191,10 +191,42 @@ class BreakGlassShape(Shape):
     source: SourceShape | None = None
 
 
-class ObligationShape(Shape):
-    """One of ``obligations:``."""
+class SeverityShape(Shape):
+    """One of ``severities:``, a bare name or a mapping."""
 
-    every: DurationUs
+    id: Id
+    blocking: Flag = False
+
+
+SeverityEntry = Annotated[SeverityShape, BeforeValidator(_entry)]
+DEFAULT_SEVERITIES: Final = (
+    SeverityShape(id="low"),
+    SeverityShape(id="serious", blocking=True),
+    SeverityShape(id="critical", blocking=True),
+)
+
+
+class IncidentsShape(Shape):
+    """``incidents:``, how grave incidents and findings can be, and what categories there are."""
+
+    severities: Annotated[list[SeverityEntry], Field(min_length=1, max_length=MAX_FEW)] = list(DEFAULT_SEVERITIES)
+    categories: Annotated[list[Id], Field(max_length=MAX_FEW)] = []
+
+
+class AfterShape(Shape):
+    """An obligation's ``after:``, the incidents that start its clock."""
+
+    incident: Literal["discovery", "determination", "closing"]
+    at_least: Id
+    categories: list[Id] = []
+    within: DurationUs
+
+
+class ObligationShape(Shape):
+    """One of ``obligations:``: by the calendar (``every``) or by what happens (``after``)."""
+
+    every: DurationUs | None = None
+    after: AfterShape | None = None
     fulfilled_by: VerifyWithShape
     blocking: Flag
     title: Line | None = None
@@ -238,6 +270,7 @@ class PackShape(Shape):
     default: DefaultShape
     break_glass: Annotated[list[BreakGlassShape], Field(max_length=MAX_FEW)] = []
     obligations: Annotated[dict[Id, ObligationShape], Field(max_length=MAX_MANY)] = {}
+    incidents: IncidentsShape = IncidentsShape()
     succeeds: Annotated[list[SuccessionShape], Field(max_length=MAX_FEW)] = []
 
 
@@ -273,5 +306,8 @@ EXAMPLES: Final = {
     "review_within": "review_within: 72h",
     "fulfilled_by": "fulfilled_by: {evidence: risk_report}",
     "blocking": "blocking: false",
+    "incident": "incident: discovery",
+    "at_least": "at_least: critical",
+    "within": "within: 15d",
 }
 """What to write for a key that is missing; a test keeps it complete."""

@@ -26,6 +26,9 @@ COMMON_EVIDENCE_KINDS: Final = frozenset(
 )
 """Kinds of evidence known to every pack; ``evidence_kinds:`` adds to them."""
 
+COMMON_CATEGORIES: Final = frozenset({"other"})
+"""Categories of incidents known to every pack; ``incidents: {categories: […]}`` adds to them."""
+
 NARROWABLE: Final = frozenset(t.value for t in DIRECTIONS if t.value.startswith(("level.", "safeguard.")))
 """Triggers that act on something of one standard, so that a rule may be narrowed to it."""
 

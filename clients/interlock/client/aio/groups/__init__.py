@@ -8,9 +8,11 @@ from interlock.client.aio.groups.audit import AsyncAudit
 from interlock.client.aio.groups.changes import AsyncChanges
 from interlock.client.aio.groups.deployments import AsyncDeployments
 from interlock.client.aio.groups.evidence import AsyncEvidenceGroup
+from interlock.client.aio.groups.findings import AsyncFindings
 from interlock.client.aio.groups.gate import AsyncGate
 from interlock.client.aio.groups.holds import AsyncHolds
 from interlock.client.aio.groups.identity import AsyncIdentity
+from interlock.client.aio.groups.incidents import AsyncIncidents
 from interlock.client.aio.groups.measures import AsyncMeasures
 from interlock.client.aio.groups.models import AsyncModels
 from interlock.client.aio.groups.obligations import AsyncObligations
@@ -23,9 +25,11 @@ __all__ = [
     "AsyncChanges",
     "AsyncDeployments",
     "AsyncEvidenceGroup",
+    "AsyncFindings",
     "AsyncGate",
     "AsyncHolds",
     "AsyncIdentity",
+    "AsyncIncidents",
     "AsyncMeasures",
     "AsyncModels",
     "AsyncObligations",
