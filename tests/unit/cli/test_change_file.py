@@ -73,13 +73,13 @@ def test_every_trigger_can_be_written(kind: type[f.Firing]) -> None:
     """The names of packs are the names of files, for every trigger and each of its arguments."""
     words = {
         "conclusion": "reached",
-        **dict.fromkeys(("compromised_since", "start", "until"), "2026-05-01T00:00:00Z"),
+        **dict.fromkeys(("compromised_since", "start", "until", "discovered_at"), "2026-05-01T00:00:00Z"),
         **dict.fromkeys(("public_key", "proof", "replaces_proof", "pack_digest", "envelope"), '"00ff"'),
     }
     values = {
         item.name: '["evidence/1"]' if "tuple" in str(item.type) else words.get(item.name, "x")
         for item in fields(kind)
-        if item.name != "reason_digest"
+        if item.name not in {"reason_digest", "title_digest"}
     }
     arguments = ", ".join(f"{name}: {value}" for name, value in values.items())
 

@@ -316,6 +316,42 @@ SAFETY_FAULTS = [
         Code.BAD_DURATION,
         id="blocks-each-hour",
     ),
+    pytest.param(
+        SKETCH,
+        "quarterly-report: {every: 90d, ",
+        "¦quarterly-report: {",
+        Code.OBLIGATION_CLOCK,
+        id="no-clock",
+    ),
+    pytest.param(
+        SKETCH,
+        "{every: 90d, fulfilled_by: {evidence: risk_report}, blocking: false}",
+        "{after: {incident: closing, at_least: low, within: 1d}, "
+        "fulfilled_by: {evidence: risk_report}, blocking: ¦true}",
+        Code.OBLIGATION_CLOCK,
+        id="a-closing-blocks",
+    ),
+    pytest.param(
+        SKETCH,
+        "{every: 90d, ",
+        "{after: {incident: discovery, at_least: ¦grave, within: 1d}, ",
+        Code.UNKNOWN_SEVERITY,
+        id="unknown-severity",
+    ),
+    pytest.param(
+        SKETCH,
+        "{every: 90d, ",
+        "{after: {incident: discovery, at_least: low, categories: [¦leak], within: 1d}, ",
+        Code.UNKNOWN_CATEGORY,
+        id="unknown-category",
+    ),
+    pytest.param(
+        SKETCH,
+        "obligations:\n",
+        "incidents: {severities: [{id: mild, blocking: true}, ¦grave]}\nobligations:\n",
+        Code.SEVERITY_ORDER,
+        id="a-milder-severity-blocks",
+    ),
 ]
 
 

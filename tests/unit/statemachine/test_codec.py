@@ -48,6 +48,7 @@ COMMANDS: dict[type, c.Command] = {
         c.AcceptClock(1_777_593_600_000_000),
         c.RecordDecision(model="models/m", context="api", artifact="s", allowed=True, statement_digest=b"d"),
         c.StateDigest(b"r", 2**40),
+        c.ReportAnonymously("models/m", "other", 7, bytes(32)),
     )
 }
 TYPES = {

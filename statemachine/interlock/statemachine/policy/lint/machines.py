@@ -51,6 +51,9 @@ def ruled_keys(policy: Policy) -> dict[Key, Rule]:
                     found[Key(trigger, standard)] = policy.rule_for(trigger, standard)
         else:
             found[Key(trigger)] = policy.rule_for(trigger)
+    grave = any(severity.blocks for severity in policy.severities)
+    for trigger in (Trigger.INCIDENT_TRIAGE, *((Trigger.INCIDENT_CLOSE, Trigger.FINDING_DISMISS) if grave else ())):
+        found.setdefault(Key(trigger.value), policy.default_rule)
     return found
 
 
@@ -93,7 +96,7 @@ def _check_edge(policy: Policy, trigger: str, edge: str, governed: list[tuple[Ke
     direction = direction_of(trigger)
     for key, rule in governed:
         path = rule_path(rule.id)
-        if direction is Direction.TIGHTENS:
+        if direction is Direction.TIGHTENS and not can_loosen(trigger):
             message = f"`{trigger}` tightens, and a rule makes it wait for {len(rule.slots)} sign-offs."
             calls = (f"{edge} by one person", f"→ waits until it is {signed_by(rule)}; the gate goes on saying ALLOW")
             yield error(path, Code.EDGE_SLOWED, message, "take it out of the rule", calls)
