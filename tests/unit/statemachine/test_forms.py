@@ -45,7 +45,7 @@ def test_odd_arguments(kind: type[f.Firing], name: str, hint: str) -> None:
     """Nothing that is odd in any argument of any trigger passes."""
     ids = (
         {"log", "models"}
-        if name in {"to", "thresholds", "context", "role", "scope", "safeguards", "contexts"}
+        if name in {"to", "thresholds", "context", "role", "scope", "safeguards", "contexts", "severity", "category"}
         else set()
     )
     ids |= {"principals/owner-a"} if name in {"principal", "other", "delegator", "delegate"} else set()
