@@ -24,6 +24,7 @@ def compare_process(old: Policy, new: Policy) -> Iterator[Difference]:
     yield from _roles(old, new)
     yield from _break_glass(old, new)
     yield from _obligations(old, new)
+    yield from _severities(old, new)
     yield from _terms(old, new)
 
 
@@ -171,7 +172,7 @@ def _obligations(old: Policy, new: Policy) -> Iterator[Difference]:
         if before is None and after is not None:
             kind = "blocking, " if after.blocking else ""
             state = "from then on" if after.in_force else f"not in force: jurisdiction {after.jurisdiction} is off"
-            words = f"new, {kind}every {lasting(after.every_us)}, {state} ({after.title})"
+            words = f"new, {kind}{_clock(after)}, {state} ({after.title})"
             yield Difference(way(tightens=after.blocking), "obligations", name, words)
         elif after is None and before is not None:
             yield Difference(way(loosens=before.in_force), "obligations", name, "dropped: no longer owed")
@@ -179,9 +180,37 @@ def _obligations(old: Policy, new: Policy) -> Iterator[Difference]:
             yield from _obligation(before, after)
 
 
+def _clock(spec: Obligation) -> str:
+    """Say when an obligation is owed."""
+    if spec.after is None:
+        return f"every {lasting(spec.every_us)}"
+    of = f" of {listed(sorted(spec.after.categories))}" if spec.after.categories else ""
+    counted = f"the {spec.after.event} of an incident{of}, {spec.after.at_least} or graver"
+    return f"within {lasting(spec.after.within_us)} of {counted}"
+
+
+def _severities(old: Policy, new: Policy) -> Iterator[Difference]:
+    """Say what severities block; in one line, for where each stands counts."""
+    if old.severities != new.severities:
+        before, after = (
+            ", ".join(f"{row.id} (blocks)" if row.blocks else row.id for row in side.severities) for side in (old, new)
+        )
+        milder = any(not new.severity_blocks(row.id) for row in old.severities if row.blocks)
+        moved = [row.id for row in old.severities] != [row.id for row in new.severities]
+        goes = way(loosens=milder or moved, tightens=True)
+        yield Difference(goes, "incidents", "severities", f"{before} → {after}")
+    if old.categories != new.categories:
+        words = f"{listed(sorted(old.categories))} → {listed(sorted(new.categories))}"
+        yield Difference(Way.NEUTRAL, "incidents", "categories", words)
+
+
 def _obligation(before: Obligation, after: Obligation) -> Iterator[Difference]:
     rows: list[tuple[Way, str]] = []
-    if before.every_us != after.every_us:
+    if (before.after, after.after) != (None, None) and (before.after, before.every_us) != (after.after, after.every_us):
+        rows.append(
+            (way(loosens=True, tightens=True), f"{_clock(before)} → {_clock(after)}, for what happens from then on")
+        )
+    elif before.every_us != after.every_us:
         goes = way(loosens=after.every_us > before.every_us, tightens=True)
         rows.append((goes, f"every {lasting(before.every_us)} → {lasting(after.every_us)}, after the running period"))
     if before.blocking != after.blocking:

@@ -35,7 +35,13 @@ SECTIONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "SlotShape": ("A sign-off", "One of `sign_offs:`. One person fills one slot of a rule."),
         "EvidenceShape": ("Evidence of a rule", "One of a rule's `evidence:`, attached to the change."),
         "BreakGlassShape": ("Break-glass", "One of `break_glass:`, an exception until an end, reviewed afterwards."),
-        "ObligationShape": ("An obligation", "One of `obligations:`, owed once in each period."),
+        "ObligationShape": ("An obligation", "One of `obligations:`, by `every` or by `after`."),
+        "AfterShape": ("What starts a clock", "`after:` of an obligation, in the place of `every:`."),
+        "IncidentsShape": (
+            "Incidents and findings",
+            "`incidents:`, how grave they can be and what categories there are.",
+        ),
+        "SeverityShape": ("A severity", "One of `severities:`, mildest first; a bare name is short for `{id: name}`."),
         "SuccessionShape": ("A succession", "One of `succeeds:`, what the ids of an earlier policy come to here."),
         "SourceShape": ("A source", "`source:`, where a rule or a safeguard comes from."),
     }
@@ -63,7 +69,8 @@ MEANING: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "rules": "What an applied change has to bring, by trigger.",
             "default": "The same for every loosening trigger that no rule names.",
             "break_glass": "Exceptions for emergencies.",
-            "obligations": "What is owed by the calendar.",
+            "obligations": "What is owed, by the calendar or after an incident.",
+            "incidents": "How grave incidents and findings can be; without it low, serious and critical.",
             "succeeds": "What is carried over from a version in force to this one.",
         },
         "LevelShape": {
@@ -148,11 +155,26 @@ MEANING: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         },
         "ObligationShape": {
             "every": "The length of a period, from the adoption that first named the obligation.",
+            "after": "The incidents that open a period, each once.",
             "fulfilled_by": "The document that fulfils it.",
             "blocking": "Overdue, it denies every release; then only a change fulfils or waives it.",
             "title": "What is owed, in one line.",
             "jurisdiction": "In force only where the pack's `jurisdictions:` names it.",
             "source": "Where it comes from.",
+        },
+        "AfterShape": {
+            "incident": "What the clock counts from: its discovery, its determination by a named person, its closing.",
+            "at_least": "The mildest severity that counts.",
+            "categories": "Of these categories only; without it, of any.",
+            "within": "How long after that the period is due.",
+        },
+        "IncidentsShape": {
+            "severities": "Mildest first; where one blocks, so does each graver one.",
+            "categories": "Categories beside `other`.",
+        },
+        "SeverityShape": {
+            "id": "The severity's id.",
+            "blocking": "An open incident or a confirmed finding of it denies what it is on.",
         },
         "SuccessionShape": {
             "policy": "The id of the policy that went before.",
