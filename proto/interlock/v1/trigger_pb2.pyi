@@ -103,6 +103,13 @@ class Trigger(_message.Message):
     OBLIGATION_FULFIL_FIELD_NUMBER: _builtins.int
     POLICY_ADOPT_FIELD_NUMBER: _builtins.int
     OBLIGATION_WAIVE_FIELD_NUMBER: _builtins.int
+    INCIDENT_REPORT_FIELD_NUMBER: _builtins.int
+    INCIDENT_TRIAGE_FIELD_NUMBER: _builtins.int
+    INCIDENT_MITIGATE_FIELD_NUMBER: _builtins.int
+    INCIDENT_CLOSE_FIELD_NUMBER: _builtins.int
+    FINDING_RAISE_FIELD_NUMBER: _builtins.int
+    FINDING_CONFIRM_FIELD_NUMBER: _builtins.int
+    FINDING_DISMISS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def model_register(self) -> Global___ModelRegister:
         """A new model, perhaps with its first artifacts."""
@@ -303,6 +310,34 @@ class Trigger(_message.Message):
     def obligation_waive(self) -> Global___ObligationWaive:
         """A period of an obligation need not be fulfilled until an instant."""
 
+    @_builtins.property
+    def incident_report(self) -> Global___IncidentReport:
+        """Something went wrong."""
+
+    @_builtins.property
+    def incident_triage(self) -> Global___IncidentTriage:
+        """Somebody judges how grave that is."""
+
+    @_builtins.property
+    def incident_mitigate(self) -> Global___IncidentMitigate:
+        """The harm is stopped."""
+
+    @_builtins.property
+    def incident_close(self) -> Global___IncidentClose:
+        """It is dealt with."""
+
+    @_builtins.property
+    def finding_raise(self) -> Global___FindingRaise:
+        """An analyser of activity records saw something."""
+
+    @_builtins.property
+    def finding_confirm(self) -> Global___FindingConfirm:
+        """A person says that it is so."""
+
+    @_builtins.property
+    def finding_dismiss(self) -> Global___FindingDismiss:
+        """A person says that it is not so, or is dealt with."""
+
     def __init__(
         self,
         *,
@@ -356,12 +391,19 @@ class Trigger(_message.Message):
         obligation_fulfil: Global___ObligationFulfil = ...,
         policy_adopt: Global___PolicyAdopt = ...,
         obligation_waive: Global___ObligationWaive = ...,
+        incident_report: Global___IncidentReport = ...,
+        incident_triage: Global___IncidentTriage = ...,
+        incident_mitigate: Global___IncidentMitigate = ...,
+        incident_close: Global___IncidentClose = ...,
+        finding_raise: Global___FindingRaise = ...,
+        finding_confirm: Global___FindingConfirm = ...,
+        finding_dismiss: Global___FindingDismiss = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "break_glass_open", b"break_glass_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_link", b"principal_link", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "principal_unlink", b"principal_unlink", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "break_glass_open", b"break_glass_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "finding_confirm", b"finding_confirm", "finding_dismiss", b"finding_dismiss", "finding_raise", b"finding_raise", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "incident_close", b"incident_close", "incident_mitigate", b"incident_mitigate", "incident_report", b"incident_report", "incident_triage", b"incident_triage", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_link", b"principal_link", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "principal_unlink", b"principal_unlink", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "break_glass_open", b"break_glass_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_link", b"principal_link", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "principal_unlink", b"principal_unlink", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "break_glass_open", b"break_glass_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "finding_confirm", b"finding_confirm", "finding_dismiss", b"finding_dismiss", "finding_raise", b"finding_raise", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "incident_close", b"incident_close", "incident_mitigate", b"incident_mitigate", "incident_report", b"incident_report", "incident_triage", b"incident_triage", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_link", b"principal_link", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "principal_unlink", b"principal_unlink", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give", "principal_link", "principal_unlink", "change_ratify", "delegation_give", "delegation_end", "issuer_trust", "issuer_distrust", "credential_bind", "break_glass_open", "interim_measure_put_in_force", "interim_measure_end", "obligation_fulfil", "policy_adopt", "obligation_waive"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give", "principal_link", "principal_unlink", "change_ratify", "delegation_give", "delegation_end", "issuer_trust", "issuer_distrust", "credential_bind", "break_glass_open", "interim_measure_put_in_force", "interim_measure_end", "obligation_fulfil", "policy_adopt", "obligation_waive", "incident_report", "incident_triage", "incident_mitigate", "incident_close", "finding_raise", "finding_confirm", "finding_dismiss"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1766,3 +1808,215 @@ class CredentialBind(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CredentialBind: _TypeAlias = CredentialBind  # noqa: Y015
+
+@_typing.final
+class IncidentReport(_message.Message):
+    """incident.report (↓)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    DISCOVERED_AT_FIELD_NUMBER: _builtins.int
+    TITLE_DIGEST_FIELD_NUMBER: _builtins.int
+    target: _builtins.str
+    """`models/{id}`, or `-` for everything."""
+    category: _builtins.str
+    """Category, from the policy, or `other`."""
+    severity: _builtins.str
+    """Severity, from the policy; empty until somebody judges it."""
+    discovered_at: _builtins.int
+    """When it was discovered, in Unix microseconds UTC; 0 for when it is reported."""
+    title_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of what happened, in a line; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        target: _builtins.str = ...,
+        category: _builtins.str = ...,
+        severity: _builtins.str = ...,
+        discovered_at: _builtins.int = ...,
+        title_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "discovered_at", b"discovered_at", "severity", b"severity", "target", b"target", "title_digest", b"title_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IncidentReport: _TypeAlias = IncidentReport  # noqa: Y015
+
+@_typing.final
+class IncidentTriage(_message.Message):
+    """incident.triage (↓; ↑ where it lowers the severity). A closed incident is judged anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    REASON_DIGEST_FIELD_NUMBER: _builtins.int
+    incident: _builtins.str
+    """Resource name, `incidents/{n}`."""
+    severity: _builtins.str
+    """Severity, from the policy."""
+    category: _builtins.str
+    """Category, from the policy; empty to keep it."""
+    reason_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of the reason; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        incident: _builtins.str = ...,
+        severity: _builtins.str = ...,
+        category: _builtins.str = ...,
+        reason_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "incident", b"incident", "reason_digest", b"reason_digest", "severity", b"severity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IncidentTriage: _TypeAlias = IncidentTriage  # noqa: Y015
+
+@_typing.final
+class IncidentMitigate(_message.Message):
+    """incident.mitigate (=)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    REASON_DIGEST_FIELD_NUMBER: _builtins.int
+    incident: _builtins.str
+    """Resource name, `incidents/{n}`."""
+    reason_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of what was done; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        incident: _builtins.str = ...,
+        reason_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["incident", b"incident", "reason_digest", b"reason_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IncidentMitigate: _TypeAlias = IncidentMitigate  # noqa: Y015
+
+@_typing.final
+class IncidentClose(_message.Message):
+    """incident.close (=; ↑ where the incident blocks)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INCIDENT_FIELD_NUMBER: _builtins.int
+    REASON_DIGEST_FIELD_NUMBER: _builtins.int
+    incident: _builtins.str
+    """Resource name, `incidents/{n}`."""
+    reason_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of the reason; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        incident: _builtins.str = ...,
+        reason_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["incident", b"incident", "reason_digest", b"reason_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IncidentClose: _TypeAlias = IncidentClose  # noqa: Y015
+
+@_typing.final
+class FindingRaise(_message.Message):
+    """finding.raise (=)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    TITLE_DIGEST_FIELD_NUMBER: _builtins.int
+    target: _builtins.str
+    """`models/{id}`, or `-` for everything."""
+    severity: _builtins.str
+    """Severity, from the policy."""
+    title_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of what was found, in a line; 32 bytes, or empty for none."""
+    @_builtins.property
+    def evidence(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Documents that show it, `evidence/{n}` each."""
+
+    def __init__(
+        self,
+        *,
+        target: _builtins.str = ...,
+        severity: _builtins.str = ...,
+        evidence: _abc.Iterable[_builtins.str] = ...,
+        title_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "severity", b"severity", "target", b"target", "title_digest", b"title_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindingRaise: _TypeAlias = FindingRaise  # noqa: Y015
+
+@_typing.final
+class FindingConfirm(_message.Message):
+    """finding.confirm (↓)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDING_FIELD_NUMBER: _builtins.int
+    REASON_DIGEST_FIELD_NUMBER: _builtins.int
+    finding: _builtins.str
+    """Resource name, `findings/{n}`."""
+    reason_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of the reason; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        finding: _builtins.str = ...,
+        reason_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finding", b"finding", "reason_digest", b"reason_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindingConfirm: _TypeAlias = FindingConfirm  # noqa: Y015
+
+@_typing.final
+class FindingDismiss(_message.Message):
+    """finding.dismiss (=; ↑ where the finding is confirmed and blocks)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDING_FIELD_NUMBER: _builtins.int
+    REASON_DIGEST_FIELD_NUMBER: _builtins.int
+    finding: _builtins.str
+    """Resource name, `findings/{n}`."""
+    reason_digest: _builtins.bytes
+    """SHA-256(salt ‖ text) of the reason; 32 bytes, or empty for none."""
+    def __init__(
+        self,
+        *,
+        finding: _builtins.str = ...,
+        reason_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finding", b"finding", "reason_digest", b"reason_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindingDismiss: _TypeAlias = FindingDismiss  # noqa: Y015
