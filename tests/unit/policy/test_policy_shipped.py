@@ -46,11 +46,35 @@ def test_the_laws_calendar_duties_are_the_same_in_every_pack(name: str) -> None:
     """By jurisdiction, switched off until the pack names it, none of them blocking."""
     policy = pack(name)
 
-    found = {place: {duty.id for duty in policy.obligations.values() if duty.jurisdiction == place} for place in LAW}
+    found = {
+        place: {duty.id for duty in policy.obligations.values() if duty.jurisdiction == place and duty.after is None}
+        for place in LAW
+    }
 
     assert found == LAW
     assert not any(duty.in_force or duty.blocking for duty in policy.obligations.values() if duty.jurisdiction)
     assert policy.obligations["us-ca-reporter-updates"].every_us == 30 * DAY_US
+
+
+CLOCKS = {
+    "us-ca-incident-report": ("discovery", "critical", 15),
+    "us-ca-imminent-risk": ("discovery", "imminent", 1),
+    "us-ny-incident-report": ("determination", "critical", 3),
+    "us-ny-imminent-risk": ("determination", "imminent", 1),
+    "eu-incident-infrastructure": ("determination", "serious", 2),
+    "eu-incident-breach": ("determination", "serious", 5),
+    "eu-incident-death": ("determination", "serious", 10),
+    "eu-incident-harm": ("determination", "serious", 15),
+    "eu-incident-final-report": ("closing", "serious", 60),
+}
+
+
+@pytest.mark.parametrize("name", COMPANIES)
+def test_the_laws_clocks_after_an_incident_are_the_same_in_every_pack(name: str) -> None:
+    """From what each counts, from which severity on, and how many days it leaves."""
+    clocks = {duty.id: duty.after for duty in pack(name).obligations.values() if duty.after is not None}
+
+    assert {key: (row.event, row.at_least, row.within_us // DAY_US) for key, row in clocks.items()} == CLOCKS
 
 
 @pytest.mark.parametrize("name", shipped_pack_names())
