@@ -115,6 +115,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Challenge": EVERYBODY,
         "Login": EVERYBODY,
         "LoginWithToken": EVERYBODY,
+        "Recover": EVERYBODY,
         "Logout": EVERYBODY,
         "WhoAmI": EVERYBODY,
         "GetPrincipal": READ,
@@ -159,6 +160,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "RetireSafeguard": APPROVERS,
     },
 }  # fmt: skip
+OPEN_TO_ALL = {"Challenge", "Login", "LoginWithToken", "ReportIncidentAnonymously", "Recover"}
 METHODS = {f"interlock.v1.{service}/{name}": who for service, row in EXPECTED.items() for name, who in row.items()}
 
 
@@ -205,8 +207,8 @@ def test_who_is_let_in(people: People, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_who_is_not_logged_in_gets_nowhere(people: People, name: str) -> None:
-    """Without a session nothing but the login itself, and an anonymous report, reads a request."""
-    open_to_all = name.rpartition("/")[2] in {"Challenge", "Login", "LoginWithToken", "ReportIncidentAnonymously"}
+    """Without a session nothing reads a request but the login itself, an anonymous report, and a recovery."""
+    open_to_all = name.rpartition("/")[2] in OPEN_TO_ALL
     wanted = grpc.StatusCode.INVALID_ARGUMENT if open_to_all else grpc.StatusCode.UNAUTHENTICATED
 
     assert answer(people, name, ())[0] is wanted

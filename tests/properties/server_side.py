@@ -347,6 +347,16 @@ CALLS: Final[dict[str, tuple[str, str, Callable[[Any], object]]]] = {
         "DistrustIssuer",
         lambda t: identity_pb2.DistrustIssuerRequest(name=t.issuer, reason="Moved."),
     ),
+    "delegation_give": (
+        "identity",
+        "GiveDelegation",
+        lambda t: identity_pb2.GiveDelegationRequest(envelope=t.envelope),
+    ),
+    "delegation_end": (
+        "identity",
+        "EndDelegation",
+        lambda t: identity_pb2.EndDelegationRequest(name=t.delegation, reason="Back."),
+    ),
     "grant_end": ("identity", "EndGrant", lambda t: identity_pb2.EndGrantRequest(name=t.grant, reason="Moved.")),
 }
 """Service, method and request for each trigger that one person can fire."""

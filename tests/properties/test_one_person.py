@@ -94,7 +94,7 @@ class Alone:
             can = [self.draw(st.sampled_from(others))]
         drafted = drafting.draft(
             rules.current(), world.policy, world.state, name=world.state.next_name("changes"), revision=1,
-            triggers=tuple(can), evidence=some_evidence(self.draw, world),
+            triggers=tuple(can), evidence=some_evidence(self.draw, world), texts=(("summary", bytes(32)),),
         )  # fmt: skip
         if isinstance(drafted, e.Content):
             world.attempt(who, c.ProposeChange(codec.encode_content(drafted)))

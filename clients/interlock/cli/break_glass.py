@@ -59,7 +59,7 @@ def list_(
 
 def _row(row: BreakGlass) -> list[Piece]:
     state = ("IN FORCE", "bold red") if row.in_force else ("over", "dim")
-    review = "reviewed" if row.reviewed else f"review due {when(row.review_due_time)}: {names.leaf(row.review)}"
+    review = "reviewed" if row.reviewed else f"{row.review} due {when(row.review_due_time)}"
     ended = f", ended {when(row.end_time)} by {names.leaf(row.ender)}" if row.HasField("end_time") else ""
     return [
         (row.name, "bold"),

@@ -38,6 +38,9 @@ ALONE: Final[Mapping[str, Listed]] = MappingProxyType(
         "reject": Listed(
             "signing", "Reject a change with your sign-off key; nothing of it is approved while that stands."
         ),
+        "withdraw": Listed(
+            "signing", "Take your own sign-off back, signed as well; `changes withdraw` takes the whole change back."
+        ),
         "withdraw-sign-off": Listed("signing", "Take your own sign-off back, signed as well."),
         "delegate": Listed(
             "delegations", "Let somebody sign in one of your roles for a while; signed with your sign-off key."
@@ -79,6 +82,9 @@ GROUPS: Final[Mapping[str, Listed]] = MappingProxyType(
         "keys": Listed("keys", "Keys: make yours here and have them registered; see everybody's, and revoke one."),
         "principals": Listed(
             "principals", "Principals: accounts, their keys and roles; add, suspend, remove or restore one."
+        ),
+        "recover": Listed(
+            "recovery", "Recovery: what the recovery quorum signs offline, and hands in; everything is held with it."
         ),
         "delegations": Listed("delegations", "Delegations: who may sign in whose role, until when; end one."),
         "issuers": Listed("issuers", "Issuers: OpenID providers that log people and pipelines in."),

@@ -1,4 +1,4 @@
-"""`interlock inbox`, `sign`, `reject`, `withdraw-sign-off`: what you see is what you sign."""
+"""`interlock inbox`, `sign`, `reject`, `withdraw`: what you see is what you sign."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def add_to(app: typer.Typer) -> None:
     command(app, "inbox", example="interlock inbox")(inbox)
     command(app, "sign", example="interlock sign 3 --comment 'read the report, agree'")(sign)
     command(app, "reject", example="interlock reject 3 --comment 'the report misses cyber'")(reject)
+    command(app, "withdraw", example="interlock withdraw 3")(withdraw)
     command(app, "withdraw-sign-off", example="interlock withdraw-sign-off 3")(withdraw_sign_off)
 
 
@@ -76,6 +77,11 @@ def reject(
 ) -> None:
     """Reject a change with your sign-off key; nothing of it is approved while that stands."""
     _decide(run, change, _Wish("reject", tuple(role or ()), comment, on_behalf_of), yes=yes)
+
+
+def withdraw(run: Run, change: ChangeArgument, yes: YesOption = False) -> None:
+    """Take your own sign-off back, signed as well; `changes withdraw` takes the whole change back."""
+    withdraw_sign_off(run, change, yes)
 
 
 def withdraw_sign_off(run: Run, change: ChangeArgument, yes: YesOption = False) -> None:

@@ -1164,3 +1164,67 @@ class DistrustIssuerRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DistrustIssuerRequest: _TypeAlias = DistrustIssuerRequest  # noqa: Y015
+
+@_typing.final
+class RecoverRequest(_message.Message):
+    """What the recovery quorum signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    ENVELOPES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    document: _builtins.bytes
+    """A serialized RecoveryDocument, the very bytes that were signed."""
+    request_id: _builtins.str
+    """Id of the request for safe retries (AIP-155), a UUID; the same id answers the same reply for 24 h."""
+    @_builtins.property
+    def envelopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """DSSE envelopes (JSON) over in-toto Statements v1 with predicate type `urn:interlock:recovery:v1`, one of each signer."""
+
+    def __init__(
+        self,
+        *,
+        document: _builtins.bytes = ...,
+        envelopes: _abc.Iterable[_builtins.bytes] = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "envelopes", b"envelopes", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecoverRequest: _TypeAlias = RecoverRequest  # noqa: Y015
+
+@_typing.final
+class RecoverResponse(_message.Message):
+    """What was done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Position of its entry."""
+    hold: _builtins.str
+    """The hold on everything that it placed, `holds/{n}`; lifting it takes a change."""
+    @_builtins.property
+    def moved(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Everything that moved, as `resource: state`, in order."""
+
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        hold: _builtins.str = ...,
+        moved: _abc.Iterable[_builtins.str] = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold", b"hold", "moved", b"moved", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecoverResponse: _TypeAlias = RecoverResponse  # noqa: Y015

@@ -100,6 +100,11 @@ class IdentityServiceStub:
                 request_serializer=interlock_dot_v1_dot_identity__pb2.EndGrantRequest.SerializeToString,
                 response_deserializer=interlock_dot_v1_dot_identity__pb2.Grant.FromString,
                 _registered_method=True)
+        self.Recover = channel.unary_unary(
+                '/interlock.v1.IdentityService/Recover',
+                request_serializer=interlock_dot_v1_dot_identity__pb2.RecoverRequest.SerializeToString,
+                response_deserializer=interlock_dot_v1_dot_identity__pb2.RecoverResponse.FromString,
+                _registered_method=True)
         self.GiveDelegation = channel.unary_unary(
                 '/interlock.v1.IdentityService/GiveDelegation',
                 request_serializer=interlock_dot_v1_dot_identity__pb2.GiveDelegationRequest.SerializeToString,
@@ -223,6 +228,13 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Recover(self, request, context):
+        """Does what the recovery quorum signed offline, and holds everything; no session needed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GiveDelegation(self, request, context):
         """Delegates a role of the caller's, by a signed statement.
         """
@@ -325,6 +337,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.EndGrant,
                     request_deserializer=interlock_dot_v1_dot_identity__pb2.EndGrantRequest.FromString,
                     response_serializer=interlock_dot_v1_dot_identity__pb2.Grant.SerializeToString,
+            ),
+            'Recover': grpc.unary_unary_rpc_method_handler(
+                    servicer.Recover,
+                    request_deserializer=interlock_dot_v1_dot_identity__pb2.RecoverRequest.FromString,
+                    response_serializer=interlock_dot_v1_dot_identity__pb2.RecoverResponse.SerializeToString,
             ),
             'GiveDelegation': grpc.unary_unary_rpc_method_handler(
                     servicer.GiveDelegation,
@@ -704,6 +721,33 @@ class IdentityService:
             '/interlock.v1.IdentityService/EndGrant',
             interlock_dot_v1_dot_identity__pb2.EndGrantRequest.SerializeToString,
             interlock_dot_v1_dot_identity__pb2.Grant.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Recover(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/interlock.v1.IdentityService/Recover',
+            interlock_dot_v1_dot_identity__pb2.RecoverRequest.SerializeToString,
+            interlock_dot_v1_dot_identity__pb2.RecoverResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,6 +61,8 @@ class IdentityServiceStub:
     """Revokes a key: its sessions end at once, and what it signed since it was lost is void."""
     EndGrant: _grpc.UnaryUnaryMultiCallable[_identity_pb2.EndGrantRequest, _identity_pb2.Grant]
     """Ends a role of an account, for the very next request."""
+    Recover: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RecoverRequest, _identity_pb2.RecoverResponse]
+    """Does what the recovery quorum signed offline, and holds everything; no session needed."""
     GiveDelegation: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GiveDelegationRequest, _identity_pb2.Delegation]
     """Delegates a role of the caller's, by a signed statement."""
     EndDelegation: _grpc.UnaryUnaryMultiCallable[_identity_pb2.EndDelegationRequest, _identity_pb2.Delegation]
@@ -105,6 +107,8 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """Revokes a key: its sessions end at once, and what it signed since it was lost is void."""
     EndGrant: _aio.UnaryUnaryMultiCallable[_identity_pb2.EndGrantRequest, _identity_pb2.Grant]  # type: ignore[assignment]
     """Ends a role of an account, for the very next request."""
+    Recover: _aio.UnaryUnaryMultiCallable[_identity_pb2.RecoverRequest, _identity_pb2.RecoverResponse]  # type: ignore[assignment]
+    """Does what the recovery quorum signed offline, and holds everything; no session needed."""
     GiveDelegation: _aio.UnaryUnaryMultiCallable[_identity_pb2.GiveDelegationRequest, _identity_pb2.Delegation]  # type: ignore[assignment]
     """Delegates a role of the caller's, by a signed statement."""
     EndDelegation: _aio.UnaryUnaryMultiCallable[_identity_pb2.EndDelegationRequest, _identity_pb2.Delegation]  # type: ignore[assignment]
@@ -224,6 +228,14 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.Grant, _abc.Awaitable[_identity_pb2.Grant]]:
         """Ends a role of an account, for the very next request."""
+
+    @_abc_1.abstractmethod
+    def Recover(
+        self,
+        request: _identity_pb2.RecoverRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.RecoverResponse, _abc.Awaitable[_identity_pb2.RecoverResponse]]:
+        """Does what the recovery quorum signed offline, and holds everything; no session needed."""
 
     @_abc_1.abstractmethod
     def GiveDelegation(

@@ -270,6 +270,7 @@ class Command(_message.Message):
     ERASE_TEXT_FIELD_NUMBER: _builtins.int
     ACCEPT_CLOCK_FIELD_NUMBER: _builtins.int
     REPORT_ANONYMOUSLY_FIELD_NUMBER: _builtins.int
+    RECOVER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def genesis(self) -> Global___Genesis:
         """The founding entry, position 0."""
@@ -358,6 +359,10 @@ class Command(_message.Message):
     def report_anonymously(self) -> Global___ReportAnonymously:
         """An incident that nobody signs for."""
 
+    @_builtins.property
+    def recover(self) -> Global___Recover:
+        """The recovery quorum brings people back; its envelopes are in the facts."""
+
     def __init__(
         self,
         *,
@@ -383,12 +388,13 @@ class Command(_message.Message):
         erase_text: Global___EraseText = ...,
         accept_clock: Global___AcceptClock = ...,
         report_anonymously: Global___ReportAnonymously = ...,
+        recover: Global___Recover = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_clock", b"accept_clock", "amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "report_anonymously", b"report_anonymously", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_clock", b"accept_clock", "amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "recover", b"recover", "report_anonymously", b"report_anonymously", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_clock", b"accept_clock", "amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "report_anonymously", b"report_anonymously", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_clock", b"accept_clock", "amend_change", b"amend_change", "apply_change", b"apply_change", "attach_evidence", b"attach_evidence", "attempt_refused", b"attempt_refused", "close_genesis", b"close_genesis", "detach_evidence", b"detach_evidence", "erase_text", b"erase_text", "fire", b"fire", "genesis", b"genesis", "grant_evidence_access", b"grant_evidence_access", "kind", b"kind", "open_evidence", b"open_evidence", "propose_change", b"propose_change", "rebase_change", b"rebase_change", "record_decision", b"record_decision", "record_evidence", b"record_evidence", "recover", b"recover", "report_anonymously", b"report_anonymously", "sign_off_change", b"sign_off_change", "state_digest", b"state_digest", "submit_change", b"submit_change", "withdraw_change", b"withdraw_change", "withdraw_sign_off", b"withdraw_sign_off"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["genesis", "close_genesis", "fire", "propose_change", "submit_change", "amend_change", "attach_evidence", "detach_evidence", "rebase_change", "sign_off_change", "withdraw_sign_off", "apply_change", "withdraw_change", "record_evidence", "grant_evidence_access", "open_evidence", "attempt_refused", "record_decision", "state_digest", "erase_text", "accept_clock", "report_anonymously"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["genesis", "close_genesis", "fire", "propose_change", "submit_change", "amend_change", "attach_evidence", "detach_evidence", "rebase_change", "sign_off_change", "withdraw_sign_off", "apply_change", "withdraw_change", "record_evidence", "grant_evidence_access", "open_evidence", "attempt_refused", "record_decision", "state_digest", "erase_text", "accept_clock", "report_anonymously", "recover"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1124,3 +1130,63 @@ class ReportAnonymously(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReportAnonymously: _TypeAlias = ReportAnonymously  # noqa: Y015
+
+@_typing.final
+class Recover(_message.Message):
+    """What the recovery quorum does, and a hold on everything with it. Its actor is one of those who signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    document: _builtins.bytes
+    """A serialized RecoveryDocument, the very bytes that were signed."""
+    def __init__(
+        self,
+        *,
+        document: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Recover: _TypeAlias = Recover  # noqa: Y015
+
+@_typing.final
+class RecoveryDocument(_message.Message):
+    """What the recovery quorum signs offline: predicate type `urn:interlock:recovery:v1`, subject `recovery` with the SHA-256 of
+    these bytes.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOG_ID_FIELD_NUMBER: _builtins.int
+    TRIGGERS_FIELD_NUMBER: _builtins.int
+    NOT_AFTER_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    log_id: _builtins.bytes
+    """Id of the log, 16 bytes."""
+    not_after: _builtins.int
+    """Until when it may be handed in, in Unix microseconds UTC."""
+    nonce: _builtins.bytes
+    """Random bytes, so that no two are the same."""
+    @_builtins.property
+    def triggers(self) -> _containers.RepeatedCompositeFieldContainer[_trigger_pb2.Trigger]:
+        """What to do, in order: `principal.restore`, `credential.register`, and `grant.give` of roles that were held before."""
+
+    def __init__(
+        self,
+        *,
+        log_id: _builtins.bytes = ...,
+        triggers: _abc.Iterable[_trigger_pb2.Trigger] = ...,
+        not_after: _builtins.int = ...,
+        nonce: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["log_id", b"log_id", "nonce", b"nonce", "not_after", b"not_after", "triggers", b"triggers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecoveryDocument: _TypeAlias = RecoveryDocument  # noqa: Y015

@@ -62,6 +62,7 @@ _COMMAND_ARMS: Mapping[type, str] = {
     c.OpenEvidence: "open_evidence",
     c.AttemptRefused: "attempt_refused",
     c.RecordDecision: "record_decision",
+    c.Recover: "recover",
     c.StateDigest: "state_digest",
     c.EraseText: "erase_text",
     c.AcceptClock: "accept_clock",
@@ -172,6 +173,23 @@ def encode_genesis(document: e.GenesisDocument) -> bytes:
     for grant in document.grants:
         _fill(message.grants.add(), grant)
     return message.SerializeToString(deterministic=True)
+
+
+def encode_recovery(document: e.RecoveryDocument) -> bytes:
+    """Return the bytes of a recovery document, which the recovery quorum signs."""
+    return ledger_pb2.RecoveryDocument(
+        log_id=document.log_id,
+        triggers=[trigger_message(firing) for firing in document.triggers],
+        not_after=document.not_after,
+        nonce=document.nonce,
+    ).SerializeToString(deterministic=True)
+
+
+def decode_recovery(data: bytes) -> e.RecoveryDocument:
+    """Return what a recovery document says. Raises CodecError unless it is in its one form."""
+    message = parse_strict(ledger_pb2.RecoveryDocument, data, "the recovery document")
+    triggers = tuple(firing_of(row) for row in message.triggers)
+    return e.RecoveryDocument(message.log_id, triggers, message.not_after, message.nonce)
 
 
 def encode_pack(files: Mapping[str, bytes]) -> bytes:

@@ -197,6 +197,13 @@ class ReportAnonymously:
     title_digest: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """The recovery quorum brings people back; ``document`` is a serialized RecoveryDocument, signed in the facts."""
+
+    document: bytes
+
+
 Command = (
     Genesis
     | CloseGenesis
@@ -220,6 +227,7 @@ Command = (
     | EraseText
     | AcceptClock
     | ReportAnonymously
+    | Recover
 )
 
 UNCOMMANDED: Final = (Genesis, CloseGenesis, StateDigest, ReportAnonymously)

@@ -8,7 +8,7 @@ actor is who they say and active · 4 the actor has the right · 5 the machine h
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from interlock.statemachine import (
     authority,
@@ -19,6 +19,7 @@ from interlock.statemachine import (
     forms,
     genesis,
     lifecycle,
+    recovery,
     taint,
     timebase,
     verdicts,
@@ -113,13 +114,17 @@ def _check_order(state: State, command: c.Command, facts: c.Facts) -> Refused | 
     return None
 
 
+_SIGNED: Final = (c.SignOffChange, c.WithdrawSignOffOfChange, c.CloseGenesis, c.Recover)
+"""Commands that come with envelopes."""
+
+
 def _check_facts(state: State, command: c.Command, facts: c.Facts) -> Refused | None:
     """Refuse facts that the command does not use, and a verdict without what it was served under: all were checked."""
     serving = verdicts.serving_for(state, command)
     if facts.serving != serving:
         wish, actual = ", ".join(serving) or "no serving condition", ", ".join(facts.serving)[:200] or "none"
         return refused(RefusalKind.INVALID, Code.SERVING, wish, actual, "log")
-    if not facts.envelopes or isinstance(command, c.SignOffChange | c.WithdrawSignOffOfChange | c.CloseGenesis):
+    if not facts.envelopes or isinstance(command, _SIGNED):
         return None
     return refused(RefusalKind.INVALID, Code.MALFORMED, "no envelope", f"{len(facts.envelopes)} of them", "log")
 
@@ -133,6 +138,8 @@ def _check_actor(state: State, command: c.Command, actor: c.Actor, instant: int)
             wish = f"{c.SYSTEM.principal}: nobody commands it"
             return refused(RefusalKind.NOT_ALLOWED, Code.RIGHT_MISSING, wish, actor.principal[:200], "log")
         return genesis.no(c.SYSTEM.principal, actor.principal)
+    if isinstance(command, c.Recover):  # signed by the recovery quorum, who have no session: `recovery.py` judges
+        return None
     return authority.check_actor(state, actor, instant)
 
 
@@ -240,6 +247,8 @@ def transact(turn: Turn, state: State, command: c.Command) -> Moved | Refused:  
             return Moved(state)
         case c.RecordDecision():
             return verdicts.record(turn, state, command)
+        case c.Recover():
+            return recovery.recover(turn, state, command)
         case c.StateDigest():
             return digest.record(state, command)
         case c.EraseText():

@@ -92,6 +92,16 @@ class FoundingGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class RecoveryDocument:
+    """What the recovery quorum signs; ``not_after`` is microseconds, ``nonce`` makes no two the same."""
+
+    log_id: bytes
+    triggers: tuple[Firing, ...]
+    not_after: int
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class GenesisDocument:
     """Everything that is true without a sign-off."""
 

@@ -401,7 +401,7 @@ class Delegation:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """``log``: what the genesis said of the log itself."""
+    """``log``: what the genesis said of the log itself; ``recovered`` are digests of the recoveries that were done."""
 
     name: str
     log_id: bytes
@@ -412,6 +412,7 @@ class Log:
     recovery_threshold: int
     closed: bool = False
     countersigned: tuple[str, ...] = ()
+    recovered: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def test_help_has_the_common_options_in_a_section_of_their_own(capsys: pytest.Ca
 def test_every_command_of_the_design_is_there() -> None:
     """The story's commands, by their words."""
     wanted = """
-        login | logout | whoami | status | inbox | sign | reject | withdraw-sign-off
+        login | logout | whoami | status | inbox | sign | reject | withdraw | withdraw-sign-off
         models create | models list | models show | models retire | models confirm-level
         assessments open | assessments conclude | assessments abandon | assessments list | assessments show
         assessments report | assessments determination
@@ -118,6 +118,7 @@ def test_every_command_of_the_design_is_there() -> None:
         keys create | keys list | keys revoke | keys prove | keys register | keys rotate
         issuers list | issuers trust | issuers bind | issuers distrust
         grants list | grants give | grants end | delegate | delegations list | delegations end
+            recover write | recover sign | recover send
         principals add | principals restore | principals suspend | principals remove
         policy list | policy show | policy init | policy lint | policy diagram
         policy diff | policy simulate | policy adopt | principals list | principals show

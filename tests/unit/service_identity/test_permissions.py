@@ -24,13 +24,14 @@ def test_every_row_asks_for_a_right_that_exists(method: str) -> None:
 
 
 def test_only_the_way_in_is_open_to_anyone() -> None:
-    """Nothing but the login itself, and an anonymous report, can be called without a session."""
+    """Nothing but the login itself, an anonymous report and a signed recovery can be called without a session."""
     public = {method for method, permission in METHODS.items() if permission.entrance is Entrance.ANYONE}
 
     assert {method.rpartition("/")[2] for method in public} == {
         "Challenge",
         "Login",
         "LoginWithToken",
+        "Recover",
         "ReportIncidentAnonymously",
     }
 

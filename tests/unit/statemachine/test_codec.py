@@ -49,6 +49,7 @@ COMMANDS: dict[type, c.Command] = {
         c.RecordDecision(model="models/m", context="api", artifact="s", allowed=True, statement_digest=b"d"),
         c.StateDigest(b"r", 2**40),
         c.ReportAnonymously("models/m", "other", 7, bytes(32)),
+        c.Recover(b"document"),
     )
 }
 TYPES = {

@@ -9,10 +9,18 @@ from interlock.client.groups.base import AsOf, Group, put_as_of, put_time
 from interlock.v1 import identity_pb2, identity_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from interlock.v1.identity_pb2 import Credential, Delegation, Grant, Issuer, Principal, WhoAmIResponse
+    from interlock.v1.identity_pb2 import (
+        Credential,
+        Delegation,
+        Grant,
+        Issuer,
+        Principal,
+        RecoverResponse,
+        WhoAmIResponse,
+    )
 
 
 class Identity(Group):
@@ -96,6 +104,11 @@ class Identity(Group):
         """End a role of an account, for the very next request."""
         request = identity_pb2.EndGrantRequest(name=names.grant(grant), reason=reason, request_id=self._id(request_id))
         return self._transport.call(self._stub.EndGrant, request)
+
+    def recover(self, document: bytes, envelopes: Iterable[bytes], *, request_id: str | None = None) -> RecoverResponse:
+        """Hand in what the recovery quorum signed offline; no session is opened. Everything is held with it."""
+        request = identity_pb2.RecoverRequest(document=document, envelopes=envelopes, request_id=self._id(request_id))
+        return self._transport.call_unnamed(self._stub.Recover, request)
 
     def delegations(self, *, principal: str = "", active_only: bool = False) -> Iterator[Delegation]:
         """Yield the delegations ever given, newest first; only those that an account gave or was given, if named."""

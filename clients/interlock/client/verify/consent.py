@@ -56,6 +56,8 @@ def _slots(accepted: Accepted) -> dict[str, bool]:
 
     That is: by somebody who signed for it. What loosens only in places is governed there: ``decide`` has seen to it.
     """
+    if isinstance(accepted.entry.command, c.Recover):  # replay checked the signatures, by keys of the founding
+        return dict.fromkeys((row.trigger for row in accepted.entry.transitions), True)
     applied = next((row.resource for row in accepted.entry.transitions if row.trigger == _APPLIED), "")
     change = accepted.state.find(applied, r.Change) if applied else None
     if change is None:

@@ -18,6 +18,7 @@ from interlock.service.api.convert.identity import (
 )
 from interlock.service.api.pages import page_of
 from interlock.service.api.reads import newest_first
+from interlock.service.api.recovery import recover
 from interlock.service.api.status import unmet_message
 from interlock.service.api.times import to_positive_microseconds
 from interlock.service.errors import NotFound, Refusal
@@ -237,6 +238,10 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
 
         method = "interlock.v1.IdentityService/DistrustIssuer"
         return await self._writer.fire(method, request, firing, render, identity_pb2.Issuer, why)
+
+    async def Recover(self, request: identity_pb2.RecoverRequest, context: Context) -> identity_pb2.RecoverResponse:
+        """Do what the recovery quorum signed offline, whoever hands it in."""
+        return await recover(self._committer, request)
 
     async def GiveDelegation(
         self, request: identity_pb2.GiveDelegationRequest, context: Context

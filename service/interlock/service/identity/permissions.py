@@ -161,6 +161,8 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
                 "Challenge": _PUBLIC,
                 "Login": _PUBLIC,
                 "LoginWithToken": _PUBLIC,
+                # Proves itself: only what the recovery quorum signed offline is done, and its people have no session.
+                "Recover": _PUBLIC,
                 "Logout": _SIGNED_IN,
                 "WhoAmI": _SIGNED_IN,
                 "GetPrincipal": _READ,

@@ -13,10 +13,18 @@ from interlock.client.groups.base import AsOf, put_as_of, put_time
 from interlock.v1 import identity_pb2, identity_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
     from datetime import datetime
 
-    from interlock.v1.identity_pb2 import Credential, Delegation, Grant, Issuer, Principal, WhoAmIResponse
+    from interlock.v1.identity_pb2 import (
+        Credential,
+        Delegation,
+        Grant,
+        Issuer,
+        Principal,
+        RecoverResponse,
+        WhoAmIResponse,
+    )
 
 
 class AsyncIdentity(AsyncGroup):
@@ -100,6 +108,13 @@ class AsyncIdentity(AsyncGroup):
         """End a role of an account, for the very next request."""
         request = identity_pb2.EndGrantRequest(name=names.grant(grant), reason=reason, request_id=self._id(request_id))
         return await self._transport.call(self._stub.EndGrant, request)
+
+    async def recover(
+        self, document: bytes, envelopes: Iterable[bytes], *, request_id: str | None = None
+    ) -> RecoverResponse:
+        """Hand in what the recovery quorum signed offline; no session is opened. Everything is held with it."""
+        request = identity_pb2.RecoverRequest(document=document, envelopes=envelopes, request_id=self._id(request_id))
+        return await self._transport.call_unnamed(self._stub.Recover, request)
 
     def delegations(self, *, principal: str = "", active_only: bool = False) -> AsyncIterator[Delegation]:
         """Yield the delegations ever given, newest first; only those that an account gave or was given, if named."""

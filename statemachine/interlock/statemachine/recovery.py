@@ -1,0 +1,155 @@
+"""Recovery: what the recovery quorum may do when nobody else can (identity design, "Genesis").
+
+Its people hold no role and no session. They sign one document offline, each with the key of the founding, and whoever
+can reach the server hands it in. It brings accounts back, gives them keys, and gives them roles that they held before,
+all at one position, and places a hold on everything with it: what comes of it is for the people who are back to say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from interlock.proofs.errors import RefusedError
+from interlock.statemachine import codec, forms, moments, persons
+from interlock.statemachine import firings as f
+from interlock.statemachine import resources as r
+from interlock.statemachine.commands import Actor
+from interlock.statemachine.machines.fire import fire
+from interlock.statemachine.machines.step import Moment, Moved
+from interlock.statemachine.state import EVERYTHING
+from interlock.statemachine.statements import StatementError, envelope_of, exactly, open_envelope, open_payload
+from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from interlock.statemachine import commands as c
+    from interlock.statemachine.entry import RecoveryDocument, Transition
+    from interlock.statemachine.state import State
+    from interlock.statemachine.turn import Turn
+
+RECOVERY_TYPE: Final = "urn:interlock:recovery:v1"
+_SUBJECT: Final = "recovery"
+_ALLOWED: Final = (f.PrincipalRestore, f.CredentialRegister, f.GrantGive)
+_MOST_TRIGGERS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A member of the recovery quorum who signed a document, and with which key."""
+
+    principal: str
+    credential: str
+
+
+def build_consent(document: bytes, signer: str) -> bytes:
+    """Return the payload that a member of the recovery quorum signs over a document's very bytes."""
+    return envelope_of(_SUBJECT, hashlib.sha256(document).hexdigest(), RECOVERY_TYPE, {"signer": signer})
+
+
+def parse_consent(payload: bytes, document: bytes) -> str:
+    """Return who signed that very document. Raises StatementError for anything else."""
+    name, sha256, predicate = open_payload(payload, RECOVERY_TYPE)
+    exactly(predicate, {"signer": str}, "the predicate")
+    if name != _SUBJECT or sha256 != hashlib.sha256(document).hexdigest():
+        msg = "it is over another recovery"
+        raise StatementError(msg)
+    signer: str = predicate["signer"]
+    return signer
+
+
+def signers_of(state: State, document: bytes, envelopes: Iterable[bytes]) -> tuple[Signer, ...] | Refused:
+    """Return who signed a document, in the order of the envelopes; a refusal where one is by no key of the quorum."""
+    found: list[Signer] = []
+    for envelope in envelopes:
+        signer = _signer(state, document, envelope)
+        if signer is None:
+            wish = "signatures over this very document by keys of the recovery quorum, each in its holder's name"
+            return refused(RefusalKind.SIGN_OFF_INVALID, Code.SIGN_OFF_SIGNATURE, wish, "one is not", "log")
+        found.append(signer)
+    return tuple(found)
+
+
+def _signer(state: State, document: bytes, envelope: bytes) -> Signer | None:
+    for account in sorted(state.all_of(r.Principal), key=lambda account: account.name):
+        for key in account.credentials if account.recovery and account.state == "active" else ():
+            if key.use != "recovery" or key.state != "active":
+                continue
+            try:
+                named = parse_consent(open_envelope(envelope, key.public_key).payload, document)
+            except (RefusedError, StatementError):
+                continue
+            return Signer(account.name, key.fingerprint) if named == account.name else None
+    return None
+
+
+def recover(turn: Turn, state: State, command: c.Recover) -> Moved | Refused:
+    """Do what a document says, and hold everything.
+
+    1 it is of this log, new and in time · 2 the quorum signed it · 3 it does nothing that a recovery may not · 4 all of
+    its triggers fire · 5 everything is held.
+    """
+    try:
+        document = codec.decode_recovery(command.document)
+    except codec.CodecError as error:
+        return refused(RefusalKind.INVALID, Code.CONTENT, "a recovery document in its one form", str(error), "log")
+    signers = signers_of(state, command.document, turn.facts.envelopes)
+    if isinstance(signers, Refused):
+        return signers
+    digest = hashlib.sha256(command.document).digest()
+    faults = (
+        *_document_faults(turn, state, document, digest),
+        *_quorum_faults(turn, state, signers),
+        *_power_faults(state, document.triggers),
+    )
+    if faults:
+        return Refused(RefusalKind.UNMET, faults)
+    moves: list[Transition] = []
+    moment, after = Moment(turn.policy, turn.instant, turn.actor.principal), state
+    for firing in (*document.triggers, f.HoldPlace(EVERYTHING)):
+        step = fire(moment, after, firing)
+        if isinstance(step, Refused):
+            return Refused(step.kind, tuple(replace(row, trigger=firing.trigger.value) for row in step.unmet))
+        after = step.state
+        moves += step.transitions
+    return Moved(after.put(replace(after.log, recovered=(*after.log.recovered, digest))), tuple(moves))
+
+
+def _document_faults(turn: Turn, state: State, document: RecoveryDocument, digest: bytes) -> Iterator[Unmet]:
+    if document.log_id != state.log.log_id:
+        yield Unmet(Code.SIGN_OFF_SUBJECT, f"a recovery of the log {state.log.log_id.hex()}", "of another", "log")
+    if digest in state.log.recovered:
+        yield Unmet(Code.SIGN_OFF_REPLAYED, "a recovery that was not done before", "it was", "log")
+    if not turn.instant < document.not_after <= forms.LAST_INSTANT:
+        yield Unmet(
+            Code.SIGN_OFF_ENDED, "a recovery in its time", f"until {moments.to_text(document.not_after)}", "log"
+        )
+
+
+def _quorum_faults(turn: Turn, state: State, signers: tuple[Signer, ...]) -> Iterator[Unmet]:
+    wanted = state.log.recovery_threshold
+    people = {persons.person_of(state, signer.principal) for signer in signers}
+    if len(people) < wanted:
+        wish = f"signatures by {wanted} people of the recovery quorum"
+        yield Unmet(Code.SIGN_OFF_MISSING, wish, f"by {len(people)}", "log")
+    if turn.actor not in {Actor(signer.principal, signer.credential) for signer in signers}:
+        yield Unmet(Code.SIGN_OFF_SIGNER, "one of those who signed, as the actor", turn.actor.principal, "log")
+
+
+def _power_faults(state: State, triggers: tuple[f.Firing, ...]) -> Iterator[Unmet]:
+    """Yield what the recovery quorum may not do: it gives back, and gives nothing that was never there."""
+    if not 1 <= len(triggers) <= _MOST_TRIGGERS:
+        yield Unmet(Code.CHANGE_TOO_LARGE, f"1 to {_MOST_TRIGGERS} triggers", str(len(triggers)), "log")
+    for firing in triggers:
+        trigger = firing.trigger.value
+        if not isinstance(firing, _ALLOWED):
+            allowed = ", ".join(kind.trigger.value for kind in _ALLOWED)
+            yield Unmet(Code.RECOVERY_ONLY, f"triggers among {allowed}", trigger, "log", trigger)
+        elif isinstance(firing, f.GrantGive):
+            held = state.grants(firing.principal)
+            if not any((row.role, row.scope) == (firing.role, firing.scope) for row in held):
+                wish = "a role that the account was given before, with that scope"
+                actual = f"{firing.role} on {firing.scope} never was"
+                yield Unmet(Code.NEVER_HELD, wish, actual, firing.principal, trigger)
