@@ -77,6 +77,8 @@ def test_a_blocking_incident_is_nobodys_alone_to_clear(cli: Cli) -> None:
     words = ["incidents", "report", "m", "--severity", "serious", "--title", "The filter was off", "--json"]
     made = cli.must("monitor-bot", *words).json
     denied = reasons(cli)
+    assert "incidents/1 on m blocks" in cli.must("auditor", "status").out
+    assert cli.must("auditor", "status", "--json").json["incidents"][0]["blocking"] is True
     cli.must("owner", "incidents", "triage", "1", "serious", "--reason", "users were reached")
     lowered = cli("owner", "incidents", "triage", "1", "low", "--json")
     cli.must("owner", "incidents", "mitigate", "1", "--reason", "it is on again")

@@ -14,14 +14,14 @@ from interlock.client import names
 from interlock.client.errors import NotAllowedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import typer
 
     from interlock.cli.terminal import Piece
     from interlock.client.sdk import Interlock
-    from interlock.v1.accountability_pb2 import Obligation
-    from interlock.v1.gate_pb2 import BreakGlass
+    from interlock.v1.accountability_pb2 import Finding, Incident, Obligation
+    from interlock.v1.gate_pb2 import BreakGlass, InterimMeasure
 
 Answer = TypeVar("Answer")
 _SOON: Final = timedelta(days=30)
@@ -51,6 +51,9 @@ def _show(run: Run, client: Interlock) -> None:
     waiting = _allowed(lambda: list(client.changes.list(waiting_for_me=True)))
     due = _allowed(lambda: list(client.obligations.list(due_within=_SOON)))
     uses = _allowed(lambda: list(client.gate.break_glass(open_only=True)))
+    incidents = _allowed(lambda: list(client.incidents.list()))
+    findings = _allowed(lambda: list(client.findings.list()))
+    measures = _allowed(lambda: list(client.measures.list()))
     models = _allowed(lambda: list(client.models.list()))
     unseen = ("not yours to see", "dim")
     terminal.rows(
@@ -69,6 +72,9 @@ def _show(run: Run, client: Interlock) -> None:
                 ", ".join(row.name for row in waiting) or "nothing for you" if waiting is not None else unseen,
             ],
             *([["break-glass", _uses(uses)]] if uses else []),
+            ["incidents", _open(incidents) if incidents is not None else unseen],
+            ["findings", _open(findings) if findings is not None else unseen],
+            ["measures", _measures(measures) if measures is not None else unseen],
             ["due", _due(due) if due is not None else unseen],
         ]
     )
@@ -88,6 +94,9 @@ def _as_json(client: Interlock) -> dict[str, object]:
     waiting = _allowed(lambda: list(client.changes.list(waiting_for_me=True)))
     due = _allowed(lambda: list(client.obligations.list(due_within=_SOON)))
     uses = _allowed(lambda: list(client.gate.break_glass(open_only=True)))
+    incidents = _allowed(lambda: list(client.incidents.list()))
+    findings = _allowed(lambda: list(client.findings.list()))
+    measures = _allowed(lambda: list(client.measures.list()))
     return {
         "address": client.profile.address,
         "me": to_json(client.identity.whoami()),
@@ -96,6 +105,9 @@ def _as_json(client: Interlock) -> dict[str, object]:
         "models": [to_json(row) for row in models] if models is not None else None,
         "holds": [to_json(row) for row in holds] if holds is not None else None,
         "waiting_for_me": [names.change(row.name) for row in waiting] if waiting is not None else None,
+        "incidents": [to_json(row) for row in incidents] if incidents is not None else None,
+        "findings": [to_json(row) for row in findings] if findings is not None else None,
+        "measures": [to_json(row) for row in measures] if measures is not None else None,
         "due": [to_json(row) for row in due] if due is not None else None,
         "break_glass": [to_json(row) for row in uses] if uses is not None else None,
     }
@@ -106,6 +118,21 @@ def _uses(uses: list[BreakGlass]) -> Piece:
     now = [f"{row.resource} until {when(row.until_time)} ({row.name})" for row in uses if row.in_force]
     late = [row.name for row in uses if not row.in_force]
     return (", ".join([*now, *([f"to be reviewed: {', '.join(late)}"] if late else [])]), "bold red")
+
+
+def _open(rows: Sequence[Incident | Finding]) -> Piece:
+    """Return what is open, each with what it is on; those that block first."""
+    words = []
+    for row in sorted(rows, key=lambda row: not row.blocking):
+        on = "everything" if row.target == "-" else names.leaf(row.target)
+        words.append(f"{row.name} on {on}{' blocks' if row.blocking else ''}")
+    return (", ".join(words), "bold red" if any(row.blocking for row in rows) else "") if words else "none"
+
+
+def _measures(measures: list[InterimMeasure]) -> str:
+    """Return what stands in for a safeguard, and until when."""
+    rows = (f"{row.name} for {names.leaf(row.model)} until {when(row.until_time)}" for row in measures)
+    return ", ".join(rows) or "none"
 
 
 def _due(periods: list[Obligation]) -> Piece:
