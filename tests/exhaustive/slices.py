@@ -38,7 +38,9 @@ LAB: Final = b"{id: lab, artifact: required, unguarded: true, thresholds: []}"
 
 def _start(pack: bytes) -> Node:
     world = World.found({"policy.yaml": pack})
-    return Node(world.state, world.now, Oracle.of(pack))
+    oracle = Oracle.of(pack)
+    oracle.begin(world.state.need(world.policy.name, r.PolicyVersion).adopted_at)
+    return Node(world.state, world.now, oracle)
 
 
 def _determination_steps() -> Iterator[f.Firing]:
@@ -262,8 +264,7 @@ def excepting() -> Slice:
     """Return what one use of break-glass does to a model that a hold or a degraded filter stops, and its review."""
     pack = SKETCH.read_bytes().replace(_RULE, _ALL)
     world = World.found({"policy.yaml": pack})
-    start = Node(world.state, world.now, Oracle.of(pack))
-    return Slice(world.policy, start, _excepting_steps, _excepting_key, (("internal", ""), ("api", FIRST)))
+    return Slice(world.policy, _start(pack), _excepting_steps, _excepting_key, (("internal", ""), ("api", FIRST)))
 
 
 def _excepting_steps(node: Node) -> Iterator[f.Firing]:
