@@ -162,7 +162,7 @@ def _safeguards(policy: Policy, state: State, model: str, place: Context, instan
                 yield from excepting.leaves_of(exemption, 6, wish, over, blocking=blocking)
                 continue
         if stands_in is not None and not (active and _is_firm(state, known)):
-            yield Leaf(6, "measure", wish, stands_in.name, None, stands_in.until, blocking)
+            yield from _stood_in_for(name, stands_in, wish, blocking=blocking)
             continue
         gone = f"; {last.name} stood in until {moments.to_text(last.until)}" if last is not None else ""
         unmet = None
@@ -178,6 +178,14 @@ def _safeguards(policy: Policy, state: State, model: str, place: Context, instan
                 Code.ATTESTATION_ENDED, wish, f"attestation ended at {moments.to_text(until or 0)}{gone}", name, rule=6
             )
             yield Leaf(6, "attestation", wish, name, unmet, None, blocking)
+
+
+def _stood_in_for(name: str, measure: r.InterimMeasure, wish: str, *, blocking: bool) -> Iterator[Leaf]:
+    """Yield that a measure meets the rule up to its end, and, as of an exception, an advisory that it is by this."""
+    yield Leaf(6, "measure", wish, measure.name, None, measure.until, blocking)
+    actual = f"stood in for until {moments.to_text(measure.until)} by {measure.name}"
+    told = Unmet(Code.INTERIM_MEASURE, wish, actual, name, rule=6)
+    yield Leaf(6, "measure", wish, measure.name, told, None, blocking=False)
 
 
 def _excepted_to(

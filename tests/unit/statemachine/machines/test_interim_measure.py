@@ -72,6 +72,16 @@ def test_it_stands_in_for_a_safeguard(stage: str, wide_world: World) -> None:
     assert reasons(ask(wide_world, state, instant=LATER))[0] == (6, "SAFEGUARD_NOT_ACTIVE")
 
 
+def test_that_it_stands_in_is_told(wide_world: World) -> None:
+    """An ALLOW by a measure has an advisory that names safeguard and measure; with the safeguard up it has none."""
+    by_measure = ask(wide_world, released(wide_world, MEASURE, r.Safeguard(FILTER, "degraded")))
+    by_safeguard = ask(wide_world, released(wide_world, MEASURE))
+
+    assert [(row.code, row.resource) for row in by_measure.advisories] == [(Code.INTERIM_MEASURE, FILTER)]
+    assert MEASURE.name in by_measure.advisories[0].actual
+    assert (by_safeguard.allowed, by_safeguard.advisories) == (True, ())
+
+
 @pytest.mark.parametrize(
     "other",
     [
