@@ -143,7 +143,7 @@ def call(people: People, method: MethodDescriptor, who: str, data: bytes) -> grp
 def reads_only(method: MethodDescriptor) -> bool:
     """Say whether a method may answer an odd but well-formed request with OK."""
     return method.name.startswith(
-        ("Get", "List", "Check", "Preview", "WhoAmI", "Tail", "Watch", "Download", "Export", *HARMLESS)
+        ("Get", "List", "Check", "Preview", "Lint", "WhoAmI", "Tail", "Watch", "Download", "Export", *HARMLESS)
     )
 
 

@@ -14,8 +14,9 @@ import pytest
 from google.protobuf import descriptor_pool
 
 import interlock.v1
-from interlock.service.identity.permissions import METHODS
+from interlock.service.identity.permissions import METHODS, Entrance
 from interlock.v1 import (
+    accountability_pb2,
     assessment_pb2,
     audit_pb2,
     change_pb2,
@@ -144,6 +145,54 @@ def distrust(people: People, _m: Subject, word: str) -> object:
     return people["admin"].identity.DistrustIssuer(request)
 
 
+def incident(people: People, m: Subject, word: str = "a fault") -> accountability_pb2.Incident:
+    """Report an incident that blocks nothing."""
+    request = accountability_pb2.ReportIncidentRequest(target=m.model, category="other", severity="low", title=word)
+    reply: accountability_pb2.Incident = people["owner"].accountability.ReportIncident(request)
+    return reply
+
+
+def anonymous(people: People, m: Subject, word: str) -> object:
+    """Report one without a name."""
+    request = accountability_pb2.ReportIncidentAnonymouslyRequest(target=m.model, category="other", title=word)
+    return people["owner"].accountability.ReportIncidentAnonymously(request)
+
+
+def triage(people: People, m: Subject, word: str = "") -> object:
+    """Judge one, graver than it was reported."""
+    name = incident(people, m).name
+    request = accountability_pb2.TriageIncidentRequest(name=name, severity="serious", reason=word)
+    return people["owner"].accountability.TriageIncident(request)
+
+
+def end_incident(method: str, kind: type) -> Deed:
+    """Return the deed that mitigates or closes an incident."""
+
+    def deed(people: People, m: Subject, word: str) -> object:
+        name = incident(people, m).name
+        judged = accountability_pb2.TriageIncidentRequest(name=name, severity="low")
+        people["owner"].accountability.TriageIncident(judged)
+        return getattr(people["owner"].accountability, method)(kind(name=name, reason=word))
+
+    return deed
+
+
+def finding(people: People, m: Subject, word: str = "odd") -> accountability_pb2.Finding:
+    """Raise a finding that blocks nothing."""
+    request = accountability_pb2.RaiseFindingRequest(target=m.model, severity="low", title=word)
+    reply: accountability_pb2.Finding = people["owner"].accountability.RaiseFinding(request)
+    return reply
+
+
+def judge_finding(method: str, kind: type) -> Deed:
+    """Return the deed that confirms or dismisses a finding."""
+
+    def deed(people: People, m: Subject, word: str) -> object:
+        return getattr(people["owner"].accountability, method)(kind(name=finding(people, m).name, reason=word))
+
+    return deed
+
+
 DEEDS: dict[str, Deed] = {
     "OpenAssessmentRequest.reason": assess,
     "AbandonAssessmentRequest.reason": abandon,
@@ -166,6 +215,14 @@ DEEDS: dict[str, Deed] = {
     "ReplanSafeguardRequest.reason": replan,
     "EndDelegationRequest.reason": end_delegation,
     "DistrustIssuerRequest.reason": distrust,
+    "ReportIncidentRequest.title": incident,
+    "ReportIncidentAnonymouslyRequest.title": anonymous,
+    "TriageIncidentRequest.reason": triage,
+    "MitigateIncidentRequest.reason": end_incident("MitigateIncident", accountability_pb2.MitigateIncidentRequest),
+    "CloseIncidentRequest.reason": end_incident("CloseIncident", accountability_pb2.CloseIncidentRequest),
+    "RaiseFindingRequest.title": finding,
+    "ConfirmFindingRequest.reason": judge_finding("ConfirmFinding", accountability_pb2.ConfirmFindingRequest),
+    "DismissFindingRequest.reason": judge_finding("DismissFinding", accountability_pb2.DismissFindingRequest),
     # Of people, last: whoever is gone does nothing any more.
     "EndGrantRequest.reason": end_grant,
     "RevokeCredentialRequest.reason": revoke,
@@ -199,7 +256,7 @@ def free_fields() -> set[str]:
 
     for method, permission in METHODS.items():
         service, _, name = method.partition("/")
-        if permission.mutates:
+        if permission.mutates or permission.entrance is Entrance.ANYONE:  # one of these reports without a name
             service_descriptor = descriptor_pool.Default().FindServiceByName(service)
             walk(service_descriptor.FindMethodByName(name).input_type, frozenset())
     return found
