@@ -147,9 +147,8 @@ def _person(world: World, principal: str) -> str:
         return account.name
     same = {account.person}
     everybody = [behind(world, other) for other in world.state.all_of(r.Principal)]
-    for _ in everybody:
-        for persons in everybody:
-            same |= persons if persons & same else set()
+    while (more := same.union(*(persons for persons in everybody if persons & same))) != same:
+        same = more
     return min(other.person for other in world.state.all_of(r.Principal) if other.person in same)
 
 

@@ -42,6 +42,8 @@ class NaiveTaint:
     applied: list[Applied] = field(default_factory=list)
     made: dict[str, list[int]] = field(default_factory=dict)
     ratified: dict[str, list[int]] = field(default_factory=dict)
+    answers: dict[object, bool] = field(default_factory=dict)
+    """What was found before, by all that it depends on: it is asked after every step."""
 
     def feed(self, before: State, entry: Entry, after: State) -> None:
         """Take in one entry."""
@@ -59,10 +61,20 @@ class NaiveTaint:
         stand: set[int] = set()
         while True:
             bad = {item.position for item in self.applied} - stand
-            more = {item.position for item in self.applied if item.position in bad and self._stands(world, item, bad)}
+            more = {item.position for item in self.applied if item.position in bad and self._known(world, item, bad)}
             if not more:
                 return bad
             stand |= more
+
+    def _known(self, world: World, item: Applied, bad: set[int]) -> bool:
+        today = tuple(
+            (account.name, account.person, account.person_was, account.unlinked_by, account.credentials)
+            for account in sorted(world.state.all_of(r.Principal), key=lambda one: one.name)
+        )
+        asked = (item.position, frozenset(bad), today, repr(self.made), repr(self.ratified))
+        if asked not in self.answers:
+            self.answers[asked] = self._stands(world, item, bad)
+        return self.answers[asked]
 
     def _stands(self, world: World, item: Applied, bad: set[int]) -> bool:
         if any(position not in bad for position in self.ratified.get(item.change.name, [])):

@@ -10,16 +10,18 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, get_args
 
+from interlock.proofs import dsse, keys
+from interlock.statemachine import codec, digest, drafting, rules, verdicts
 from interlock.statemachine import commands as c
-from interlock.statemachine import digest, drafting, rules, verdicts
 from interlock.statemachine import entry as e
 from interlock.statemachine import firings as f
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.codec import encode_content
 from interlock.statemachine.named import texts_of
+from interlock.statemachine.recovery import build_consent
 from interlock.v1 import bundle_pb2
 from tests.support.bundles import Parts, root_of
-from tests.support.world import World, envelope, sha256_of
+from tests.support.world import DAY_US, LOG_ID, World, envelope, key_of, public_of, sha256_of
 
 if TYPE_CHECKING:
     from interlock.client.verify import Trust
@@ -93,7 +95,25 @@ def every_command() -> World:
     _decide(world)
     world.must(c.SYSTEM, digest.digest_of(world.state))
     world.must("admin", c.AcceptClock(world.now))
+    world.must(c.SYSTEM, c.ReportAnonymously("models/m", "other", title_digest=digest_of("A title")))
+    _recover(world)
     return world
+
+
+def _recover(world: World) -> None:
+    """Have the recovery quorum bring back an account that was suspended."""
+    world.must("admin", c.Fire(f.PrincipalSuspend("principals/engineer")))
+    end = max(world.now, world.state.time) + DAY_US
+    document = codec.encode_recovery(
+        e.RecoveryDocument(LOG_ID, (f.PrincipalRestore("principals/engineer"),), end, b"story")
+    )
+    names = [f"principals/recovery-{number}" for number in (1, 2)]
+    envelopes = tuple(
+        dsse.sign(dsse.IN_TOTO_TYPE, build_consent(document, name), key_of(name, "recovery")).to_json()
+        for name in names
+    )
+    actor = c.Actor(names[0], keys.fingerprint(public_of(names[0], "recovery")))
+    world.must(actor, c.Recover(document), envelopes=envelopes)
 
 
 def _revise(world: World, report: str) -> None:

@@ -33,7 +33,7 @@ def _completed(line: str, home: Path) -> list[str]:
         ("interlock mod", ["models"]),
         ("interlock gate ch", ["check"]),
         ("interlock audit ver", ["verify"]),
-        ("interlock wi", ["withdraw-sign-off"]),
+        ("interlock wi", ["withdraw", "withdraw-sign-off"]),
         ("interlock sign 1 --comm", ["--comment"]),
         ("interlock ser", ["serve"]),
         ("interlock serve --ready", ["--ready-file"]),

@@ -63,6 +63,7 @@ def test_the_package_touches_neither_clock_nor_files_nor_chance() -> None:
         "cryptography",
         "dataclasses",
         "enum",
+        "functools",
         "hashlib",
         "interlock",
         "json",

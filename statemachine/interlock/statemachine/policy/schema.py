@@ -198,7 +198,7 @@ class SeverityShape(Shape):
     blocking: Flag = False
 
 
-SeverityEntry = Annotated[SeverityShape, BeforeValidator(_entry)]
+SeverityEntry = Annotated[SeverityShape, BeforeValidator(_entry), _Or(_BARE_NAME)]
 DEFAULT_SEVERITIES: Final = (
     SeverityShape(id="low"),
     SeverityShape(id="serious", blocking=True),
