@@ -375,6 +375,7 @@ def test_a_stolen_release_tool_token(people: People, change: change_pb2.Change) 
 
 def test_a_restricted_document_is_read_by_nobody_else(people: People) -> None:
     """Somebody who may read evidence does not read this one without having been given access."""
+    before = attempts(people, "engineer")
     secret = people["evaluator"].upload(
         "evaluation_results", b"more secret", classification=evidence_pb2.CLASSIFICATION_RESTRICTED
     )
@@ -383,7 +384,8 @@ def test_a_restricted_document_is_read_by_nobody_else(people: People) -> None:
         people["engineer"].download(secret.name)
 
     assert answer_of(caught.value).code is grpc.StatusCode.PERMISSION_DENIED
-    assert [method for method, _ in attempts(people, "engineer")] == [SALTED]
+    new = [row for row in attempts(people, "engineer") if row not in before]
+    assert [method for method, _ in new] == [SALTED]
 
 
 def test_a_token_on_an_open_stream_after_its_key_was_revoked(people: People) -> None:
