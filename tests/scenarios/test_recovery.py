@@ -9,6 +9,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+import grpc
+import pytest
+
 from interlock.proofs import dsse
 from interlock.statemachine import codec
 from interlock.statemachine.entry import RecoveryDocument
@@ -16,7 +19,7 @@ from interlock.statemachine.recovery import build_consent
 from interlock.v1 import gate_pb2, identity_pb2, identity_pb2_grpc, trigger_pb2
 from tests.support.newcomers import give, registrations
 from tests.support.people import People, refused, trigger
-from tests.support.server import CALL_SECONDS, ServerThread, copy_of
+from tests.support.server import CALL_SECONDS, ServerThread, answer_of, copy_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,3 +79,21 @@ def test_a_rogue_administrator_took_everybodys_account(installations: Install, t
         assert [row.code for row in people["release-bot"].gate.CheckRelease(request).reasons] == ["HOLD_PLACED"]
         people.enact(trigger(hold_lift=trigger_pb2.HoldLift(hold=done.hold)))
         assert people["release-bot"].gate.CheckRelease(request).verdict == gate_pb2.VERDICT_ALLOW
+
+
+def test_whoever_has_no_session_does_not_keep_the_server_busy(installations: Install, tmp_path: Path) -> None:
+    """Signatures of recoveries are checked so often and no more for one caller; others log in meanwhile."""
+    with ServerThread(copy_of(installations("minimal"), tmp_path / "data")) as server, People(server) as people:
+        stub = identity_pb2_grpc.IdentityServiceStub(people.channel)
+        request = identity_pb2.RecoverRequest(document=b"none", envelopes=[b"{}", b"{}"])
+        reasons = set()
+        for _ in range(1000):
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.Recover(request, timeout=CALL_SECONDS)
+            reasons.add(answer_of(caught.value).reason)
+            if "LIMIT_EXCEEDED" in reasons:
+                break
+
+        assert "LIMIT_EXCEEDED" in reasons
+        assert len(reasons) == 2
+        assert people["owner"].name == "principals/owner"

@@ -241,6 +241,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
 
     async def Recover(self, request: identity_pb2.RecoverRequest, context: Context) -> identity_pb2.RecoverResponse:
         """Do what the recovery quorum signed offline, whoever hands it in."""
+        self._sign_in.limit("recovery", host_of(context.peer()))  # up to 16 signatures for who has no session
         return await recover(self._committer, request)
 
     async def GiveDelegation(

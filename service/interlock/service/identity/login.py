@@ -78,13 +78,13 @@ class SignIn:
 
     def challenge(self, principal: str, host: str) -> bytes:
         """Return a nonce to sign, whether or not there is such an account. Raises LimitExceeded."""
-        self._limit(principal, host)
+        self.limit(principal, host)
         return self._challenges.issue(principal)
 
     async def login(self, attempt: Attempt) -> tuple[str, Caller]:
         """Return token and session. Raises Unauthenticated without saying why, and LimitExceeded."""
         # 1. Nobody may keep the server busy with signatures.
-        self._limit(attempt.principal, attempt.host)
+        self.limit(attempt.principal, attempt.host)
         # 2. The nonce is one of ours, for this principal, in time, and unused.
         is_open = self._challenges.is_open(attempt.principal, attempt.nonce)
         # 3. The key is an active login key of an active account, as the newest state has it.
@@ -108,7 +108,7 @@ class SignIn:
 
     async def login_with_token(self, principal: str, token: str, host: str) -> tuple[str, Caller]:
         """Return token and session for a token of an OpenID provider. Raises Unauthenticated, and LimitExceeded."""
-        self._limit(principal, host)
+        self.limit(principal, host)
         try:
             credential = await self._tokens.judge(self._view(), principal, token)
         except TokenError as error:
@@ -126,7 +126,8 @@ class SignIn:
         self._log.info("login", principal=session.principal, credential=session.credential)
         return token, session
 
-    def _limit(self, principal: str, host: str) -> None:
+    def limit(self, principal: str, host: str) -> None:
+        """Count an attempt by somebody without a session. Raises LimitExceeded."""
         # By host and account: from elsewhere nobody can lock the account's owner out.
         if not self._limiter.allow(f"{host} {principal}"):
             raise LimitExceeded("sign-in attempts for this principal")
