@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.properties.moves import Draw
+
+pytestmark = pytest.mark.timeout(600)  # a whole exploration is one test here
 
 DATA = st.data()
 

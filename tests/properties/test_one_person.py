@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from tests.properties.moves import Draw
 
+pytestmark = pytest.mark.timeout(600)  # a whole exploration is one test here
+
 SPOILS = (
     f.HoldPlace(MODELS[0]),
     f.SafeguardDegrade(f"{MODELS[0]}/safeguards/input-filter"),

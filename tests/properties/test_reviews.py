@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -27,6 +28,8 @@ from tests.support.world import DAY_US, World
 
 if TYPE_CHECKING:
     from tests.properties.moves import Draw
+
+pytestmark = pytest.mark.timeout(600)  # a whole exploration is one test here
 
 DATA = st.data()
 PROPOSERS = st.sampled_from(["evaluator", "evaluator", "everything-but-admin", "engineer"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -21,7 +22,8 @@ from tests.support.server import ServerThread, copy_of, install
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
+
+pytestmark = pytest.mark.timeout(600)  # a whole exploration is one test here
 
 DATA = st.data()
 PEOPLE = st.sampled_from(["owner", "reviewer", "requester", *(member.id for member in DEV_CAST)])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,8 @@ from tests.support.world import public_of
 
 if TYPE_CHECKING:
     from tests.properties.moves import Draw
+
+pytestmark = pytest.mark.timeout(600)  # a whole exploration is one test here
 
 OWNERS: Final = ("owner-a", "owner-b", "both", "newcomer")
 REVIEWERS: Final = ("reviewer-a", "reviewer-b", "both", "newcomer")
