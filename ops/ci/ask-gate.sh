@@ -6,6 +6,13 @@
 # ALLOW, 1 for DENY, anything else where nobody knows.
 set -eu
 
+# First of all: an earlier ALLOW must not outlive a question that nobody answers.
+[ -z "${DECISION:-}" ] || rm -f -- "$DECISION"
+for name in MODEL CONTEXT ARTIFACT DECISION; do
+    eval "value=\${$name:-}"
+    [ -n "$value" ] || { echo "$name is not set: nobody was asked." >&2; exit 2; }
+done
+
 code=0
 interlock gate check "$MODEL" --context "$CONTEXT" --artifact "$ARTIFACT" --decision "$DECISION" \
     ${WAIT:+--wait "$WAIT"} || code=$?

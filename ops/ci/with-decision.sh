@@ -6,6 +6,7 @@
 # with that of `interlock gate verify`.
 set -eu
 
+[ "$#" -gt 0 ] || { echo "usage: with-decision.sh COMMAND [ARGUMENT ...]" >&2; exit 2; }
 interlock gate verify "$DECISION" --model "$MODEL" --context "$CONTEXT" --artifact "$ARTIFACT" \
     --key "$DECISION_KEY" --log-id "$LOG_ID"
 exec "$@"

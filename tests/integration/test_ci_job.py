@@ -6,6 +6,7 @@ import base64
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -135,6 +136,30 @@ def test_without_an_answer_nothing_is_deployed(server: EmbeddedServer, tmp_path:
     assert not run.decision().exists()
     assert run("deploy") == 2
     assert not run.deployed()
+
+
+@pytest.mark.parametrize("unset", ["MODEL", "CONTEXT", "ARTIFACT"])
+def test_a_variable_that_nobody_set_leaves_no_decision_of_before(
+    server: EmbeddedServer, tmp_path: Path, unset: str
+) -> None:
+    """Regression: the file of an earlier ALLOW was still there for the step that deploys."""
+    server.allow("allowed", "api", artifact=SHA256)
+    run = Runner(tmp_path, server, "allowed")
+    assert run("gate") == 0
+    shutil.rmtree(tmp_path / "temp" / "release-bot")  # each job unpacks the profile into a folder of its own
+
+    assert run("gate", **{unset: ""}) == 2
+
+    assert not run.decision().exists()
+    assert run("deploy") == 2
+    assert not run.deployed()
+
+
+def test_deploying_nothing_is_a_mistake(tmp_path: Path) -> None:
+    """A lost argument is usage, and no green job."""
+    words = ["/bin/sh", str(ROOT / "ops" / "ci" / "with-decision.sh")]
+
+    assert subprocess.run(words, cwd=tmp_path, check=False, stderr=subprocess.DEVNULL).returncode == 2
 
 
 def test_the_page_shows_the_job_as_it_is() -> None:

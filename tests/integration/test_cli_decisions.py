@@ -186,6 +186,27 @@ def test_no_answer_leaves_no_decision(cli: Cli, file: Path) -> None:
     assert not file.exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--artifact", ""),
+        ("--artifact", SHA256, "--contxt", "api"),
+        ("--artifact", SHA256, "--wait", "10 parsecs"),
+        (),
+        ("--artifact", SHA256, "--min-position", "nan"),
+    ],
+    ids=["empty", "unknown option", "no duration", "no artifact", "no number"],
+)
+@pytest.mark.parametrize("spelled", ["--decision {}", "--decision={}", "-d {}", "-d{}"])
+def test_a_mistyped_question_leaves_no_decision(cli: Cli, file: Path, words: tuple[str, ...], spelled: str) -> None:
+    """Regression: an earlier ALLOW outlived a question that was refused as usage before the file was looked at."""
+    assert file.exists()
+
+    asked = cli("release-bot", "gate", "check", "m", "--context", "internal", *spelled.format(file).split(" "), *words)
+
+    assert (asked.code, file.exists()) == (2, False)
+
+
 def test_a_view_behind_what_was_asked_for_is_no_yes(cli: Cli, file: Path) -> None:
     """A server without the entry that the answer has to include: exit 5, and no file."""
     assert check(cli, file, "--min-position", "100000", "--timeout", "0.5").code == 5

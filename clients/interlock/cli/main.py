@@ -19,6 +19,7 @@ from interlock.cli.failures import show_error, show_fault, show_usage
 from interlock.cli.help import WIDEST
 from interlock.cli.joined import RootGroup
 from interlock.cli.run import Common, JsonOption, PassphraseOption, ProfileOption, TimeoutOption
+from interlock.cli.stale import remove_old_decision
 from interlock.cli.terminal import Terminal
 from interlock.client.errors import InterlockError
 
@@ -109,6 +110,7 @@ def _written_out() -> bool:
 def run(words: list[str]) -> int:
     """Run the command in this process and return its exit code."""
     terminal = Terminal(as_json="--json" in words)
+    remove_old_decision(words)
     try:
         outcome = get_command(build()).main(args=words, prog_name="interlock", standalone_mode=False)
     except typer.TyperException as error:
