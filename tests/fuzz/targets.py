@@ -28,6 +28,7 @@ from interlock.service.genesis.plan import PlanError
 from interlock.service.genesis.reviewed import read_reviewed
 from interlock.service.wire import RequestReader
 from interlock.statemachine import codec, decision, signoff, statements
+from interlock.statemachine import commands as c
 from interlock.statemachine.policy.loader import examine_pack
 from interlock.v1 import audit_pb2, change_pb2
 from tests.support.bundles import NAME, VKEY, judged
@@ -228,7 +229,9 @@ TARGETS: Final[dict[str, Target]] = {
 def seeds(name: str) -> list[bytes]:
     """Return good inputs of a target, made and not kept: the fuzzer begins from them beside its corpus."""
     rows = whole_bundle().rows
-    envelopes = [envelope for entry in every_command().entries for envelope in entry.facts.envelopes][::-1]
+    entries = every_command().entries[::-1]
+    entries = sorted(entries, key=lambda entry: isinstance(entry.command, c.Recover))  # sign-offs are what most sign
+    envelopes = [envelope for entry in entries for envelope in entry.facts.envelopes[::-1]]
     statements = [dsse.RawEnvelope.from_json(envelope).payload for envelope in envelopes]
     makers: dict[str, Callable[[], list[bytes]]] = {
         "request": lambda: [bytes([form]) + b"\n\x08models/m" for form in range(len(_readers()))],

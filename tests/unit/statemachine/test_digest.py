@@ -96,6 +96,8 @@ def test_the_system_commands_nothing_else() -> None:
         others.pop(kind, None)
 
     assert others
+    recovery = others.pop(c.Recover)
+    assert Code.SIGN_OFF_SIGNER in codes(world.decide(c.SYSTEM, recovery))  # for it signed none of it
     for command in others.values():
         assert codes(world.decide(c.SYSTEM, command)) in ([Code.PRINCIPAL_INACTIVE], [Code.SERVING])
 
