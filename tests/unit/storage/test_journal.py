@@ -85,6 +85,23 @@ def test_a_log_that_a_crash_left_is_gone_on_with(path: Path, store: Store, tmp_p
     again.close()
 
 
+@pytest.mark.parametrize("length", [24, 2000, 24 + 4096], ids=["its head alone", "half a page", "another page"])
+def test_a_frame_that_a_kill_cut_off_is_no_end(path: Path, store: Store, tmp_path: Path, length: int) -> None:
+    """Regression: a server that was killed between a frame's head and its page did not start again."""
+    put(store, LARGE)
+    crashed = tmp_path / "crashed" / path.name
+    crashed.parent.mkdir()
+    left = journal(path).read_bytes()
+    torn = (left[-24 - 4096 :][:24] + bytes(4096))[:length]  # it says that it ends a transaction, under the right salts
+    crashed.write_bytes(path.read_bytes())
+    journal(crashed).write_bytes(left + torn)
+
+    again = Store.open(sqlite_url(crashed))
+    put(again, "more")
+    put(again, LARGE)
+    again.close()
+
+
 def test_a_failed_transaction_takes_nothing_away(store: Store) -> None:
     """It may have left frames, or begun the log anew: neither is a damage."""
     for number in range(80):

@@ -6,13 +6,15 @@ missing. So after each commit the end of the log is remembered, file and last fr
 next one, and whenever the store is looked at.
 
 Format: SQLite's "WAL file format", a header of 32 bytes, then frames of 24 bytes and a page; the last frame of a
-transaction says how large the database is after it, the others 0. A frame counts if its salts are the header's.
-Not looked at: what stands in earlier frames, which SQLite's own checksums tell at the next start.
+transaction says how large the database is after it, the others 0. A frame counts if its salts are the header's; one
+that another process left, if its sums are right too.
+Not looked at later: what stands in earlier frames, which SQLite's own checksums tell at the next start.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,9 +28,12 @@ _HEADER_BYTES: Final = 32
 _FRAME_BYTES: Final = 24
 _PAGE_SIZE: Final = slice(8, 12)
 _SALTS: Final = slice(16, 24)
+_HEADER_SUMS: Final = slice(24, 32)
 _FRAME_SALTS: Final = slice(8, 16)
+_FRAME_SUMS: Final = slice(16, 24)
 _FRAME_DATABASE_PAGES: Final = slice(4, 8)
 _MORE_TO_COME: Final = bytes(4)
+_WORD: Final = 0xFFFF_FFFF
 
 
 class JournalDamagedError(SQLAlchemyError):
@@ -125,22 +130,42 @@ def _last(descriptor: int, header: bytes) -> _End:
 
 
 def _walked(descriptor: int, header: bytes, before: _End | None) -> _End:
-    """Return where the transaction after ``before`` ends; without it, where the last one of all ends."""
+    """Return where the transaction after ``before`` ends; without it, where the last one of all ends.
+
+    What another process left is read as SQLite does when it opens the log: a frame that a kill cut off, or whose page
+    did not come down whole, counts for nothing, although its head may say that it ends a transaction.
+    """
     found = os.fstat(descriptor)
     file = found.st_dev, found.st_ino
     if len(header) < _HEADER_BYTES:
         return _End(file, header, 0, b"")
     end = _End(file, header, _HEADER_BYTES, b"") if before is None or not before.size else before
-    offset = end.size
+    offset, length = end.size, _frame_size(header)
+    sums = struct.unpack(">2I", header[_HEADER_SUMS])
     while True:
-        frame = os.pread(descriptor, _FRAME_BYTES, offset)
-        if frame[_FRAME_SALTS] != header[_SALTS]:
+        frame = os.pread(descriptor, length, offset)
+        if len(frame) < length or frame[_FRAME_SALTS] != header[_SALTS]:
             return end
-        offset += _frame_size(header)
+        if before is None:
+            sums = _sums(header, frame[:8] + frame[_FRAME_BYTES:], sums)
+            if sums != struct.unpack(">2I", frame[_FRAME_SUMS]):
+                return end
+        offset += length
         if frame[_FRAME_DATABASE_PAGES] != _MORE_TO_COME:
-            end = _End(file, header, offset, frame)
+            end = _End(file, header, offset, frame[:_FRAME_BYTES])
             if before is not None:
                 return end
+
+
+def _sums(header: bytes, data: bytes, sums: tuple[int, ...]) -> tuple[int, ...]:
+    """Go on with the two sums of SQLite's "Checksum Algorithm"; the log's first word says the order of bytes."""
+    order = ">" if header[3] & 1 else "<"
+    first, second = sums
+    words = iter(struct.unpack(f"{order}{len(data) // 4}I", data))
+    for even, odd in zip(words, words, strict=True):
+        first = (first + even + second) & _WORD
+        second = (second + odd + first) & _WORD
+    return first, second
 
 
 def _frame_size(header: bytes) -> int:
