@@ -287,7 +287,7 @@ def standing_rejects(world: World, change: r.Change) -> list[str]:
         later = change.sign_offs[index + 1 :]  # by the author, as they were known then
         if sign_off.decision != "reject" or any(
             _person(world, row.signer) == _person(world, sign_off.signer)
-            and (row.signer == sign_off.signer or row.person == sign_off.person)
+            and (row.signer == sign_off.signer or _were_one(world, sign_off, row))
             for row in later
         ):
             continue
@@ -295,6 +295,13 @@ def standing_rejects(world: World, change: r.Change) -> list[str]:
         if sign_off.revision == change.revision or not [later for row in again if _counts(world, change, row)]:
             found.append(sign_off.signer)
     return found
+
+
+def _were_one(world: World, reject: r.SignOff, later: r.SignOff) -> bool:
+    """Say whether two signers were one person's accounts when the first rejected, whatever was learned since."""
+    both = [world.state.need(name, r.Principal) for name in (reject.signer, later.signer)]
+    joined = [position for account in both for position in (account.linked_by, account.given_by[0])]
+    return reject.person == later.person and max(joined) < reject.position
 
 
 def _counts(world: World, change: r.Change, sign_off: r.SignOff) -> bool:

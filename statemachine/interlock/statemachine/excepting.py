@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interlock.statemachine import firings as f
-from interlock.statemachine import moments, persons
+from interlock.statemachine import moments
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Transition
 from interlock.statemachine.leaf import Leaf
@@ -92,14 +92,18 @@ def _open(state: State, resources: Iterable[str]) -> Iterator[r.Exemption]:
 
 
 def unreviewed(state: State, resource: str) -> tuple[r.Exemption, ...]:
-    """Return the exceptions that a resource ever had whose review is not closed."""
+    """Return the exceptions that a resource ever had whose review is not closed, or only by a tainted change."""
     rows = (state.need(name, r.Exemption) for name in state.exemptions.get(resource, ()))
-    return tuple(row for row in rows if state.need(row.review, r.Period).state != "fulfilled")
+    return tuple(row for row in rows if not _is_closed(state, state.need(row.review, r.Period)))
 
 
-def barred_from(state: State, firings: Iterable[f.Firing]) -> frozenset[str]:
-    """Return the persons who signed the use of break-glass that some of these triggers would review or waive."""
-    people: set[str] = set()
+def _is_closed(state: State, review: r.Period) -> bool:
+    return review.state == "fulfilled" and review.fulfilled_by not in state.tainted
+
+
+def barred_accounts(state: State, firings: Iterable[f.Firing]) -> frozenset[str]:
+    """Return the accounts that signed, or lent, the use of break-glass that some of these triggers review or waive."""
+    found: set[str] = set()
     for firing in firings:
         if not isinstance(firing, f.ObligationFulfil | f.ObligationWaive):
             continue
@@ -110,5 +114,5 @@ def barred_from(state: State, firings: Iterable[f.Firing]) -> frozenset[str]:
         change = state.find(state.applied.get(exemption.opened_by, ""), r.Change)
         for row in change.sign_offs if change is not None else ():
             if row.decision == "approve":
-                people |= {persons.person_of(state, who) for who in (row.signer, row.on_behalf_of) if who}
-    return frozenset(people)
+                found |= {row.signer, row.on_behalf_of or row.signer}
+    return frozenset(found)

@@ -32,6 +32,7 @@ def find_grounds(policy: Policy, state: State, content: Content, ledger: signing
         tuple(sorted(persons.requester_accounts(state, ledger.change, content))),
         tuple(sorted(signing.author_accounts(state, ledger.change, content))),
         tuple(sorted(_admins(policy, state, ledger.instant))),
+        tuple(sorted(signing.barred_accounts(state, content))),
     )
 
 

@@ -59,8 +59,8 @@ def overtaken(state: State, change: r.Change) -> dict[int, Code]:
     """Return the sign-offs that a later one of the same person takes the place of, by position.
 
     One person may approve in their own name and in those of others beside it: each for roles of its own. Whatever is no
-    approval is said in all names at once. A reject is taken back by nobody but its author, as they were known then:
-    that two accounts turn out to be one person's removes none.
+    approval is said in all names at once. A reject is taken back by nobody but its author, as they were known when it
+    was signed: that two accounts turn out to be one person's removes none, nor lets one take back the other's.
     """
     gone: dict[int, Code] = {}
     standing: dict[str, list[r.SignOff]] = {}
@@ -68,26 +68,34 @@ def overtaken(state: State, change: r.Change) -> dict[int, Code]:
         person = person_of(state, sign_off.signer)
         code = Code.WITHDRAWN if sign_off.decision == "withdraw" else Code.SUPERSEDED
         before = standing.get(person, [])
-        over = [row for row in before if _overtakes(sign_off, row)]
+        over = [row for row in before if _overtakes(state, sign_off, row)]
         gone |= {row.position: code for row in over}
         standing[person] = [*(row for row in before if row not in over), sign_off]
     for person, rows in standing.items():
         if rows[-1].decision == "withdraw":
             mine = (row for row in change.sign_offs if row != rows[-1] and person_of(state, row.signer) == person)
-            gone |= {row.position: Code.WITHDRAWN for row in mine if _is_authors(rows[-1], row)}
+            gone |= {row.position: Code.WITHDRAWN for row in mine if _is_authors(state, rows[-1], row)}
     return gone
 
 
-def _overtakes(later: r.SignOff, row: r.SignOff) -> bool:
+def _overtakes(state: State, later: r.SignOff, row: r.SignOff) -> bool:
     """Say whether a later sign-off of the same person takes the place of one."""
     if later.decision == row.decision == "approve" and later.on_behalf_of != row.on_behalf_of:
         return False
-    return _is_authors(later, row)
+    return _is_authors(state, later, row)
 
 
-def _is_authors(later: r.SignOff, row: r.SignOff) -> bool:
-    """Say whether a sign-off speaks for the author of an earlier one: of a reject, as they were known then."""
-    return row.decision == "approve" or row.signer == later.signer or row.person == later.person
+def _is_authors(state: State, later: r.SignOff, row: r.SignOff) -> bool:
+    """Say whether a sign-off speaks for the author of an earlier one: of a reject, as they were known then.
+
+    What made the two accounts one person's after that, an administrator's word or a new account, does not count.
+    """
+    if row.decision == "approve" or row.signer == later.signer:
+        return True
+    accounts = (state.need(name, r.Principal) for name in (row.signer, later.signer))
+    return row.person == later.person and all(
+        max(account.linked_by, account.given_by[0]) < row.position for account in accounts
+    )
 
 
 def is_compromised(key: r.Credential, at: int) -> bool:

@@ -90,6 +90,12 @@ def author_accounts(state: State, change: r.Change, content: Content) -> set[str
     return people
 
 
+def barred_accounts(state: State, content: Content) -> frozenset[str]:
+    """Return who signed a use of break-glass that a change reviews, or that a change which it ratifies does."""
+    kept = (grounds.barred for grounds in persons.ratified(state, content))
+    return excepting.barred_accounts(state, content.triggers).union(*kept)
+
+
 def tally(policy: Policy, state: State, change: r.Change, content: Content, instant: int) -> Tally:
     """Sort the sign-offs of a change: the latest decision of each person counts for all their roles."""
     latest = {persons.person_of(state, sign_off.signer): sign_off for sign_off in change.sign_offs}
@@ -125,7 +131,7 @@ def tally(policy: Policy, state: State, change: r.Change, content: Content, inst
         author_persons(state, change, content),
         frozenset(name for name, _ in content.evidence),
         persons.united(state, change.sign_offs),
-        excepting.barred_from(state, content.triggers),
+        frozenset(persons.person_of(state, account) for account in barred_accounts(state, content)),
     )
 
 

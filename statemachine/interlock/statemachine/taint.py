@@ -198,8 +198,12 @@ def _doubt(state: State, change: r.Change, sign_off: r.SignOff) -> Unmet | None:
 
 def _slots(state: State, grounds: r.Grounds, place: int, word: _Word) -> frozenset[int]:
     """Return the slots of a rule that a word still fills: by a role that no tainted change gave, without a conflict."""
-    requesters = {persons.person_of(state, account) for account in grounds.requesters}
-    authors = {persons.person_of(state, account) for account in grounds.authors}
+    requesters, authors, barred = (
+        {persons.person_of(state, account) for account in accounts}
+        for accounts in (grounds.requesters, grounds.authors, grounds.barred)
+    )
+    if not word.people.isdisjoint(barred):
+        return frozenset()
     conflicts = {
         "requester": not word.people.isdisjoint(requesters),
         "evidence_author": not word.people.isdisjoint(authors),
@@ -250,6 +254,7 @@ def _conflicts(state: State, grounds: r.Grounds, word: _Word) -> Iterator[Unmet]
     for code, accounts in (
         (Code.REQUESTER_CONFLICT, grounds.requesters),
         (Code.EVIDENCE_AUTHOR_CONFLICT, grounds.authors),
+        (Code.BREAK_GLASS_SIGNER, grounds.barred),
     ):
         for account in accounts:
             if persons.person_of(state, account) in word.people:

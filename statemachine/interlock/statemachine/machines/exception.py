@@ -71,4 +71,5 @@ def _faults(moment: Moment, state: State, firing: f.BreakGlassOpen, allowed: Bre
         yield Unmet(Code.END_TOO_LATE, wish, moments.to_text(firing.until), resource, trigger)
     for earlier in excepting.unreviewed(state, resource):
         wish = "no earlier use on it whose review is open"
-        yield Unmet(Code.REVIEW_OPEN, wish, f"{earlier.review} is not fulfilled", resource, trigger)
+        actual = f"{earlier.review} is not fulfilled, or by a tainted change"
+        yield Unmet(Code.REVIEW_OPEN, wish, actual, resource, trigger)

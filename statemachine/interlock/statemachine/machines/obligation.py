@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import excepting, moments, names, persons
+from interlock.statemachine import excepting, moments, names
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Transition
 from interlock.statemachine.machines import tables
@@ -112,7 +112,7 @@ def _signed_it(moment: Moment, state: State, firing: f.ObligationFulfil | f.Obli
     if cause is not None and cause.opened_by == state.size:
         wish, actual = "a use of break-glass in an earlier change", "it is opened by this one"
         yield Unmet(Code.BREAK_GLASS_SIGNER, wish, actual, firing.period, firing.trigger.value)
-    if persons.person_of(state, moment.actor) in excepting.barred_from(state, (firing,)):
+    if not state.accounts(moment.actor).isdisjoint(excepting.barred_accounts(state, (firing,))):
         wish = "somebody who did not sign the use of break-glass that is reviewed"
         yield Unmet(Code.BREAK_GLASS_SIGNER, wish, f"{moment.actor} did", firing.period, firing.trigger.value)
 

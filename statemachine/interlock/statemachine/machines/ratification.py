@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from interlock.statemachine.unmet import Refused
 
 
-def ratify(_moment: Moment, state: State, firing: f.ChangeRatify) -> Moved | Refused:
+def ratify(moment: Moment, state: State, firing: f.ChangeRatify) -> Moved | Refused:
     """Note on a tainted change which entry ratified it; that it stands by this is derived (``taint.py``)."""
     trigger = firing.trigger.value
     change = state.find(firing.change, r.Change)
@@ -29,6 +29,9 @@ def ratify(_moment: Moment, state: State, firing: f.ChangeRatify) -> Moved | Ref
     if change.applied_position not in state.tainted:
         wish, actual = "a change that is tainted", "it stands on its own sign-offs, or was ratified"
         return refused(RefusalKind.UNMET, Code.NOT_TAINTED, wish, actual, change.name, trigger)
+    if change.grounds is not None and not state.accounts(moment.actor).isdisjoint(change.grounds.barred):
+        wish = "somebody who did not sign the use of break-glass that the tainted change reviews"
+        return refused(RefusalKind.UNMET, Code.BREAK_GLASS_SIGNER, wish, f"{moment.actor} did", change.name, trigger)
     if state.size in change.ratified_by:
         return Moved(state)
     ratified = replace(change, ratified_by=(*change.ratified_by, state.size))

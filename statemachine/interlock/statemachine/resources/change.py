@@ -107,7 +107,8 @@ class Grounds:
     """What an applied change rests on, so that it can be judged again by what is learned later (``taint.py``).
 
     ``requesters`` are the accounts that requested it, ``authors`` those that made its evidence, of what it ratifies
-    too; ``admins`` those that administered then or lately.
+    too; ``admins`` those that administered then or lately; ``barred`` those that signed the use of break-glass which it
+    reviews or waives the review of.
     """
 
     rules: tuple[AskedRule, ...]
@@ -115,6 +116,7 @@ class Grounds:
     requesters: tuple[str, ...]
     authors: tuple[str, ...]
     admins: tuple[str, ...]
+    barred: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,36 @@ def test_a_reject_is_always_accepted(why: str, world: World) -> None:
     assert isinstance(world.sign(signer, change, "reject"), Accepted)
 
 
+@pytest.mark.parametrize("decision", ["approve", "withdraw"])
+def test_regression_an_administrator_lends_nobody_a_reject(decision: str, world: World) -> None:
+    """Linking who rejected with somebody who signs after that takes no reject away: linking only tightens."""
+    change = world.propose("evaluator", ASSIGN, apply_separately=True)
+    world.sign("owner-b", change, "reject")
+    if decision == "withdraw":
+        world.sign("owner-a", change)
+    world.must("admin", c.Fire(f.PrincipalLink("principals/owner-b", "principals/owner-a")))
+
+    world.sign("owner-a", change, decision)
+    world.sign("both", change, roles=["owner"])
+    world.sign("reviewer-a", change)
+
+    assert codes(world.attempt("reviewer-a", c.ApplyApprovedChange(change))) == [Code.SIGN_OFF_REJECTED]
+    world.sign("owner-b", change, "withdraw")
+    world.sign("both", change, roles=["owner"])
+    assert isinstance(world.attempt("reviewer-a", c.ApplyApprovedChange(change)), Accepted)
+
+
+def test_who_was_one_person_before_takes_a_reject_back(world: World) -> None:
+    """Two accounts of one person speak for each other, where they were that when the reject was signed."""
+    change = world.propose("evaluator", ASSIGN, apply_separately=True)
+    world.sign("owner-a", change, "reject")
+
+    world.sign("owner-a-again", change, roles=["owner"])
+    world.sign("reviewer-a", change)
+
+    assert isinstance(world.attempt("reviewer-a", c.ApplyApprovedChange(change)), Accepted)
+
+
 def test_withdrawing_nothing(world: World) -> None:
     """There must be a sign-off of one's own to take back, and it is taken back once."""
     change = world.propose("evaluator", ASSIGN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from interlock.proofs import keys
 from interlock.statemachine import codec, drafting, rules
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
@@ -11,9 +12,10 @@ from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.decide import Accepted
 from interlock.statemachine.state import EVERYTHING
+from interlock.statemachine.taint import find_doubts
 from interlock.statemachine.tree import grow_tree
 from interlock.statemachine.unmet import Code, Refused
-from tests.support.world import DAY_US, SKETCH, World, codes
+from tests.support.world import DAY_US, SKETCH, World, codes, public_of
 
 MODEL = "models/m"
 FILTER = f"{MODEL}/safeguards/input-filter"
@@ -299,3 +301,65 @@ def test_not_again_before_the_review_is_closed(world: World) -> None:
     world.sign("reviewer-b", change)
 
     assert use(world, hold) == "exceptions/3"
+
+
+# What is learned later of who signed what --------------------------------------------------------------------------
+
+
+def closed_review(world: World, *signers: str) -> str:
+    """Have the first review closed by some people; return the change's name."""
+    name = world.state.next_name("changes")
+    assert isinstance(review(world), Accepted)
+    for who in signers:
+        world.sign(who, name)
+    assert world.state.need(REVIEW, r.Period).state == "fulfilled"
+    return name
+
+
+def test_regression_a_reviewer_turns_out_to_have_signed_the_use(world: World) -> None:
+    """Once an administrator says so, the review is tainted, with why; parted by a quorum, it stands again."""
+    hold = held(world)
+    use(world, hold)
+    change = closed_review(world, "owner-b", "reviewer-b")
+
+    world.must("admin", c.Fire(f.PrincipalLink("principals/owner-a", "principals/owner-b")))
+
+    assert set(world.state.tainted.values()) == {change}
+    doubts = find_doubts(world.state, world.state.need(change, r.Change))
+    assert [doubt.code for doubt in doubts] == [Code.BREAK_GLASS_SIGNER]
+    assert (8, Code.TAINTED) in [(row.rule, row.code) for row in world.verdict(MODEL, "api").reasons]
+    world.enact(f.PrincipalUnlink("principals/owner-b", "persons/another"), signers=("both", "reviewer-b"))
+    assert not world.state.tainted
+
+
+def test_regression_nobody_ratifies_the_review_of_their_own_use(world: World) -> None:
+    """Who signed the use neither signs the ratification of a tainted review of it, nor asks for that."""
+    use(world, held(world))
+    world.enact(f.GrantGive("principals/reviewer-a", "requester", "*"), signers=("owner-b", "reviewer-b"))
+    change = closed_review(world, "owner-b", "reviewer-b")
+    lost = keys.fingerprint(public_of("principals/owner-b", "signoff"))
+    since = world.state.need(change, r.Change).proposed_at
+    world.must("admin", c.Fire(f.CredentialRevoke(f"principals/owner-b/credentials/{lost}", since)))
+    assert set(world.state.tainted.values()) == {change}
+
+    mine = world.attempt("reviewer-a", c.ProposeChange(world.content(f.ChangeRatify(change))))
+    again = world.propose("evaluator", f.ChangeRatify(change))
+
+    assert codes(mine) == [Code.BREAK_GLASS_SIGNER]
+    assert codes(world.sign("owner-a", again)) == [Code.BREAK_GLASS_SIGNER]
+    assert codes(world.sign("reviewer-a", again)) == [Code.BREAK_GLASS_SIGNER]
+    world.sign("both", again, roles=["owner"])
+    world.sign("reviewer-b", again)
+    assert not world.state.tainted
+
+
+def test_regression_a_tainted_review_closes_nothing(world: World) -> None:
+    """Not again on the same resource while the review of the first use rests on words that do not count."""
+    hold = held(world)
+    use(world, hold)
+    change = closed_review(world, "owner-b", "reviewer-b")
+    lost = keys.fingerprint(public_of("principals/owner-b", "signoff"))
+    since = world.state.need(change, r.Change).proposed_at
+    world.must("admin", c.Fire(f.CredentialRevoke(f"principals/owner-b/credentials/{lost}", since)))
+
+    assert codes(propose(world, hold)) == [Code.REVIEW_OPEN]  # type: ignore[arg-type]  # refused, so no name
