@@ -38,7 +38,7 @@ _MEANINGS: Final = {
     ExitCode.REFUSED: "refused: a requirement is unmet, the base has moved, it exists already, or does not",
     ExitCode.NOT_ALLOWED: "not allowed: the right or the session is missing",
     ExitCode.UNAVAILABLE: "the server, the network or the log cannot be relied on",
-    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.INTERRUPTED: "interrupted by Ctrl-C; `serve`, which is stopped by it as by SIGTERM, ends in 0",
 }
 _CLI_HEAD: Final = """\
 # The command line

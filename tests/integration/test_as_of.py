@@ -218,11 +218,13 @@ def test_a_record_an_account_and_a_policy_are_of_that_moment(people: People, sto
 
 @pytest.mark.parametrize("when", [{"position": 10**9}, {"time": Timestamp(seconds=1)}])
 def test_there_is_no_answer_outside_the_log(people: People, story: Story, when: dict[str, Any]) -> None:
-    """Past the head and before the founding nothing is found."""
-    with refused("NOT_FOUND"):
+    """Past the head and before the founding there is no such moment: the field that names it is wrong."""
+    with refused("INVALID_FIELD") as held:
         people["auditor"].holds.GetHold(hold_pb2.GetHoldRequest(name=story.hold, **when))
-    with refused("NOT_FOUND"):
+    with refused("INVALID_FIELD") as stated:
         people["auditor"].audit.GetStateAt(audit_pb2.GetStateAtRequest(**when))
+
+    assert held.fields == stated.fields == tuple(when)
 
 
 def test_the_future_can_not_be_asked(people: People) -> None:
@@ -312,4 +314,4 @@ def test_the_command_line_travels(
     state = shown("audit", "state", story.hold, "--as-of", made)
     assert [(row["kind"], row["state"]["state"]) for row in state["resources"]] == [("Hold", "placed")]
     assert story.hold in cli.must("auditor", "audit", "state", "holds/*").out
-    assert cli("auditor", "hold", "show", story.hold, "--as-of", "999999999").code == 3
+    assert cli("auditor", "hold", "show", story.hold, "--as-of", "999999999").code == 2

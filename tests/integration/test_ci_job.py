@@ -6,6 +6,7 @@ import base64
 import io
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -82,10 +83,22 @@ class Runner:
 
 
 def _packed(folder: Path) -> str:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        archive.add(folder, arcname=".")
-    return base64.b64encode(packed.getvalue()).decode()
+    """Pack a profile as the page says."""
+    [command] = re.findall(r"^ *(tar .+)$", PAGE.read_text("utf-8"), re.MULTILINE)
+    words = command.replace("./release-bot", shlex.quote(str(folder)))
+    return subprocess.run(["/bin/bash", "-c", words], check=True, capture_output=True, text=True).stdout
+
+
+def test_no_open_session_is_packed(server: EmbeddedServer) -> None:
+    """Regression: the whole folder was packed, with a session that anybody could go on with."""
+    server.client("release-bot").identity.whoami()
+    profile = server.home / "release-bot"
+    assert (profile / "session.json").exists()
+
+    packed = base64.b64decode(_packed(profile))
+
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        assert sorted(archive.getnames()) == ["login.key", "passphrase", "profile.json"]
 
 
 def test_what_the_gate_allows_is_deployed(server: EmbeddedServer, tmp_path: Path) -> None:

@@ -89,6 +89,20 @@ def test_verify_needs_neither_server_nor_grpc(cli: Cli, file: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
+def test_a_key_alone_asks_for_the_log(cli: Cli, file: Path) -> None:
+    """Regression: offline, with the key and no log id, it asked for a profile. It says that the id is wanted."""
+    key = cli.server.profile("release-bot").decision_key
+    alone = ["gate", "verify", str(file), "-c", "internal", "-a", SHA256, "--key", key]
+    command = [sys.executable, "-m", "interlock.cli", *alone]
+
+    done = subprocess.run(
+        command, env={**os.environ, "INTERLOCK_HOME": "/nonexistent"}, check=False, capture_output=True, text=True
+    )
+
+    assert done.returncode == 2
+    assert "give --log-id or a profile" in done.stderr
+
+
 def test_a_key_may_be_in_a_file(cli: Cli, file: Path) -> None:
     """`--key` takes a file with the key."""
     key = cli.file("decision.pub", cli.server.profile("release-bot").decision_key + "\n")

@@ -76,6 +76,17 @@ def test_a_deployment_from_its_record_to_its_end(cli: Cli, file: str) -> None:
     assert names(cli.must("auditor", "deployments", "list", "--all", "--json")) == ["deployments/1"]
 
 
+def test_a_decision_without_its_artifact_is_a_mistake(cli: Cli, file: str) -> None:
+    """Regression: it was said to be about another artifact. Exit 2, naming the option; nothing is recorded."""
+    asked = ("deployments", "record", "m", "-c", "internal", "-l", "cluster-a/eu", "--decision")
+
+    said = [cli("release-bot", *asked, relied) for relied in (file, "decisions/1")]
+
+    assert [row.code for row in said] == [2, 2]
+    assert all("--decision needs --artifact" in row.err for row in said)
+    assert names(cli.must("auditor", "deployments", "list", "--all", "--json")) == []
+
+
 def test_a_denied_deployment_is_recorded_with_exit_zero(cli: Cli) -> None:
     """Recording is done even where the gate denies; the output says what it has against it."""
     cli.must("owner", "hold", "place", "m")

@@ -62,6 +62,34 @@ def test_the_past_has_its_own_exit_code(released: Cli) -> None:
     assert released("release-bot", "gate", "explain", "m", "-c", "internal", "--as-of", before).code == 4
 
 
+def test_what_was_not_judged_is_not_said_to_be_unmet(released: Cli) -> None:
+    """Of an unknown context nothing is known about rules 4 to 6: they are marked so, drawn and in JSON."""
+    asked = ("gate", "explain", "m", "--context", "nowhere")
+
+    drawn, told = released("release-bot", *asked), released("release-bot", *asked, "--json").json
+
+    assert drawn.out.count("– not judged  rule ") == 3
+    assert "✗ not met  rule 1 " in drawn.out
+    assert [row["rule"] for row in told["tree"]["children"] if row["not_judged"]] == [4, 5, 6]
+    assert not told["tree"].get("not_judged")
+    assert [(row["code"], row["resource"]) for row in told["answer"]["reasons"]] == [
+        ("CONTEXT_UNKNOWN", told["answer"]["policy"])
+    ]
+
+
+@pytest.mark.parametrize("moment", ["2020-01-01", "2999-01-01", "999999"])
+def test_outside_of_the_log_is_a_mistake_that_says_where_the_log_is(released: Cli, moment: str) -> None:
+    """Regression: exit 3 and "log does not exist". Exit 2, with the log's first and last instant."""
+    now = released("auditor", "gate", "explain", "m", "-c", "internal", "--json").json["answer"]
+
+    said = released("auditor", "gate", "explain", "m", "-c", "internal", "--as-of", moment)
+
+    assert said.code == 2
+    assert "the log goes from 20" in said.err
+    assert "(position 0) to 20" in said.err
+    assert f"(position {now['log_position']})" in said.err
+
+
 def test_many_questions_from_a_file(released: Cli) -> None:
     """Exit 0 only where all may go; with --json a line an answer, in the order asked."""
     good = {"model": "m", "context": "internal", "artifact": SHA256}

@@ -47,7 +47,8 @@ def test_a_server_command_names_the_extra(environment: dict[str, str], words: tu
     done = _python(environment, "-m", "interlock.cli", *words)
 
     assert done.returncode == 2
-    assert "pip install 'interlock[server]'" in done.stderr
+    assert "pip install '.[server]'" in done.stderr
+    assert "'interlock[server]'" not in done.stderr  # which no index has
     assert "Traceback" not in done.stderr
 
 
@@ -72,4 +73,5 @@ def test_a_server_for_tests_names_the_extra(environment: dict[str, str], tmp_pat
     done = _python(environment, "-c", script)
 
     assert "EmbeddedServerError" in done.stderr
-    assert "pip install 'interlock[server]'" in done.stderr
+    assert "pip install '.[server]'" in done.stderr
+    assert "'interlock[server]'" not in done.stderr  # which no index has

@@ -174,7 +174,7 @@ def test_the_laptop_has_the_client_alone(laptop: Laptop) -> None:
     serve = laptop("serve")
 
     assert serve.code == 2, serve
-    assert "interlock[server]" in serve.err
+    assert "pip install '.[server]'" in serve.err
     assert laptop("audit", "--help").code == 0
 
 

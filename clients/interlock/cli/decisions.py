@@ -123,7 +123,13 @@ def _trusted(run: Run, key: str, log_id: str) -> tuple[bytes, str]:
         return given, log_id
     from interlock.client.profile import find_profile, load_profile
 
-    profile = load_profile(find_profile(run.profile, run.environment))
+    try:
+        profile = load_profile(find_profile(run.profile, run.environment))
+    except ProfileError as error:
+        missing = " and ".join(name for name, has in (("--key", given), ("--log-id", log_id)) if not has)
+        raise typer.BadParameter(
+            f"give {missing} or a profile: a decision is judged by its log's key and its log's id. {error.message}"
+        ) from error
     if not given and not profile.decision_key:
         raise ProfileError(f"{profile.folder} names no decision key: give --key", reason="NO_DECISION_KEY")
     return given or profile.decision_key, log_id or profile.log_id.hex()

@@ -53,6 +53,8 @@ def record(
     Exit 0 says that it is recorded, also where the gate denies: then it is out of compliance, and the output says why.
     Of a decision's file only its signature and what it is about are checked: one that has ended is recorded as well.
     """
+    if decision and not artifact:
+        raise typer.BadParameter("--decision needs --artifact: a decision is about one artifact, and so is the record")
     with run.client() as client:
         relied = decision if not decision or _IN_THE_LOG.fullmatch(decision) else read_decision(Path(decision))
         made = client.deployments.record(model, context, location, artifact=artifact, decision=relied)

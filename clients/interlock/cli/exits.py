@@ -8,7 +8,7 @@
 | 3    | refused: a requirement is unmet, the base has moved, it exists already or not    |
 | 4    | not allowed: the right or the session is missing                                 |
 | 5    | the server, the network or the log can't be relied on                            |
-| 130  | interrupted by Ctrl-C, a watch too, whatever it had printed                      |
+| 130  | interrupted by Ctrl-C, a watch too, whatever it had printed; not `serve`: 0      |
 """
 
 from __future__ import annotations

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+import typer
 
 from interlock.cli.exits import ExitCode
 from interlock.cli.views.unmet import unmet_lines
 from interlock.client import errors
 
 if TYPE_CHECKING:
-    import typer
-
     from interlock.cli.terminal import Terminal
 
 _WORDS: tuple[tuple[type[errors.InterlockError], str], ...] = (
@@ -32,13 +31,6 @@ _WORDS: tuple[tuple[type[errors.InterlockError], str], ...] = (
     (errors.DataLossError, "WRONG BYTES"),
     (errors.InterlockError, "failed"),
 )
-_FORMS = {
-    "does not match regex pattern `^[0-9a-f]{64}$`": "needs a SHA-256: 64 lower-case hex digits",
-    "does not match regex pattern `^[a-z][a-z0-9._-]{0,62}$`": (
-        "needs an id: a lower-case letter first, then lower-case letters, digits and . _ -, at most 63 in all"
-    ),
-}
-"""What the contract's rules call by a pattern, in words."""
 
 
 def show_error(terminal: Terminal, error: errors.InterlockError) -> None:
@@ -52,9 +44,9 @@ def show_error(terminal: Terminal, error: errors.InterlockError) -> None:
         terminal.note(*line)
     if isinstance(error, errors.ForkError):
         _show_fork(terminal, error)
-    if not error.unmet:
+    if not error.unmet and not _told_already(error):
         for violation in error.fields:
-            terminal.note("  ", (violation.field or "request", "bold"), f": {_in_words(violation.description)}")
+            terminal.note("  ", (violation.field or "request", "bold"), f": {violation.description}")
 
 
 def _show_fork(terminal: Terminal, error: errors.ForkError) -> None:
@@ -70,16 +62,14 @@ def _show_fork(terminal: Terminal, error: errors.ForkError) -> None:
 def _headline(error: errors.InterlockError) -> str:
     """Return the message, or how much is unmet where the message only repeats the first of the list below it."""
     if not error.unmet or not error.message.startswith(error.unmet[0].code):
-        return _in_words(error.message)
+        return error.message
     number = len(error.unmet)
     return "one requirement is unmet" if number == 1 else f"{number} requirements are unmet"
 
 
-def _in_words(text: str) -> str:
-    """Return a text of the server with patterns in words."""
-    for pattern, words in _FORMS.items():
-        text = text.replace(pattern, words)
-    return text
+def _told_already(error: errors.InterlockError) -> bool:
+    """Say whether the message is no more than the one field that is malformed."""
+    return len(error.fields) == 1 and error.message.endswith(error.fields[0].description)
 
 
 def show_fault(terminal: Terminal, message: str) -> None:
@@ -99,7 +89,7 @@ def show_usage(terminal: Terminal, error: typer.TyperException) -> int:
         return ExitCode.USAGE
     if context is not None and message == context.get_help():
         with suppress(OSError):
-            print(message, file=sys.stderr)  # noqa: T201  # our own text
+            typer.echo(message, err=True)  # our own text, without its styles where no terminal is
         return ExitCode.USAGE
     if context is not None:
         terminal.note(context.get_usage())

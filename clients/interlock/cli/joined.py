@@ -30,6 +30,9 @@ SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What `--help` says of the commands that ship; others are listed with where they come from."""
 
+_EXTRA: Final = "the extra `server`. In a clone of the repository, for no package index has it: pip install '.[server]'"
+"""What brings the server's commands. The bare name must not be fetched from an index: it may be somebody else's."""
+
 
 def joined_command(point: EntryPoint) -> LaterCommand:
     """Return the command that an entry point names, not loaded."""
@@ -42,9 +45,7 @@ def _load(point: EntryPoint) -> Any:  # noqa: ANN401  # typer's own, vendored ty
 
 def _needs(point: EntryPoint, missing: ModuleNotFoundError) -> typer.TyperException:
     """Return what to tell somebody whose install lacks what a joined command imports, now or when it runs."""
-    brings = (
-        "the server extra: pip install 'interlock[server]'" if point.name in SUMMARIES else "more than is installed"
-    )
+    brings = _EXTRA if point.name in SUMMARIES else "more than is installed"
     return typer.TyperException(f"`interlock {point.name}` needs {brings} ({missing.name} is not there)")
 
 
@@ -69,9 +70,7 @@ class RootGroup(Group):
         if point is not None:
             return joined_command(point)
         if cmd_name in SUMMARIES:
-            raise typer.TyperException(
-                f"`interlock {cmd_name}` needs the server extra: pip install 'interlock[server]' (it is not installed)"
-            )
+            raise typer.TyperException(f"`interlock {cmd_name}` needs {_EXTRA} (it is not installed)")
         return None
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  # as above

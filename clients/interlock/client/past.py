@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from interlock.client.errors import DataLossError, NotFoundError
+from interlock.client.errors import DataLossError, InvalidRequestError
 from interlock.proofs import bundle
 from interlock.statemachine import snapshot
 from interlock.statemachine.codec import parse_strict
@@ -44,8 +44,8 @@ def live_moment(client: Interlock, when: When) -> Moment:
     """
     try:
         found = client.audit.state_at(as_of=when)
-    except NotFoundError:
-        if not isinstance(when, datetime):
+    except InvalidRequestError:
+        if not isinstance(when, datetime) or _microseconds(when) >= client.audit.state_at(as_of=0).instant:
             raise
         return before_the_founding(_microseconds(when))
     try:

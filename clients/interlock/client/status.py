@@ -6,8 +6,10 @@ details, as proxies and grpc itself give, becomes the same exception with less i
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -29,6 +31,26 @@ OTHER_CERTIFICATE: Final = "OTHER_CERTIFICATE"
 
 _OTHER_CERTIFICATE: Final = ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification Check failed")
 """How gRPC tells that in words; there is no code for it."""
+
+_PEER: Final = re.compile(r"(?:ipv[46]:|resolving |(?=unix:))(\S+?):? ")
+"""How gRPC names where it went."""
+
+_UNREACHABLE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Connection refused": "nothing listens there",
+        "No such file or directory": "there is no such socket",
+        "lookup failed": "nobody knows this name",
+        "Network is unreachable": "no network leads there",
+        "No route to host": "no network leads there",
+        "Tls handshake failed": "what listens there does not speak the server's TLS",
+        "Socket closed": "the connection broke off",
+        "Connection reset": "the connection broke off",
+        "recvmsg": "the connection broke off",
+        "GOAWAY": "the connection broke off",
+        "keepalive": "it answers no more",
+    }
+)
+"""Signs in gRPC's own texts, and what they come to; there are no codes for these."""
 
 _KINDS: Final[Mapping[grpc.StatusCode, type[errors.InterlockError]]] = MappingProxyType(
     {
@@ -65,7 +87,29 @@ def error_from(failed: object) -> errors.InterlockError:
             "name. Either the profile is of another server, or somebody stands between; nothing was sent",
             reason=OTHER_CERTIFICATE,
         )
-    return _build(kind, code.name, failed.details() or "", _details(failed.trailing_metadata() or ()))
+    details = _details(failed.trailing_metadata() or ())
+    words = failed.details() or ""
+    return _build(kind, code.name, words if details else plain_words(code, words), details)
+
+
+def plain_words(code: grpc.StatusCode, words: str) -> str:
+    """Return what gRPC, not our server, says of a failed call, in words for whoever typed the command."""
+    match code:
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return "no answer came within the time given"
+        case grpc.StatusCode.CANCELLED:
+            return "the call was broken off"
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return "the server does not know this call: it is of another version"
+        case grpc.StatusCode.RESOURCE_EXHAUSTED if "larger than max" in words:
+            return "a message is larger than what is taken"
+        case grpc.StatusCode.UNAVAILABLE:
+            peer = _PEER.search(words)
+            where = f" at {unquote(peer[1])}" if peer else ""
+            why = next((told for sign, told in _UNREACHABLE.items() if sign in words), "")
+            return f"the server can't be reached{where}: {why or words}"
+        case _:
+            return words
 
 
 def _build(

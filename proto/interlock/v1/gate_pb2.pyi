@@ -173,7 +173,9 @@ class CheckReleaseResponse(_message.Message):
 
     @_builtins.property
     def advisories(self) -> _containers.RepeatedCompositeFieldContainer[_requirement_pb2.UnmetRequirement]:
-        """Recommendations that are not met; they never block."""
+        """What is said beside the verdict and never blocks: recommendations that are not met, and what the verdict leans on and
+        a reader should know of: exceptions by break-glass (BREAK_GLASS), interim measures that stand in (INTERIM_MEASURE).
+        """
 
     @_builtins.property
     def valid_until_time(self) -> _timestamp_pb2.Timestamp:
@@ -706,7 +708,8 @@ Global___ExplainReleaseResponse: _TypeAlias = ExplainReleaseResponse  # noqa: Y0
 @_typing.final
 class RequirementNode(_message.Message):
     """One requirement, met or not. A node with children is met if and only if all its blocking children are; a rule of which
-    nothing could be judged, for want of the context or the model, is not met and has neither children nor a code.
+    nothing could be judged, for want of the context or the model, says `not_judged`, is not met, and has neither children
+    nor a code.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -723,6 +726,7 @@ class RequirementNode(_message.Message):
     SIGNERS_FIELD_NUMBER: _builtins.int
     UNTIL_TIME_FIELD_NUMBER: _builtins.int
     CHILDREN_FIELD_NUMBER: _builtins.int
+    NOT_JUDGED_FIELD_NUMBER: _builtins.int
     rule: _builtins.int
     """Number of the ALLOW rule (1 to 8); 0 for the root."""
     requirement: _builtins.str
@@ -730,13 +734,17 @@ class RequirementNode(_message.Message):
     met: _builtins.bool
     """Is it met?"""
     blocking: _builtins.bool
-    """False for a recommendation: unmet, it is an advisory and never a reason."""
+    """False for what never blocks: a recommendation, an exception by break-glass, an interim measure that stands in. Unmet,
+    it is an advisory and never a reason.
+    """
     code: _builtins.str
     """The code that its being unmet has; empty while it is met, and for a node that only groups others."""
     actual: _builtins.str
     """What is there, in words."""
     resource: _builtins.str
     """The resource to look at; empty for a group."""
+    not_judged: _builtins.bool
+    """True for a rule of which nothing could be judged; `actual` says why."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Positions of the entries that gave the facts that it reads, ascending; empty where no entry did."""
@@ -772,10 +780,11 @@ class RequirementNode(_message.Message):
         signers: _abc.Iterable[_builtins.str] = ...,
         until_time: _timestamp_pb2.Timestamp = ...,
         children: _abc.Iterable[Global___RequirementNode] = ...,
+        not_judged: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actual", b"actual", "blocking", b"blocking", "children", b"children", "code", b"code", "entries", b"entries", "evidence", b"evidence", "met", b"met", "requirement", b"requirement", "resource", b"resource", "rule", b"rule", "signers", b"signers", "until_time", b"until_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actual", b"actual", "blocking", b"blocking", "children", b"children", "code", b"code", "entries", b"entries", "evidence", b"evidence", "met", b"met", "not_judged", b"not_judged", "requirement", b"requirement", "resource", b"resource", "rule", b"rule", "signers", b"signers", "until_time", b"until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -16,6 +16,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from interlock.service.errors import FieldViolation, InvalidRequest
+from interlock.service.patterns import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,4 +155,4 @@ def _field_violation(violation: Violation) -> FieldViolation:
         path += f".{element.field_name}" if path else element.field_name
         if element.subscript is not None and element.subscript.field == "index":
             path += f"[{element.subscript.value}]"
-    return FieldViolation(path, proto.message or proto.rule_id)
+    return FieldViolation(path, in_words(proto.message) or proto.rule_id)

@@ -64,7 +64,9 @@ def _context(policy: Policy, place: Context | None, context: str) -> Leaf:
         return Leaf(1, "context", "a context of the policy", context)
     known = ", ".join(entry.id for entry in policy.contexts)
     wish = f"a context of the policy: {known}"
-    return Leaf(1, "context", wish, context, Unmet(Code.CONTEXT_UNKNOWN, wish, f"{context!r} is none", rule=1))
+    return Leaf(
+        1, "context", wish, context, Unmet(Code.CONTEXT_UNKNOWN, wish, f"{context!r} is none", policy.name, rule=1)
+    )
 
 
 def _model(place: Context | None, model: r.Model | None, name: str, artifact: str) -> Iterator[Leaf]:

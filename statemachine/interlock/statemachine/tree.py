@@ -50,7 +50,7 @@ class Node:
     ``rule`` is 0 for the root. ``code`` is empty while it is met, and for a group. ``entries`` are positions,
     ascending, of the entries that gave the facts that it reads; ``evidence`` what these facts and the changes that gave
     them rest on; ``until`` the first instant (microseconds) at which time alone would leave it unmet. A rule of which
-    nothing can be judged (its model or context is unknown) is not met and has no children and no code.
+    nothing can be judged (its model or context is unknown) is not ``judged``, is not met, has no children and no code.
     """
 
     rule: int
@@ -65,6 +65,7 @@ class Node:
     signers: tuple[str, ...] = ()
     until: int | None = None
     children: tuple[Node, ...] = ()
+    judged: bool = True
 
 
 def grow_tree(
@@ -110,7 +111,7 @@ def _rule(number: int, leaves: list[Node]) -> Node:
 
 
 def _unjudged(node: Node) -> Node:
-    return Node(node.rule, node.requirement, met=False, actual="not judged: the context or the model is unknown")
+    return Node(node.rule, node.requirement, met=False, actual="the context or the model is unknown", judged=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def _grown(policy: Policy, state: State, leaf: Leaf) -> Node:
         blocking=leaf.blocking,
         code=unmet.code.value if unmet else "",
         actual=unmet.actual if unmet else facts.actual,
-        resource=unmet.resource if unmet else "" if leaf.kind == "context" else leaf.name,
+        resource=unmet.resource if unmet else policy.name if leaf.kind == "context" else leaf.name,
         entries=entries,
         evidence=tuple(dict.fromkeys((*facts.evidence, *attached))),
         signers=_signers(applied, facts.about),
@@ -154,7 +155,7 @@ def _facts(policy: Policy, state: State, leaf: Leaf) -> _Facts:
         case "context":
             adopted = state.policy.adopted_by if state.policy else r.NEVER
             written = state.position(state.policy.name) if state.policy else r.NEVER
-            return _Facts(f"{name}, a context of {policy.name}", (adopted, written))
+            return _Facts(name, (adopted, written))
         case "model":
             return _Facts("registered", (state.position(name),), about=(name,))
         case "artifact":

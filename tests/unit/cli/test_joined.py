@@ -74,7 +74,7 @@ def test_a_command_whose_extra_is_missing_says_which(
     _join(monkeypatch, ("serve", "no_such_package.at_all:app"))
 
     assert main.run(["serve"]) == 2
-    assert "interlock[server]" in capsys.readouterr().err.replace("\n", "")
+    assert "pip install '.[server]'" in capsys.readouterr().err.replace("\n", "")
 
 
 @pytest.mark.parametrize("name", joined.SUMMARIES)
@@ -85,4 +85,4 @@ def test_a_server_command_that_nobody_joined_says_so(
     _join(monkeypatch)
 
     assert main.run([name]) == 2
-    assert "interlock[server]" in capsys.readouterr().err.replace("\n", "")
+    assert "pip install '.[server]'" in capsys.readouterr().err.replace("\n", "")

@@ -82,3 +82,13 @@ def test_an_interrupt_ends_in_130(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("interlock.cli.run.Run.client", interrupted)
 
     assert main.run(["gate", "check", "m", "--context", "api"]) == ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("words", [[], ["gate"], ["--help"], ["gate", "--help"]], ids=" ".join)
+def test_help_in_a_pipe_has_no_styles(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    """Regression: bare `interlock` and bare groups wrote bold headings to whatever read them."""
+    main.run(words)
+
+    printed = capsys.readouterr()
+    assert "Commands" in printed.out + printed.err
+    assert "\x1b" not in printed.out + printed.err

@@ -178,3 +178,56 @@ def test_details_that_are_no_status_are_left_out() -> None:
 def test_an_error_without_a_call_is_a_fault() -> None:
     """Something that grpc raises without a status says nothing about the state: a fault."""
     assert isinstance(error_from(grpc.RpcError("?")), errors.ServerFaultError)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "told"),
+    [
+        (
+            grpc.StatusCode.UNAVAILABLE,
+            (
+                "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to "
+                "remote host: Connection refused"
+            ),
+            "the server can't be reached at 127.0.0.1:1: nothing listens there",
+        ),
+        (
+            grpc.StatusCode.UNAVAILABLE,
+            (
+                "errors resolving gate.invalid:7443: [field:hostname lookup error:address lookup failed for "
+                "gate.invalid:7443: Domain name not found]"
+            ),
+            "the server can't be reached at gate.invalid:7443: nobody knows this name",
+        ),
+        (
+            grpc.StatusCode.UNAVAILABLE,
+            (
+                "failed to connect to all addresses; last error: UNKNOWN: ipv6:%5B::1%5D:7443: Tls handshake failed "
+                "(TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:100000f7"
+            ),
+            "the server can't be reached at [::1]:7443: what listens there does not speak the server's TLS",
+        ),
+        (grpc.StatusCode.UNAVAILABLE, "a proxy's own words", "the server can't be reached: a proxy's own words"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", "no answer came within the time given"),
+        (
+            grpc.StatusCode.UNIMPLEMENTED,
+            "Method not found!",
+            "the server does not know this call: it is of another version",
+        ),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "quota", "quota"),
+    ],
+)
+def test_what_grpc_says_by_itself_is_told_in_words(code: grpc.StatusCode, text: str, told: str) -> None:
+    """Whoever typed the command need not know gRPC; what it says and nobody foresaw is kept."""
+    status = status_pb2.Status(code=code.value[0], message=text)
+
+    assert error_from(Failed(status, details=b"")).message == told
+
+
+def test_the_words_of_our_server_stay() -> None:
+    """A status with details is told as it is."""
+    error = error_from(
+        Failed(_status(code_pb2.UNAVAILABLE, error_details_pb2.ErrorInfo(domain="interlock", reason="CLOCK")))
+    )
+
+    assert (error.reason, error.message) == ("CLOCK", "no")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _MET: Final = ("✓ met", "green")
 _UNMET: Final = ("✗ not met", "bold red")
 _ADVISED: Final = ("– advised, not met", "yellow")
+_NOT_JUDGED: Final = ("– not judged", "yellow")
 
 
 def show_tree(terminal: Terminal, tree: RequirementNode, instant: Timestamp) -> None:
@@ -44,6 +45,8 @@ def _show(terminal: Terminal, node: RequirementNode, instant: Timestamp, indent:
 def _mark(node: RequirementNode) -> Piece:
     if node.met:
         return _MET
+    if node.not_judged:
+        return _NOT_JUDGED
     return _UNMET if node.blocking else _ADVISED
 
 

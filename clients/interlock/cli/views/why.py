@@ -27,7 +27,7 @@ def show_why(terminal: Terminal, found: Why, entries: Entries) -> None:
     force = "in force then" if found.adopted else "not in force then: what these rules would have said"
     terminal.line((f"by {found.policy.name}, {force}", "dim"), indent=2)
     for rule in found.tree.children:
-        mark = ("ok", "green") if rule.met else ("no", "bold red")
+        mark = ("ok", "green") if rule.met else ("no", "bold red") if rule.judged else ("not judged", "yellow")
         terminal.line(mark, f" {rule.rule}. {rule.requirement}", (f"  {rule.actual}" if rule.actual else "", "dim"))
         for leaf in rule.children:
             _show_leaf(terminal, found, leaf, entries)
@@ -106,6 +106,7 @@ def _node_json(node: Node) -> dict[str, Any]:
         "requirement": node.requirement,
         "met": node.met,
         "blocking": node.blocking,
+        "not_judged": not node.judged,
         "code": node.code,
         "actual": node.actual,
         "resource": node.resource,

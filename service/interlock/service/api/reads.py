@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from interlock.service.api.times import to_microseconds
 from interlock.service.errors import Invalid, NotFound
+from interlock.statemachine import moments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +55,9 @@ class Reader:
     async def as_of(self, request: AsOf) -> tuple[View, int]:
         """Return the view and the instant that a request's ``as_of`` asks for; now where it is not set.
 
-        An answer about the past is a function of the log: clock and health of the server are not in it. Raises NotFound
-        for a position past the head or a moment before the log began, Invalid for a moment that has not come yet.
+        An answer about the past is a function of the log: clock and health of the server are not in it. Raises Invalid,
+        saying from when to when there is a log, for a position past the head, a moment before it began, and one that
+        has not come yet.
         """
         match request.WhichOneof("as_of"):
             case "position":
@@ -63,18 +65,18 @@ class Reader:
             case "time":
                 moment = to_microseconds(request.time, "time")
                 if moment > self.now()[1]:
-                    raise Invalid("time", "has not come yet")
+                    raise Invalid("time", f"has not come yet; {await self._extent()}")
                 return await self.at_time(moment)
             case _:
                 return self.now()
 
     async def at_position(self, position: int) -> tuple[View, int]:
-        """Return the view after the entry at a position, judged when that was made. Raises NotFound past the head."""
+        """Return the view after the entry at a position, judged when that was made. Raises Invalid past the head."""
         head = self._committer.view
         if position == head.position:
             return head, head.state.time
         if position > head.position:
-            raise NotFound(f"entries/{position}")
+            raise Invalid("position", f"is past the log's head; {await self._extent()}")
         view = self._past
         if view is None or view.position != position:
             view = self._past = await self._committer.view_at(position=position)
@@ -83,9 +85,21 @@ class Reader:
     async def at_time(self, moment: int) -> tuple[View, int]:
         """Return the view of the last entry made at or before a moment (microseconds), judged at that moment.
 
-        Raises NotFound for a moment before the log began.
+        Raises Invalid for a moment before the log began.
         """
-        return await self._committer.view_at(time=moment), moment
+        try:
+            return await self._committer.view_at(time=moment), moment
+        except NotFound:
+            raise Invalid("time", f"is before the log began; {await self._extent()}") from None
+
+    async def _extent(self) -> str:
+        """Say from when to when there is a log, so that whoever asked outside of it can ask again."""
+        head = self._committer.view.state
+        first = await self._committer.view_at(position=0)
+        return (
+            f"the log goes from {moments.to_text(first.state.time)} (position 0) "
+            f"to {moments.to_text(head.time)} (position {head.head})"
+        )
 
 
 def newest_first(state: State, kind: str, of: type[R], before: int | None = None) -> Iterator[R]:

@@ -175,7 +175,9 @@ def _about_a_resource(error: NotFound | EtagMismatch | NotAllowed) -> _Answer:
             return _Answer(
                 code_pb2.PERMISSION_DENIED,
                 requirement_pb2.ERROR_REASON_NOT_ALLOWED,
-                f"the right {error.right} is needed" + (f" on {error.resource}" if error.resource else ""),
+                f"this takes the right {error.right}"
+                + (f" on {error.resource}" if error.resource else "")
+                + ", which no role of the caller gives",
                 {"right": error.right} | ({"resource": error.resource} if error.resource else {}),
             )
         case _:

@@ -11,7 +11,7 @@ import typer
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-_HELP = """Run the server until it is told to stop (SIGTERM or Ctrl-C); running calls may finish first.
+_HELP = """Run the server until it is told to stop (SIGTERM or Ctrl-C): running calls may finish, then it exits with 0.
 
 Each setting comes from its default, then `interlock.toml`, then INTERLOCK_* variables, then these options.
 

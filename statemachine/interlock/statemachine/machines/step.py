@@ -34,15 +34,11 @@ class Moved:
 
 def no_edge(table: tables.Table, trigger: str, resource: str, actual: str) -> Refused:
     """Refuse a trigger that has no edge from the state that is there."""
-    sources = " or ".join(dict.fromkeys(table.sources(trigger))) or "no state"
-    return refused(
-        RefusalKind.UNMET,
-        Code.NO_SUCH_EDGE,
-        f"{trigger.split('[', maxsplit=1)[0]} needs {resource} to be {sources}",
-        actual,
-        resource,
-        trigger.split("[", maxsplit=1)[0],
-    )
+    sources = [state.replace("(", " (was ") for state in dict.fromkeys(table.sources(trigger))]
+    listed = " or ".join(filter(None, (", ".join(sources[:-1]), *sources[-1:])))
+    name = trigger.split("[", maxsplit=1)[0]
+    wish = f"a state from which {name} leads on: {listed}" if listed else f"nothing: {name} leads on from no state"
+    return refused(RefusalKind.UNMET, Code.NO_SUCH_EDGE, wish, actual.replace("(", " (was "), resource, name)
 
 
 def not_found(resource: str, what: str, code: Code = Code.NOT_FOUND) -> Refused:

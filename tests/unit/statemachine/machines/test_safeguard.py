@@ -100,6 +100,17 @@ def test_edge(state: str, trigger: str, expected: str, world: World) -> None:
     assert result == expected
 
 
+def test_a_refused_edge_says_from_where_it_leads(world: World) -> None:
+    """Regression: "needs safeguard.degrade needs …". What is asked for names the states, and nobody asks twice."""
+    result = step(world, with_model(world, STATES["planned"]), TRIGGERS["degrade"])
+
+    assert isinstance(result, Refused)
+    [unmet] = result.unmet
+    assert (unmet.code, unmet.actual) == (Code.NO_SUCH_EDGE, "planned")
+    assert "needs" not in unmet.requirement
+    assert unmet.requirement.endswith(": active, verified, suspended (was active) or suspended (was verified)")
+
+
 @pytest.mark.parametrize("stage", ["verified", "active", "degraded"])
 def test_suspended_remembers_and_resumes_never_further(stage: str, world: World) -> None:
     """What is suspended returns to what it was, with the same end of its attestation."""

@@ -25,6 +25,7 @@ def node_message(node: Node) -> gate_pb2.RequirementNode:
         evidence=node.evidence,
         signers=node.signers,
         children=map(node_message, node.children),
+        not_judged=not node.judged,
     )
     if node.until is not None:
         message.until_time.CopyFrom(from_microseconds(node.until))
