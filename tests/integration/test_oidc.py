@@ -14,7 +14,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from interlock.v1 import identity_pb2, identity_pb2_grpc, trigger_pb2
+from interlock.v1 import gate_pb2, gate_pb2_grpc, identity_pb2, identity_pb2_grpc, trigger_pb2
 from tests.support.newcomers import give
 from tests.support.oidc_provider import CLIENT, Provider, provider
 from tests.support.people import People, trigger
@@ -223,6 +223,12 @@ def test_a_key_that_the_token_brings(people: People, oidc: Provider) -> None:
     assert refused(people, "kim", oidc.sign(good(oidc), {"crit": ["exp"]})) == "UNAUTHENTICATED"
 
 
+@pytest.mark.parametrize("kind", [["JWT"], {"JWT": 1}, 1, "JWS"], ids=str)
+def test_regression_a_header_of_another_type(people: People, oidc: Provider, kind: object) -> None:
+    """Read before any signature, so anybody can send it: it is refused, and is no fault of the server's."""
+    assert refused(people, "kim", oidc.sign(good(oidc), {"typ": kind})) == "UNAUTHENTICATED"
+
+
 def test_another_key_and_another_algorithm(people: People, oidc: Provider) -> None:
     """Signed by somebody else under the issuer's key id, or with an algorithm that is not the record's."""
     other = rsa.generate_private_key(65537, 2048)
@@ -295,13 +301,23 @@ def test_keys_are_rotated_at_the_issuer(people: People, oidc: Provider) -> None:
 
 
 def test_distrusting_ends_sessions(people: People, oidc: Provider) -> None:
-    """One administrator, at once: sessions end, bindings are revoked, and a token opens nothing. Comes last."""
+    """One administrator, at once: sessions and open streams end, and a token opens nothing. Comes last."""
     reply = log_in(people, "kim", oidc.sign(good(oidc)))
     whoami(people, reply)
+    pipeline = log_in(people, "ci", oidc.sign(good(oidc, sub="repo:acme/aurora", **REPOSITORY)))
+    watch = gate_pb2_grpc.GateServiceStub(people.channel).WatchRelease(
+        gate_pb2.WatchReleaseRequest(model=people.new_model().model, context="api"),
+        metadata=(("authorization", f"Bearer {pipeline.token}"),),
+        timeout=CALL_SECONDS,
+    )
+    next(watch)
 
     request = identity_pb2.DistrustIssuerRequest(name="issuers/sso", reason="its key leaked")
     assert people["admin"].identity.DistrustIssuer(request).state == "distrusted"
 
+    with pytest.raises(grpc.RpcError) as ended:
+        list(watch)
+    assert answer_of(ended.value).reason == "UNAUTHENTICATED"
     with pytest.raises(grpc.RpcError):
         whoami(people, reply)
     assert refused(people, "kim", oidc.sign(good(oidc))) == "UNAUTHENTICATED"

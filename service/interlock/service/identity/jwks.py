@@ -1,8 +1,9 @@
 """Public keys of OpenID providers: discovered, fetched over HTTPS, kept for a while, fetched anew for an unknown key.
 
 Sources: OpenID Connect Discovery 1.0 §4 (the configuration's issuer is the url to the letter), RFC 7517 (key sets).
-Whoever has no session can make the server fetch, so an issuer is asked at most once in ten seconds, waits for five, and
-reads 256 KiB. Keys that can't be renewed count for an hour, then nobody logs in by that issuer: closed when in doubt.
+Whoever has no session can make the server fetch, so an issuer is asked at most once in ten seconds, each of its two
+answers has five seconds and 256 KiB, and nothing that it answers is a fault of ours. Keys that can't be renewed count
+for an hour, then nobody logs in by that issuer: closed when in doubt.
 """
 
 from __future__ import annotations
@@ -10,16 +11,14 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from jwt import PyJWKSet
 from jwt.exceptions import PyJWTError
 
 from interlock.service.clock import MICROSECONDS
+from interlock.service.identity.fetching import FetchError, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,24 +48,17 @@ class _Known:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """An issuer's keys are where it says, and nowhere else."""
-
-    def redirect_request(self, *_args: Any, **_more: Any) -> None:  # noqa: ANN401  # as urllib calls it
-        """Follow nothing."""
-
-
 class KeySets:
     """Keys of issuers by their url. ``ticks_us`` is a clock that nobody sets; ``ca_file`` trusts more authorities."""
 
-    def __init__(self, ticks_us: Callable[[], int], ca_file: Path | None = None) -> None:
-        context = ssl.create_default_context()
+    def __init__(
+        self, ticks_us: Callable[[], int], ca_file: Path | None = None, *, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
+        self._context = ssl.create_default_context()
         if ca_file is not None:
-            context.load_verify_locations(cafile=str(ca_file))
-        self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _NoRedirects()
-        )
+            self._context.load_verify_locations(cafile=str(ca_file))
         self._ticks_us = ticks_us
+        self._wait_seconds = wait_seconds
         self._known: dict[str, _Known] = {}
 
     async def find(self, url: str, key_id: str) -> PyJWK | None:
@@ -107,15 +99,10 @@ class KeySets:
         return {key.key_id or "": key for key in listed if key.public_key_use in {None, "sig"}}
 
     def _read(self, url: str) -> Any:  # noqa: ANN401  # any JSON
-        if urlsplit(url).scheme != "https":
-            raise JwksError(f"{url} is not https")
         try:
-            with self._opener.open(url, timeout=WAIT_SECONDS) as answer:
-                data = answer.read(MAX_BYTES + 1)
-        except (urllib.error.URLError, OSError, ValueError) as error:
-            raise JwksError(f"{url}: {error}") from error
-        if len(data) > MAX_BYTES:
-            raise JwksError(f"{url}: more than {MAX_BYTES} bytes")
+            data = fetch(url, self._context, self._wait_seconds, MAX_BYTES)
+        except FetchError as error:
+            raise JwksError(str(error)) from error
         try:
             return json.loads(data)
         except (ValueError, RecursionError) as error:

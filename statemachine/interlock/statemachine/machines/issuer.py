@@ -119,8 +119,17 @@ def _check_binding(
     if firing.until and firing.until <= moment.instant:
         wish, actual = "a credential that has not ended yet", f"ended at {moments.to_text(firing.until)}"
         return refused(RefusalKind.UNMET, Code.CREDENTIAL_INACTIVE, wish, actual, name, trigger)
-    owner = state.key_owner.get(names.leaf_of(name))
-    if owner is not None:
+    owner = state.key_owner.get(names.leaf_of(name)) or _other_account(state, account, found, firing.subject)
+    if owner:
         wish = "a subject that nobody ever had: it belongs to one account for ever"
         return refused(RefusalKind.ALREADY_EXISTS, Code.KEY_TAKEN, wish, f"of {owner}", name, trigger)
     return None
+
+
+def _other_account(state: State, account: r.Principal, found: r.Issuer, subject: str) -> str:
+    """Return another account that a subject of this url ever was, for whichever audience; empty for none."""
+    for other in state.all_of(r.Principal) if subject else ():
+        bound = (key for key in other.credentials if key.subject == subject)
+        if other.name != account.name and any(state.need(key.issuer, r.Issuer).url == found.url for key in bound):
+            return other.name
+    return ""
