@@ -37,6 +37,7 @@ class Cut:
     leaves: tuple[digest.Row, ...] = ()
     rows: dict[str, bundle_pb2.BundleResource] = field(default_factory=dict)
     heads: frozenset[int] = field(default=frozenset())
+    signer: str = "log"
 
     @classmethod
     def range(cls, world: World, begin: int, end: int) -> Self:
@@ -82,6 +83,7 @@ class Cut:
             if isinstance(world.entries[at].command, c.SignOffChange | c.WithdrawSignOffOfChange)
             for envelope in world.entries[at].facts.envelopes
         }
+        heads |= {size for at in positions for size in codec.last_sizes_in(entries[at])}
         rows = {row.name: row for _, row in state if isinstance(row, bundle_pb2.BundleResource)}
         return cls(entries, world.objects, header, positions, leaves, rows, frozenset(heads))
 
@@ -115,7 +117,7 @@ class Cut:
     def segments(self) -> list[tuple[bundle.Kind, bytes]]:
         """Return the segments in order, as (type, data)."""
         kind = bundle.Kind
-        head = bundle_pb2.BundleCheckpoint(note=signed_head(self.entries))
+        head = bundle_pb2.BundleCheckpoint(note=signed_head(self.entries, self.signer))
         found: list[Segment | tuple[bundle.Kind, bundle_pb2.BundleHeader | bundle_pb2.BundleEntry]] = [
             (kind.HEADER, self.header),
             (kind.HEAD, head),

@@ -15,7 +15,8 @@ from interlock.client import files, names
 from interlock.client.errors import ContentError, ProfileError
 
 if TYPE_CHECKING:
-    from interlock.statemachine.entry import RecoveryDocument
+    from interlock.client.profile import Profile
+    from interlock.statemachine.entry import NewLogKey, RecoveryDocument
 
 app = group("Recovery: what the recovery quorum signs offline, and hands in; everything is held with it.")
 
@@ -27,32 +28,99 @@ DocumentArgument = Annotated[
 ]
 
 
+@command(app, "log-key", example="interlock recover log-key --out keys/log-next.key --public new-key.json")
+def log_key(
+    run: Run,
+    out: Annotated[
+        Path, typer.Option("--out", dir_okay=False, help="The private key, best at once in the server's keys/ folder.")
+    ],
+    public: Annotated[
+        Path, typer.Option("--public", dir_okay=False, help="Where to write what `recover write --log-key` takes.")
+    ],
+    no_passphrase: Annotated[
+        bool, typer.Option("--no-passphrase", help="Unencrypted, for a server whose keys have no passphrase.")
+    ] = False,
+) -> None:
+    """Make a new key for the log, with the proof that whoever names it has it. No server is asked.
+
+    The private key belongs into the server's folder as `keys/log-next.key`, under the passphrase of the server's keys.
+    """
+    from interlock.cli.keys import asked_passphrase
+    from interlock.client.keyfile import read_passphrase
+    from interlock.client.new_log_key import create_log_key
+
+    profile = _profile(run)
+    passphrase = None if no_passphrase else b""
+    if not no_passphrase:
+        passphrase = read_passphrase(run.passphrase_file) if run.passphrase_file else asked_passphrase(run)
+    made = create_log_key(out, passphrase, profile.log_id)
+    with files.replacing(public) as target:
+        target.write(made.to_json())
+    if run.as_json:
+        run.terminal.json({"public_key": made.public_key.hex(), "file": str(out), "public": str(public)})
+        return
+    run.terminal.line(f"public key {made.public_key.hex()}, private half in {out}")
+
+
 @command(app, "write", example="interlock recover write --file back.yaml --out recovery.bin")
 def write(
     run: Run,
-    file: Annotated[
-        Path, typer.Option("--file", "-f", exists=True, dir_okay=False, help="A change file with what is to be done.")
-    ],
     out: Annotated[Path, typer.Option("--out", dir_okay=False, help="Where to write the document.")],
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", "-f", exists=True, dir_okay=False, help="A change file with what is to be done."),
+    ] = None,
+    new_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--log-key", exists=True, dir_okay=False, help="Name a new log key: what `recover log-key` wrote."
+        ),
+    ] = None,
+    last: Annotated[
+        Path | None,
+        typer.Option("--last", exists=True, dir_okay=False, help="The last checkpoint that the old key is good for."),
+    ] = None,
     days: Annotated[int, typer.Option("--days", min=1, max=90, help="How long it may be handed in.")] = 7,
 ) -> None:
-    """Write the document that the recovery quorum signs: accounts restored, keys registered, roles held before.
+    """Write the document that the recovery quorum signs: what is given back, a new key for the log, or both.
 
-    No server is asked; any profile says which log.
+    Given back are accounts restored, keys registered, roles held before. With --log-key the old key of the log ends: of
+    a tree larger than that of --last, no checkpoint by it is the log's. No server is asked; any profile says which log.
     """
     from interlock.cli.change_file import load_change_file
-    from interlock.client.profile import find_profile, load_profile
     from interlock.statemachine import codec
     from interlock.statemachine.entry import RecoveryDocument
 
-    log_id = load_profile(find_profile(run.profile, run.environment)).log_id
-    triggers = tuple(codec.firing_of(row) for row in load_change_file(file).triggers)
+    if file is None and new_key is None:
+        raise typer.BadParameter("give --file, or --log-key with --last, or all of them")
+    if (new_key is None) != (last is None):
+        raise typer.BadParameter("--log-key and --last go together: a new key says where the old one ends")
+    profile = _profile(run)
+    triggers = tuple(codec.firing_of(row) for row in load_change_file(file).triggers) if file is not None else ()
+    named = _named(profile, new_key, last) if new_key is not None and last is not None else None
     end = time.time_ns() // 1000 + days * _DAY_US
-    document = RecoveryDocument(log_id, triggers, end, secrets.token_bytes(_NONCE_BYTES))
+    document = RecoveryDocument(profile.log_id, triggers, end, secrets.token_bytes(_NONCE_BYTES), named)
     data = codec.encode_recovery(document)
     with files.replacing(out) as target:
         target.write(data)
     _show(run, document, data)
+
+
+def _profile(run: Run) -> Profile:
+    from interlock.client.profile import find_profile, load_profile
+
+    return load_profile(find_profile(run.profile, run.environment))
+
+
+def _named(profile: Profile, new_key: Path, last: Path) -> NewLogKey:
+    """Return the new key with the head at which the old one ends. Raises ContentError, DataLossError."""
+    from interlock.client.log_keys import known_keys
+    from interlock.client.new_log_key import read_public
+    from interlock.client.proving import open_signed
+    from interlock.statemachine.entry import NewLogKey, TreeHead
+
+    made, head = read_public(new_key), open_signed(last.read_text("utf-8"), known_keys(profile))
+    return NewLogKey(made.public_key, made.proof, TreeHead(head.size, head.root))
 
 
 @command(app, "sign", example="interlock recover sign recovery.bin --as recovery-1 --key recovery.key --out one.json")
@@ -124,11 +192,21 @@ def _show(run: Run, document: RecoveryDocument, data: bytes) -> None:
     from interlock.cli.views.trigger import trigger_line
 
     if run.as_json:
-        run.terminal.json({"sha256": hashlib.sha256(data).hexdigest(), "log_id": document.log_id.hex()})
+        value: dict[str, object] = {"sha256": hashlib.sha256(data).hexdigest(), "log_id": document.log_id.hex()}
+        if document.log_key is not None:
+            last = document.log_key.last
+            value["log_key"] = document.log_key.public_key.hex()
+            value["last"] = {"size": last.size, "root": last.root.hex()}
+        run.terminal.json(value)
         return
     run.terminal.line(("a recovery", "bold"), ": this is what is signed")
     for number, firing in enumerate(document.triggers, start=1):
         run.terminal.line(f"{number:>2}. {trigger_line(firing)}", indent=2)
+    if document.log_key is not None:
+        named = document.log_key
+        run.terminal.line(f"a new log key: {named.public_key.hex()}", indent=2)
+        ended = f"the old one ends at {named.last.size} entries, root {named.last.root.hex()}"
+        run.terminal.line(f"{ended}: of a larger tree it signs nothing", indent=2)
     run.terminal.line("and a hold on everything", indent=2)
     run.terminal.rows(
         [

@@ -20,7 +20,6 @@ from interlock.cli.witness_keys import LeastOption, WitnessOption, with_witnesse
 if TYPE_CHECKING:
     from interlock.client.verify import Trust, VerifyReport
     from interlock.client.verify.report import Counts
-    from interlock.proofs.note import Checkpoint
 
 PartialOption = Annotated[
     bool, typer.Option("--partial-ok", help="Take a bundle that covers some models alone. For `export --model`.")
@@ -127,20 +126,24 @@ def key(
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write it there, such as `log.pub`.")
     ] = None,
 ) -> None:
-    """Print the log's public key: one line, a C2SP verifier key, as the profile pins it. Asks no server.
+    """Print the log's public key: one line, a C2SP verifier key. Asks no server.
 
-    Whoever verifies a bundle needs it, and should have it from elsewhere than the bundle.
+    It is the one that the profile pins, or the newest that `audit verify` has shown here to be the log's since. Whoever
+    verifies a bundle needs it, and should have it from elsewhere than the bundle.
     """
+    from interlock.client.log_keys import known_keys
     from interlock.client.profile import find_profile, load_profile
 
     profile = load_profile(find_profile(run.profile, run.environment))
+    known = known_keys(profile)
     if out is not None:
-        _write(out, f"{profile.log_key}\n")
+        _write(out, f"{known.vkey}\n")
     if run.as_json:
-        value = {"log_key": profile.log_key, "log_id": profile.log_id.hex(), "genesis": profile.genesis_digest.hex()}
-        run.terminal.json(value)
+        ended = [{"log_key": known.vkey_of(key), "last_size": key.last_size} for key in known.keys[:-1]]
+        value = {"log_key": known.vkey, "log_id": profile.log_id.hex(), "genesis": profile.genesis_digest.hex()}
+        run.terminal.json({**value, "ended": ended})
         return
-    run.terminal.line(profile.log_key)
+    run.terminal.line(known.vkey)
 
 
 def _write(out: Path, text: str) -> None:
@@ -179,9 +182,7 @@ def _also(trust: Trust, genesis: str, since: Path | None) -> Trust:
             raise typer.BadParameter("--genesis takes a SHA-256 in 64 lower-case hexadecimal digits")
         trust = replace(trust, genesis_digest=bytes.fromhex(genesis))
     if since is not None:
-        seen = _checkpoint(since, trust.log_key)
-        heads = (*trust.heads, (seen.size, seen.root))
-        trust = replace(trust, heads=heads, least_size=max(trust.least_size, seen.size))
+        trust = replace(trust, notes=(*trust.notes, _checkpoint(since)))
     return trust
 
 
@@ -198,15 +199,17 @@ def _key_of(text: str) -> str:
     return line
 
 
-def _checkpoint(file: Path, log_key: str) -> Checkpoint:
-    """Return a checkpoint that was kept, its signature checked."""
+def _checkpoint(file: Path) -> str:
+    """Return a checkpoint that was kept. By which key of the log it was signed, the log will say."""
     from interlock.proofs import note
     from interlock.proofs.errors import RefusedError
 
+    text = _text(file, "--since-checkpoint")
     try:
-        return note.open_checkpoint(_text(file, "--since-checkpoint"), note.NoteVerifier.from_vkey(log_key))
+        note.Checkpoint.from_text(note.split_note(text).text)
     except RefusedError as error:
-        raise typer.BadParameter(f"{file} is no checkpoint signed by this log's key: {error}") from error
+        raise typer.BadParameter(f"{file} is no checkpoint: {error}") from error
+    return text
 
 
 def _text(file: Path, option: str) -> str:
@@ -239,6 +242,10 @@ def _show_report(run: Run, report: VerifyReport) -> None:
     if report.before.entries:
         terminal.line(f"judged before: {_in_words(report.before)}")
         terminal.line(f"judged now:    {_in_words(report.now)}")
+    for key in report.retired:
+        terminal.line(
+            f"entry {key.retired_by} names another log key: the one before it ends at {key.last_size} entries"
+        )
     for gone in report.erased:
         terminal.line(f"entry {gone.position}: its {gone.field} was erased by entry {gone.by}")
     if report.anew:
@@ -270,6 +277,7 @@ def _report_json(report: VerifyReport) -> dict[str, object]:
         "part": asdict(report.part) if report.part is not None else None,
         "asserted": report.asserted,
         "witnessed": list(report.witnessed),
+        "log_keys": [{"public_key": row.public_key.hex(), "last_size": row.last_size} for row in report.keys],
         "erased": [asdict(row) for row in report.erased],
         "before": asdict(report.before),
         "now": asdict(report.now),

@@ -38,13 +38,14 @@ def witness(
     back; two heads that disagree are kept as proof of the fork and printed, exit 1.
     """
     from interlock.client.errors import UnavailableError
+    from interlock.client.log_keys import known_keys
     from interlock.client.witness import load_witness
 
     own = load_witness(folder, _passphrase(run, key_passphrase_file))
     with run.client() as client:
         while True:
             try:
-                _show(run, own.cosign(client.audit, client.profile.log_key, int(time.time())))
+                _show(run, own.cosign(client.audit, known_keys(client.profile), int(time.time())))
             except UnavailableError as error:
                 if once:
                     raise

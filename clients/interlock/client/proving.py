@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interlock.client.errors import DataLossError, UnprovenError
-from interlock.proofs import merkle, note
-from interlock.proofs.errors import ProofError
+from interlock.proofs import merkle
+from interlock.proofs.errors import Fault, ProofError
 from interlock.proofs.errors import RefusedError as ProofRefused
 
 if TYPE_CHECKING:
     from interlock.client.verify import Finding
+    from interlock.proofs.log_keys import LogKeys
     from interlock.v1.audit_pb2 import ConsistencyProof, InclusionProof
 
 
 @dataclass(frozen=True, slots=True)
 class SignedCheckpoint:
-    """A tree head that the profile's log key signed, with its note as received."""
+    """A tree head that a key of the profile's log signed, with its note as received."""
 
     note: str
     size: int
@@ -46,21 +47,24 @@ class ProvenExtension:
     hashes: tuple[bytes, ...]
 
 
-def open_signed(text: str, log_key: str) -> SignedCheckpoint:
-    """Return a checkpoint whose signature by the log's key is good. Raises DataLossError."""
+def open_signed(text: str, known: LogKeys) -> SignedCheckpoint:
+    """Return a checkpoint with a good signature by a key of the log that had not ended there. Raises DataLossError."""
     try:
-        checkpoint = note.open_checkpoint(text, note.NoteVerifier.from_vkey(log_key))
+        checkpoint, _ = known.open(text)
     except ProofRefused as refused:
-        raise DataLossError(f"the server's checkpoint is refused: {refused}", reason=refused.fault) from refused
+        what = f"the server's checkpoint is refused: {refused}"
+        if refused.fault == Fault.NOTE_NOT_SIGNED:
+            what += ". If the log has another key by now, `interlock audit verify` says who named it"
+        raise DataLossError(what, reason=refused.fault) from refused
     return SignedCheckpoint(text, checkpoint.size, checkpoint.root)
 
 
-def check_inclusion(reply: InclusionProof, position: int, entry: bytes | None, log_key: str) -> ProvenEntry:
+def check_inclusion(reply: InclusionProof, position: int, entry: bytes | None, known: LogKeys) -> ProvenEntry:
     """Check that an entry is where it was asked for; ``entry`` are its stored bytes, where the caller has them.
 
     Raises DataLossError for a checkpoint that is not signed so, UnprovenError for a proof that does not lead to it.
     """
-    head = open_signed(reply.checkpoint, log_key)
+    head = open_signed(reply.checkpoint, known)
     leaf = reply.leaf_hash if entry is None else merkle.leaf_hash(entry)
     hashes = tuple(reply.hashes)
     if (reply.tree_size, reply.leaf_index) != (head.size, position):
@@ -75,9 +79,9 @@ def check_inclusion(reply: InclusionProof, position: int, entry: bytes | None, l
     return ProvenEntry(position, leaf, hashes, head)
 
 
-def check_consistency(reply: ConsistencyProof, log_key: str) -> ProvenExtension:
+def check_consistency(reply: ConsistencyProof, known: LogKeys) -> ProvenExtension:
     """Check that one signed tree extends another. Raises as `check_inclusion`."""
-    first, second = open_signed(reply.first_checkpoint, log_key), open_signed(reply.second_checkpoint, log_key)
+    first, second = open_signed(reply.first_checkpoint, known), open_signed(reply.second_checkpoint, known)
     hashes = tuple(reply.hashes)
     if (reply.first_size, reply.second_size) != (first.size, second.size):
         raise UnprovenError("the checkpoints are not those of the proof", reason="OTHER_PROOF")

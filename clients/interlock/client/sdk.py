@@ -28,6 +28,7 @@ from interlock.client.groups import (
     Safeguards,
 )
 from interlock.client.keyfile import passphrase_source
+from interlock.client.log_keys import keep_keys
 from interlock.client.memory import Memory
 from interlock.client.opened import OpenedEvidence
 from interlock.client.profile import find_profile, load_profile
@@ -194,10 +195,12 @@ class Interlock:
         """
         from interlock.client.verify.live import LiveVerification  # noqa: PLC0415  # replay brings all of the rules
 
-        text = self.audit.newest_note()
-        with LiveVerification(self.profile.folder, text, trust or self.trust(), full=full) as verification:
+        text, held_to = self.audit.newest_note(), trust or self.trust()
+        with LiveVerification(self.profile.folder, text, held_to, full=full) as verification:
             report = verification.judge(self.audit.tail(verification.start - 1), progress)
         if report.verified:
+            if held_to.genesis_digest == self.profile.genesis_digest:
+                keep_keys(self.profile, report.keys)
             self.audit.remember(text)
             return report
         parted = self.audit.parted(verification.note, text, report)

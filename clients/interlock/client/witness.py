@@ -1,7 +1,7 @@
 """A witness: it signs that the newest head of a log extends every head that it has signed before.
 
- 1. checkpoint   the pinned log key signed it
- 2. own head     what this witness signed last for that log, read under a lock
+ 1. checkpoint   a key of the log that is known here signed it, and had not ended there
+ 2. own head     what this witness signed last for that log, read under a lock; its signatures were checked then
  3. not smaller  a smaller tree is never signed: the log was rolled back, and the server is shown what it has lost
  4. consistent   the same size has the same root, a larger one comes with a consistency proof from the own head;
                  two heads that disagree are kept as proof of the fork
@@ -22,7 +22,7 @@ from interlock.client import files
 from interlock.client.errors import InterlockError, ProfileError, RollbackError
 from interlock.client.keyfile import load_key
 from interlock.client.keymaking import create_keys
-from interlock.client.proving import open_signed
+from interlock.client.proving import SignedCheckpoint, open_signed
 from interlock.proofs import cosignature, keys, note
 from interlock.proofs.errors import RefusedError as ProofRefused
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from interlock.client.groups.audit import Audit
     from interlock.client.keyfile import Passphrase
-    from interlock.client.proving import SignedCheckpoint
+    from interlock.proofs.log_keys import LogKeys
 
 _USE: Final = "witness"
 _STATE: Final = "witness.json"
@@ -63,17 +63,17 @@ class Witness:
         """The verifier key: what a server and whoever relies on this witness must know."""
         return cosignature.WitnessKey(self.name, keys.public_bytes(self.key)).vkey
 
-    def cosign(self, audit: Audit, log_key: str, now: int) -> Witnessed:
+    def cosign(self, audit: Audit, known: LogKeys, now: int) -> Witnessed:
         """Look at the log's newest head once, and cosign it; ``now`` is POSIX time in seconds.
 
         Raises RollbackError, ForkError and UnprovenError where nothing was signed because of what the log is, and the
         other errors of a call.
         """
-        head = open_signed(audit.checkpoint_note(), log_key)  # 1
-        origin = note.NoteVerifier.from_vkey(log_key).name
+        head = open_signed(audit.checkpoint_note(), known)  # 1
+        origin = known.origin
         with files.locked(self.folder / _LOCK):
             own = self._heads().get(origin)  # 2
-            before = open_signed(own, log_key) if own is not None else None
+            before = _own_head(own) if own is not None else None
             if before is not None and head.size < before.size:  # 3
                 self._show_what_was_lost(audit, before, now)
                 raise RollbackError(
@@ -148,6 +148,15 @@ def _load(folder: Path) -> _State:
 def _save(folder: Path, state: _State) -> None:
     text = json.dumps({"name": state.name, "heads": state.heads}, indent=2)
     files.write_durably(folder / _STATE, text.encode() + b"\n")
+
+
+def _own_head(text: str) -> SignedCheckpoint:
+    """Return the head that this witness signed last, by whichever key of the log."""
+    try:
+        head = note.Checkpoint.from_text(note.split_note(text).text)
+    except ProofRefused as refused:
+        raise ProfileError(f"the witness's memory is damaged: {refused}", reason="MEMORY") from refused
+    return SignedCheckpoint(text, head.size, head.root)
 
 
 def _own_note(head: SignedCheckpoint) -> str:

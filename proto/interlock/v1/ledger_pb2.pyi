@@ -1165,6 +1165,8 @@ class RecoveryDocument(_message.Message):
     TRIGGERS_FIELD_NUMBER: _builtins.int
     NOT_AFTER_FIELD_NUMBER: _builtins.int
     NONCE_FIELD_NUMBER: _builtins.int
+    LOG_KEY_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
     log_id: _builtins.bytes
     """Id of the log, 16 bytes."""
     not_after: _builtins.int
@@ -1173,7 +1175,17 @@ class RecoveryDocument(_message.Message):
     """Random bytes, so that no two are the same."""
     @_builtins.property
     def triggers(self) -> _containers.RepeatedCompositeFieldContainer[_trigger_pb2.Trigger]:
-        """What to do, in order: `principal.restore`, `credential.register`, and `grant.give` of roles that were held before."""
+        """What to do, in order: `principal.restore`, `credential.register`, and `grant.give` of roles that were held before. None
+        where only a key is named.
+        """
+
+    @_builtins.property
+    def log_key(self) -> Global___NewLogKey:
+        """The key that signs the log's checkpoints from this entry on; absent where it stays the same."""
+
+    @_builtins.property
+    def lost(self) -> Global___TreeHead:
+        """The tree head that was lost, where the database was restored to the last head of `log_key`; absent where none was."""
 
     def __init__(
         self,
@@ -1182,11 +1194,73 @@ class RecoveryDocument(_message.Message):
         triggers: _abc.Iterable[_trigger_pb2.Trigger] = ...,
         not_after: _builtins.int = ...,
         nonce: _builtins.bytes = ...,
+        log_key: Global___NewLogKey = ...,
+        lost: Global___TreeHead = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["log_key", b"log_key", "lost", b"lost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["log_id", b"log_id", "nonce", b"nonce", "not_after", b"not_after", "triggers", b"triggers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["log_id", b"log_id", "log_key", b"log_key", "lost", b"lost", "nonce", b"nonce", "not_after", b"not_after", "triggers", b"triggers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecoveryDocument: _TypeAlias = RecoveryDocument  # noqa: Y015
+
+@_typing.final
+class NewLogKey(_message.Message):
+    """A new key of the log, and where the old one ends. Every checkpoint of a larger tree than `last` that the old key signed
+    is none of this log's.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    public_key: _builtins.bytes
+    """Ed25519 public key, raw, 32 bytes; never a key of this log or of anybody in it before."""
+    proof: _builtins.bytes
+    """The new key's own signature over log id and fingerprint: whoever names it has it."""
+    @_builtins.property
+    def last(self) -> Global___TreeHead:
+        """The last tree head that is valid under the old key."""
+
+    def __init__(
+        self,
+        *,
+        public_key: _builtins.bytes = ...,
+        proof: _builtins.bytes = ...,
+        last: Global___TreeHead = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last", b"last"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "proof", b"proof", "public_key", b"public_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NewLogKey: _TypeAlias = NewLogKey  # noqa: Y015
+
+@_typing.final
+class TreeHead(_message.Message):
+    """A tree head: how many entries, and what they hash to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIZE_FIELD_NUMBER: _builtins.int
+    ROOT_FIELD_NUMBER: _builtins.int
+    size: _builtins.int
+    """How many entries."""
+    root: _builtins.bytes
+    """RFC 6962 root over them; 32 bytes."""
+    def __init__(
+        self,
+        *,
+        size: _builtins.int = ...,
+        root: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["root", b"root", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TreeHead: _TypeAlias = TreeHead  # noqa: Y015

@@ -21,7 +21,6 @@ from interlock.service.identity.sessions import Sessions
 from interlock.service.identity.table import StoredSessions, load_sessions
 from interlock.service.identity.tokens import TokenGate
 from interlock.service.keyfiles import KeyFileError, is_encrypted, load_signing_key, passphrase_from
-from interlock.service.ledger.checkpoints import CheckpointSigner
 from interlock.service.ledger.committer import Committer
 from interlock.service.ledger.cosigning import load_witnesses
 from interlock.service.ledger.digests import Digests
@@ -30,6 +29,7 @@ from interlock.service.ledger.policies import Policies
 from interlock.service.ledger.startup import EmptyLogError, LogUnreadableError, open_log
 from interlock.service.listening import ListenError, listening
 from interlock.service.lock import DataDirectoryInUseError, DataLock
+from interlock.service.log_key_files import LogKeyFiles
 from interlock.service.metrics import Deployed, Metrics, serve_metrics
 from interlock.service.storage import StorageError, Store
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from interlock.service.clock import GuardedClock, SetClock
     from interlock.service.config import Config
     from interlock.service.evidence import Blobs
+    from interlock.service.ledger.checkpoints import CheckpointSigner
     from interlock.service.ledger.steps import Step
     from interlock.service.ledger.view import View
 
@@ -68,7 +69,7 @@ class Runtime:
     sign_in: SignIn
     admission: Admission
     attempts: Attempts
-    log_verifier: note.NoteVerifier
+    signer: CheckpointSigner
     witnesses: tuple[WitnessKey, ...]
     decision_key: Ed25519PrivateKey = field(repr=False)
 
@@ -102,7 +103,7 @@ async def running(
     """
     async with AsyncExitStack() as stack:
         try:
-            runtime, signer = await _open(config, log, stack, ask_passphrase, clock or SystemClock())
+            runtime = await _open(config, log, stack, ask_passphrase, clock or SystemClock())
             address = await stack.enter_async_context(listening(runtime))
         except (
             DataDirectoryInUseError,
@@ -120,7 +121,7 @@ async def running(
         ready = Ready(
             address=address,
             log_id=state.log.log_id,
-            log_key=note.vkey_of(signer.origin, state.log.log_key),
+            log_key=note.vkey_of(runtime.signer.origin, state.log.log_key),
             key_fingerprint=keys.fingerprint(state.log.log_key),
             genesis_digest=state.log.genesis_digest,
             development=state.log.development,
@@ -137,19 +138,20 @@ async def _open(
     stack: AsyncExitStack,
     ask_passphrase: Callable[[], bytes] | None,
     clock: SetClock,
-) -> tuple[Runtime, CheckpointSigner]:
+) -> Runtime:
     """Open everything that is not the network, in order; ``stack`` closes it."""
     if not (config.data_path / "keys").is_dir():
         raise StartError(f"{config.data_path} is no data folder: make one with `interlock init {config.data_path}`")
     stack.enter_context(DataLock(config.data_path))
     rng, metrics = os.urandom, Metrics()
     passphrase = _find_passphrase(config, ask_passphrase)
-    signer = _load_signer(config, passphrase)
+    files = LogKeyFiles(config.data_path, passphrase)
+    signer = files.load_signer()
     witnesses = load_witnesses(config.witnesses_path)
     store = Store.open(config.database)
     stack.callback(store.close)
     mark, policies = HighWaterMark(config.highwater_path), Policies()
-    opened = open_log(store, mark, signer.verifier)
+    opened = open_log(store, mark, signer)
     if not opened.health.ok:
         log.error("ledger_unhealthy", code=opened.health.code, detail=opened.health.detail)
     decision_key = _load_decision_key(config, passphrase, opened.head.view.state.log.decision_key)
@@ -159,6 +161,7 @@ async def _open(
     digests = Digests(committer, store, log, config.state_digest_entries)
     metrics.registry.register(Deployed(lambda: committer.view, committer.instant))
     stack.push_async_callback(committer.close)
+    _settle_keys(files, signer.origin, committer, log)
     digests.start()
     stack.push_async_callback(digests.close)
     forward = ForwardClock(guarded, lambda: committer.view.state.time)
@@ -169,7 +172,7 @@ async def _open(
     _end_with_their_accounts(sessions, committer)
     if config.metrics_listen:
         stack.callback(serve_metrics(metrics, *host_and_port(config.metrics_listen)))
-    runtime = Runtime(
+    return Runtime(
         config=config,
         clock=guarded,
         rng=rng,
@@ -190,12 +193,29 @@ async def _open(
             log=log,
         ),
         admission=Admission(sessions, lambda: committer.view, guarded),
-        log_verifier=signer.verifier,
+        signer=signer,
         witnesses=witnesses,
         decision_key=decision_key,
         attempts=Attempts(committer, guarded, metrics, log),
     )
-    return runtime, signer
+
+
+def _settle_keys(files: LogKeyFiles, origin: str, committer: Committer, log: FilteringBoundLogger) -> None:
+    """Have the key that the log names lie in the first place, now and once another is named: the old one is no more."""
+
+    def settle(named: bytes) -> None:
+        try:
+            if files.settle(origin, named):
+                log.info("log_key_in_force", log_key=note.vkey_of(origin, named))
+        except OSError as error:  # the next start does it
+            log.warning("log_key_not_settled", error=repr(error))
+
+    def told(steps: tuple[Step, ...]) -> None:
+        if any("log" in step.written for step in steps):
+            settle(steps[-1].view.state.log.log_key)
+
+    settle(committer.view.state.log.log_key)
+    committer.listen(told)
 
 
 def _end_with_their_accounts(sessions: Sessions, committer: Committer) -> None:
@@ -219,16 +239,6 @@ def _find_passphrase(config: Config, ask_passphrase: Callable[[], bytes] | None)
     if passphrase is None and ask_passphrase is not None and is_encrypted(config.data_path / "keys" / "log.key"):
         return ask_passphrase()
     return passphrase
-
-
-def _load_signer(config: Config, passphrase: bytes | None) -> CheckpointSigner:
-    """Load the log's key and the name it signs under. Raises KeyFileError, or NoteError for a bad ``log.pub``."""
-    path = config.data_path / "keys" / "log.key"
-    key = load_signing_key(path, passphrase)
-    verifier = note.NoteVerifier.from_vkey((config.data_path / "log.pub").read_text("utf-8").strip())
-    if verifier.public_key != keys.public_bytes(key):
-        raise KeyFileError(f"{path} is not the key that log.pub names")
-    return CheckpointSigner(verifier.name, key)
 
 
 def _load_decision_key(config: Config, passphrase: bytes | None, public_key: bytes) -> Ed25519PrivateKey:

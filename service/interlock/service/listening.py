@@ -19,11 +19,13 @@ from interlock.service.api import servicers
 from interlock.service.api.calls import Writer
 from interlock.service.api.identity import IdentityService
 from interlock.service.api.reads import Reader
+from interlock.service.api.recovery import Recoveries
 from interlock.service.api.streams import Streams
 from interlock.service.health import Health
 from interlock.service.identity.limits import Rate, RateLimiter
 from interlock.service.identity.permissions import METHODS
 from interlock.service.keyfiles import read_private
+from interlock.service.ledger.proving import Prover
 from interlock.service.server import Handlers, Limits, Pipeline
 from interlock.v1 import identity_pb2_grpc
 
@@ -61,7 +63,7 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
         config.max_evidence_bytes,
         runtime.decision_key,
         streams,
-        runtime.log_verifier,
+        runtime.signer,
         runtime.witnesses,
     )
     identity = IdentityService(
@@ -71,6 +73,7 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
         runtime.sign_in,
         runtime.sessions,
         runtime.admission,
+        Recoveries(runtime.committer, Prover(runtime.committer, runtime.store), runtime.signer),
     )
     identity_pb2_grpc.add_IdentityServiceServicer_to_server(identity, handlers)  # type: ignore[arg-type]  # as a server
     server = aio.server(options=_options(config))

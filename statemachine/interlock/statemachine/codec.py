@@ -177,19 +177,31 @@ def encode_genesis(document: e.GenesisDocument) -> bytes:
 
 def encode_recovery(document: e.RecoveryDocument) -> bytes:
     """Return the bytes of a recovery document, which the recovery quorum signs."""
-    return ledger_pb2.RecoveryDocument(
+    message = ledger_pb2.RecoveryDocument(
         log_id=document.log_id,
         triggers=[trigger_message(firing) for firing in document.triggers],
         not_after=document.not_after,
         nonce=document.nonce,
-    ).SerializeToString(deterministic=True)
+    )
+    if document.log_key is not None:
+        key = document.log_key
+        message.log_key.public_key, message.log_key.proof = key.public_key, key.proof
+        _fill(message.log_key.last, key.last)
+    if document.lost is not None:
+        _fill(message.lost, document.lost)
+    return message.SerializeToString(deterministic=True)
 
 
 def decode_recovery(data: bytes) -> e.RecoveryDocument:
     """Return what a recovery document says. Raises CodecError unless it is in its one form."""
     message = parse_strict(ledger_pb2.RecoveryDocument, data, "the recovery document")
     triggers = tuple(firing_of(row) for row in message.triggers)
-    return e.RecoveryDocument(message.log_id, triggers, message.not_after, message.nonce)
+    key = None
+    if message.HasField("log_key"):
+        named = message.log_key
+        key = e.NewLogKey(named.public_key, named.proof, _read(named.last, e.TreeHead))
+    lost = _read(message.lost, e.TreeHead) if message.HasField("lost") else None
+    return e.RecoveryDocument(message.log_id, triggers, message.not_after, message.nonce, key, lost)
 
 
 def encode_pack(files: Mapping[str, bytes]) -> bytes:
@@ -393,6 +405,18 @@ def content_digests(data: bytes) -> tuple[bytes, ...]:
 def envelopes_in(data: bytes) -> tuple[bytes, ...]:
     """Return the envelopes among an entry's facts. Raises CodecError for bytes that are no entry."""
     return tuple(_parse(ledger_pb2.LedgerEntry, data, "the entry").facts.envelopes)
+
+
+def last_sizes_in(data: bytes) -> tuple[int, ...]:
+    """Return the size of the last head that a recovery leaves the old log key; nothing for any other entry.
+
+    Raises CodecError for bytes that are no entry, or no recovery document.
+    """
+    command = _parse(ledger_pb2.LedgerEntry, data, "the entry").command
+    if not command.HasField("recover"):
+        return ()
+    named = decode_recovery(command.recover.document).log_key
+    return () if named is None else (named.last.size,)
 
 
 def is_state_digest(data: bytes) -> bool:

@@ -92,13 +92,35 @@ class FoundingGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeHead:
+    """How many entries, and the RFC 6962 root over them."""
+
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewLogKey:
+    """A new key of the log, the proof that whoever names it has it, and the last head that the old one may sign."""
+
+    public_key: bytes
+    proof: bytes
+    last: TreeHead
+
+
+@dataclass(frozen=True, slots=True)
 class RecoveryDocument:
-    """What the recovery quorum signs; ``not_after`` is microseconds, ``nonce`` makes no two the same."""
+    """What the recovery quorum signs; ``not_after`` is microseconds, ``nonce`` makes no two the same.
+
+    ``log_key`` is None where the log's key stays; ``lost`` the head of which a restored database has nothing.
+    """
 
     log_id: bytes
     triggers: tuple[Firing, ...]
     not_after: int
     nonce: bytes
+    log_key: NewLogKey | None = None
+    lost: TreeHead | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Recovery: what the recovery quorum may do when nobody else can (identity design, "Genesis").
 
 Its people hold no role and no session. They sign one document offline, each with the key of the founding, and whoever
-can reach the server hands it in. It brings accounts back, gives them keys, and gives them roles that they held before,
-all at one position, and places a hold on everything with it: what comes of it is for the people who are back to say.
+can reach the server hands it in. It brings accounts back, gives them keys, and gives them roles that they held before;
+it names a new key of the log, and accepts that the database was restored to an earlier head (``log_keys.py``). All of
+it happens at one position, with a hold on everything: what comes of it is for the people who are back to say.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from interlock.proofs.errors import RefusedError
-from interlock.statemachine import codec, forms, moments, persons
+from interlock.statemachine import codec, forms, log_keys, moments, persons
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.commands import Actor
@@ -88,8 +89,8 @@ def _signer(state: State, document: bytes, envelope: bytes) -> Signer | None:
 def recover(turn: Turn, state: State, command: c.Recover) -> Moved | Refused:
     """Do what a document says, and hold everything.
 
-    1 it is of this log, new and in time · 2 the quorum signed it · 3 it does nothing that a recovery may not · 4 all of
-    its triggers fire · 5 everything is held.
+    1 it is of this log, new and in time · 2 the quorum signed it · 3 it does nothing that a recovery may not · 4 a new
+    log key is in force · 5 all of its triggers fire · 6 everything is held.
     """
     try:
         document = codec.decode_recovery(command.document)
@@ -102,19 +103,41 @@ def recover(turn: Turn, state: State, command: c.Recover) -> Moved | Refused:
     faults = (
         *_document_faults(turn, state, document, digest),
         *_quorum_faults(turn, state, signers),
-        *_power_faults(state, document.triggers),
+        *_power_faults(state, document),
+        *log_keys.faults(state, document),
     )
     if faults:
         return Refused(RefusalKind.UNMET, faults)
-    moves: list[Transition] = []
-    moment, after = Moment(turn.policy, turn.instant, turn.actor.principal), state
+    moment = Moment(turn.policy, turn.instant, turn.actor.principal)
+    log, keyed = log_keys.named(state, document)
+    after = state.put(replace(log, recovered=(*log.recovered, digest)))
+    moves: list[Transition] = [*keyed]
     for firing in (*document.triggers, f.HoldPlace(EVERYTHING)):
         step = fire(moment, after, firing)
         if isinstance(step, Refused):
             return Refused(step.kind, tuple(replace(row, trigger=firing.trigger.value) for row in step.unmet))
         after = step.state
         moves += step.transitions
-    return Moved(after.put(replace(after.log, recovered=(*after.log.recovered, digest))), tuple(moves))
+    return Moved(after, tuple(moves))
+
+
+def log_after(state: State, command: c.Recover, envelopes: tuple[bytes, ...]) -> r.Log | Refused:
+    """Return what a recovery left of the log itself, where of ``state`` only log and recovery quorum are known.
+
+    That is what somebody can judge who has not all of the entries: signatures, quorum, and what is said of log keys.
+    """
+    try:
+        document = codec.decode_recovery(command.document)
+    except codec.CodecError as error:
+        return refused(RefusalKind.INVALID, Code.CONTENT, "a recovery document in its one form", str(error), "log")
+    signers = signers_of(state, command.document, envelopes)
+    if isinstance(signers, Refused):
+        return signers
+    faults = (*_people_faults(state, signers), *log_keys.faults(state, document))
+    if faults:
+        return Refused(RefusalKind.UNMET, faults)
+    log, _ = log_keys.named(state, document)
+    return replace(log, recovered=(*log.recovered, hashlib.sha256(command.document).digest()))
 
 
 def _document_faults(turn: Turn, state: State, document: RecoveryDocument, digest: bytes) -> Iterator[Unmet]:
@@ -129,18 +152,23 @@ def _document_faults(turn: Turn, state: State, document: RecoveryDocument, diges
 
 
 def _quorum_faults(turn: Turn, state: State, signers: tuple[Signer, ...]) -> Iterator[Unmet]:
+    yield from _people_faults(state, signers)
+    if turn.actor not in {Actor(signer.principal, signer.credential) for signer in signers}:
+        yield Unmet(Code.SIGN_OFF_SIGNER, "one of those who signed, as the actor", turn.actor.principal, "log")
+
+
+def _people_faults(state: State, signers: tuple[Signer, ...]) -> Iterator[Unmet]:
     wanted = state.log.recovery_threshold
     people = {persons.person_of(state, signer.principal) for signer in signers}
     if len(people) < wanted:
         wish = f"signatures by {wanted} people of the recovery quorum"
         yield Unmet(Code.SIGN_OFF_MISSING, wish, f"by {len(people)}", "log")
-    if turn.actor not in {Actor(signer.principal, signer.credential) for signer in signers}:
-        yield Unmet(Code.SIGN_OFF_SIGNER, "one of those who signed, as the actor", turn.actor.principal, "log")
 
 
-def _power_faults(state: State, triggers: tuple[f.Firing, ...]) -> Iterator[Unmet]:
+def _power_faults(state: State, document: RecoveryDocument) -> Iterator[Unmet]:
     """Yield what the recovery quorum may not do: it gives back, and gives nothing that was never there."""
-    if not 1 <= len(triggers) <= _MOST_TRIGGERS:
+    triggers = document.triggers
+    if not (1 if document.log_key is None else 0) <= len(triggers) <= _MOST_TRIGGERS:
         yield Unmet(Code.CHANGE_TOO_LARGE, f"1 to {_MOST_TRIGGERS} triggers", str(len(triggers)), "log")
     for firing in triggers:
         trigger = firing.trigger.value

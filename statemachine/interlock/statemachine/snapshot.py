@@ -139,6 +139,7 @@ _TEXT: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_ci
 
 _KINDS: Final = (
     *get_args(r.Resource), r.Artifact, r.Credential, r.SignOff, r.Grounds, r.AskedRule, r.AskedSlot, r.Word,
+    r.RetiredKey, r.Restore,
 )  # fmt: skip
 SHAPES: Final = tuple(f"{kind.__name__}:{item.name}:{item.type}" for kind in _KINDS for item in fields(kind))
 """Every field of every resource, in the order in which the canonical form has them."""

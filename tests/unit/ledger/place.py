@@ -84,6 +84,7 @@ class Place:
     clock: HandClock = field(default_factory=HandClock)
     logged: list[Any] = field(default_factory=list)
     max_waiting: int = 10_000
+    signer: CheckpointSigner = SIGNER
 
     @property
     def database(self) -> Path:
@@ -106,21 +107,21 @@ class Place:
 
     def open_log(self, store: Store) -> Opened:
         """Read the whole log."""
-        return open_log(store, self.mark, SIGNER.verifier, founding_policy=POLICY)
+        return open_log(store, self.mark, self.signer, founding_policy=POLICY)
 
     @asynccontextmanager
     async def running(self, store: Store | None = None, mark: HighWaterMark | None = None) -> AsyncIterator[Running]:
         """Run a committer on what is there."""
         opened_store = store or self.store()
         used = mark or self.mark
-        opened = open_log(opened_store, used, SIGNER.verifier, founding_policy=POLICY)
+        opened = open_log(opened_store, used, self.signer, founding_policy=POLICY)
         committer = Committer(
             opened_store,
             opened,
             clock=self.clock,
             policies=Policies(),
             mark=used,
-            signer=SIGNER,
+            signer=self.signer,
             log=structlog.wrap_logger(structlog.ReturnLogger(), processors=[self._keep]),
             max_waiting=self.max_waiting,
         )

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from interlock.proofs.merkle import inclusion_proof, leaf_hash, verify_inclusion
-from interlock.proofs.note import open_checkpoint
+from interlock.proofs.note import NoteVerifier, open_checkpoint
 from interlock.proofs.tiles import TileReader
 from interlock.service.errors import LedgerUnhealthy, LimitExceeded, Refusal, ShuttingDown, StoreUnavailable
 from interlock.service.ledger.calls import Prepared
@@ -24,6 +24,7 @@ from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.unmet import Code, RefusalKind, refused
+from tests.support.world import public_of
 from tests.unit.ledger.faulty import Fault, FaultyStore
 from tests.unit.ledger.place import SIGNER, Place, call, place_hold
 from tests.unit.ledger.story import tell
@@ -400,7 +401,7 @@ def test_a_checkpoint_covers_every_answered_write_and_is_kept(place: Place) -> N
             text_ = await ledger.committer.checkpoint()
             assert await ledger.committer.checkpoint() == text_
 
-            checkpoint = open_checkpoint(text_, SIGNER.verifier)
+            checkpoint = open_checkpoint(text_, NoteVerifier(SIGNER.origin, public_of("log", "log")))
             assert checkpoint.size == 7
             stored = [entry.data async for entry in ledger.committer.tail(-1)]
             for index, data in enumerate(stored):

@@ -130,7 +130,7 @@ def test_another_key_than_the_genesis_names_signs_nothing(copy: Place) -> None:
     wrong = CheckpointSigner(SIGNER.origin, key_of("somebody", "else"))
     tamper(copy, "DELETE FROM checkpoints")
 
-    opened = open_log(copy.store(), copy.mark, wrong.verifier)
+    opened = open_log(copy.store(), copy.mark, wrong)
 
     assert opened.health.code == Code.LEDGER
 
@@ -140,13 +140,13 @@ def test_a_pack_that_is_not_the_one_adopted_is_no_policy(copy: Place) -> None:
     tamper(copy, "UPDATE objects SET bytes = replace(bytes, 'guarded', 'basic  ') WHERE length(bytes) > 1000")
 
     with pytest.raises(LogUnreadableError):
-        open_log(copy.store(), copy.mark, SIGNER.verifier)
+        open_log(copy.store(), copy.mark, SIGNER)
 
 
 def test_an_empty_log_needs_a_founding(place: Place) -> None:
     """Without a genesis there is no log to open."""
     with pytest.raises(EmptyLogError):
-        open_log(place.store(), place.mark, SIGNER.verifier)
+        open_log(place.store(), place.mark, SIGNER)
 
 
 def test_an_empty_database_beside_a_mark_is_a_rollback(copy: Place) -> None:
@@ -155,7 +155,7 @@ def test_an_empty_database_beside_a_mark_is_a_rollback(copy: Place) -> None:
         leftover.unlink()
 
     with pytest.raises(LogUnreadableError):
-        open_log(copy.store(), copy.mark, SIGNER.verifier)
+        open_log(copy.store(), copy.mark, SIGNER)
 
 
 def test_snapshots_of_another_fold_are_made_anew(copy: Place) -> None:

@@ -31,6 +31,7 @@ from interlock.client.aio.groups import (
 )
 from interlock.client.aio.transport import AsyncTransport
 from interlock.client.keyfile import passphrase_source
+from interlock.client.log_keys import keep_keys
 from interlock.client.memory import Memory
 from interlock.client.opened import OpenedEvidence
 from interlock.client.profile import find_profile, load_profile
@@ -218,6 +219,8 @@ class AsyncInterlock:
                 finally:
                     await records.aclose()
         if report.verified:
+            if known.genesis_digest == self.profile.genesis_digest:
+                keep_keys(self.profile, report.keys)
             self.audit.remember(text)
             return report
         parted = await self.audit.parted(verification.note, text, report)

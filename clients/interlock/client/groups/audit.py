@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from interlock.client import names
 from interlock.client.errors import ForkError, InterlockError, RollbackError, UnavailableError, UnprovenError
 from interlock.client.groups.base import AsOf, Group, put_as_of, put_end, put_time
+from interlock.client.log_keys import known_keys
 from interlock.client.proving import (
     SignedCheckpoint,
     check_consistency,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from interlock.client.memory import Seen
     from interlock.client.proving import ProvenEntry, ProvenExtension
     from interlock.client.verify import Finding, VerifyReport
+    from interlock.proofs.log_keys import LogKeys
     from interlock.v1.audit_pb2 import EntryRecord, ExportBundleChunk, ResourceState
 
 
@@ -137,13 +139,13 @@ class Audit(Group):
                 self._transport.memory.note_position(position)
 
     def checkpoint(self) -> SignedCheckpoint:
-        """Return the newest checkpoint: signed by the profile's log key, and extending what this profile has seen.
+        """Return the newest checkpoint: signed by a known key of the log, and extending what this profile has seen.
 
         Raises DataLossError for one that is not signed so, RollbackError for one below what this profile has seen,
         ForkError for one that disagrees with it, UnprovenError where the server can't show that it extends it.
         """
         before = self._transport.memory.load()
-        head = open_signed(self.checkpoint_note(), self._log_key)
+        head = open_signed(self.checkpoint_note(), self._log_keys)
         self._extend(before, head)
         return head
 
@@ -210,7 +212,7 @@ class Audit(Group):
         """
         request = audit_pb2.ListCheckpointsRequest(descending=descending)
         for row in self._pages(self._stub.ListCheckpoints, request, "checkpoints"):
-            yield open_signed(row.note, self._log_key)
+            yield open_signed(row.note, self._log_keys)
 
     def inclusion_proof(self, position: int, *, tree_size: int = 0, entry: bytes | None = None) -> ProvenEntry:
         """Return the proof that an entry is in the tree of ``tree_size`` (0: the newest), checked here.
@@ -221,7 +223,7 @@ class Audit(Group):
         before = self._transport.memory.load()
         request = audit_pb2.GetInclusionProofRequest(position=position, tree_size=tree_size)
         reply = self._transport.call(self._stub.GetInclusionProof, request)
-        proof = check_inclusion(reply, position, entry, self._log_key)
+        proof = check_inclusion(reply, position, entry, self._log_keys)
         self._join(before, proof.checkpoint, tree_size)
         return proof
 
@@ -232,7 +234,7 @@ class Audit(Group):
         """
         before = self._transport.memory.load()
         reply = self._ask_consistency(first_size, second_size)
-        proof = check_consistency(reply, self._log_key)
+        proof = check_consistency(reply, self._log_keys)
         if proof.first.size != first_size:
             raise UnprovenError(f"asked about {first_size}, told of {proof.first.size}", reason="OTHER_PROOF")
         self._join(before, proof.second, second_size)
@@ -247,7 +249,7 @@ class Audit(Group):
 
         Raises DataLossError, RollbackError, ForkError.
         """
-        head = open_signed(text, self._log_key)
+        head = open_signed(text, self._log_keys)
         self._transport.memory.check_checkpoint(head.size, head.root, head.note)
         return head
 
@@ -264,7 +266,7 @@ class Audit(Group):
         if not verified or "ROOT_MISMATCH" not in codes:
             return None
         try:
-            self.prove_extension(open_signed(verified, self._log_key), open_signed(text, self._log_key))
+            self.prove_extension(open_signed(verified, self._log_keys), open_signed(text, self._log_keys))
         except InterlockError as error:
             kept = error.kept if isinstance(error, ForkError) else memory.fork(verified, text, "not shown").kept
             return fork_finding(str(error), kept)
@@ -303,7 +305,7 @@ class Audit(Group):
             merkle.verify_consistency(older.size, newer.size, tuple(reply.hashes), older.root, newer.root)
         except ProofError as refused:
             for known, text in ((older, reply.first_checkpoint), (newer, reply.second_checkpoint)):
-                other = open_signed(text, self._log_key)
+                other = open_signed(text, self._log_keys)
                 if other.size == known.size and other.root != known.root:
                     what = f"two checkpoints of {known.size} entries have different roots"
                     raise fork(known.note, other.note, what) from refused
@@ -318,8 +320,8 @@ class Audit(Group):
         return self._transport.call(self._stub.GetConsistencyProof, request)
 
     @property
-    def _log_key(self) -> str:
-        return self._transport.profile.log_key
+    def _log_keys(self) -> LogKeys:
+        return known_keys(self._transport.profile)
 
     @property
     def _stub(self) -> audit_pb2_grpc.AuditServiceStub:

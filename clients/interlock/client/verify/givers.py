@@ -10,12 +10,13 @@ entry that states the digest, which every verification from the founding judges.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from interlock.proofs.errors import RefusedError
+from interlock.statemachine import codec, excerpt, signoff, statements
 from interlock.statemachine import commands as c
-from interlock.statemachine import excerpt, signoff, statements
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of
@@ -24,7 +25,7 @@ from interlock.statemachine.codec import CodecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from interlock.statemachine.entry import Entry
+    from interlock.statemachine.entry import Entry, RecoveryDocument
     from interlock.statemachine.state import State
 
     Find = Callable[[str, int, str, str], None]
@@ -38,6 +39,7 @@ class Givers:
     find: Find
     needed: dict[int, set[str]] = field(init=False)
     chains: dict[str, int] = field(default_factory=dict)
+    recovered: dict[int, RecoveryDocument] = field(default_factory=dict)
     time: int = -1
 
     def __post_init__(self) -> None:
@@ -53,6 +55,9 @@ class Givers:
                 self._link(entry.seq, name, before)
         for name in sorted(self.needed.pop(entry.seq, set())):
             self._check_written(entry, name)
+        if isinstance(entry.command, c.Recover):
+            with suppress(CodecError):  # said where its signatures are judged
+                self.recovered[entry.seq] = codec.decode_recovery(entry.command.document)
         if isinstance(entry.command, c.SignOffChange | c.WithdrawSignOffOfChange):
             for fault in self._sign_off_faults(entry):
                 self.find("sign-offs", entry.seq, "SIGN_OFF_DIFFERS", fault)
@@ -68,7 +73,7 @@ class Givers:
         for account in self.state.all_of(r.Principal):
             for key in account.credentials:
                 if not self._is_bound(account, key, founding):
-                    yield key.registered_by, f"no founding and no change gave {account.name} its {key.use} key"
+                    yield key.registered_by, f"nothing that is here gave {account.name} its {key.use} key"
 
     def _link(self, position: int, name: str, before: int) -> None:
         if self.chains.get(name, r.NEVER) != before:
@@ -113,16 +118,18 @@ class Givers:
             yield "its key was not in force"
 
     def _is_bound(self, account: r.Principal, key: r.Credential, founding: State) -> bool:
-        """Say whether a key is the founding's, or one that a change gave this very account."""
+        """Say whether a key is the founding's, or one that a change or a recovery gave this very account."""
         if key.registered_by == 0:
             founded = founding.find(account.name, r.Principal)
             first = founded.credential(key.fingerprint) if founded else None
             return first is not None and (first.public_key, first.use) == (key.public_key, key.use)
         change = self.state.find(self.state.applied.get(key.registered_by, ""), r.Change)
+        document = self.recovered.get(key.registered_by)
         try:
             firings = content_of(change.content).triggers if change is not None else ()
         except CodecError:
             return False
+        firings = document.triggers if document is not None else firings
         given = (row for row in firings if isinstance(row, f.CredentialRegister))
         wanted = (account.name, key.use, key.public_key)
         return any((row.principal, row.use, row.public_key) == wanted for row in given)

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 from interlock.client import files
 from interlock.client.verify import kept_state
 from interlock.client.verify.report import Counts
-from interlock.proofs import merkle, note
+from interlock.proofs import merkle
 from interlock.proofs.errors import RefusedError
-from interlock.statemachine import codec, packs, rules, snapshot
+from interlock.proofs.log_keys import LogKey, LogKeys
+from interlock.statemachine import codec, log_keys, packs, rules, snapshot
 from interlock.statemachine import resources as r
 from interlock.statemachine.policy.files import pack_digest
 from interlock.statemachine.policy.findings import PackError
@@ -74,8 +75,8 @@ def open_kept(folder: Path, trust: Trust) -> Kept | None:
     if bound != (text["log_key"], text["log_id"], text["genesis"]):
         raise KeptError("it is of another log, key or founding")
     try:
-        head = note.open_checkpoint(text["note"], note.NoteVerifier.from_vkey(trust.log_key))
-    except RefusedError as error:
+        head, _ = _keys_of(text).open(text["note"])
+    except (RefusedError, ValueError, KeyError, TypeError) as error:
         raise KeptError(f"its checkpoint is refused: {error}") from error
     return Kept(folder, text, text["note"], head.size)
 
@@ -97,7 +98,7 @@ def take_up(kept: Kept, procedure: Procedure) -> None:
         procedure.go_on(Counts(**text["counts"]), frontier, state, policy)
     except (OSError, sqlite3.Error, ValueError, KeyError, TypeError, LookupError, PackError) as error:
         raise KeptError(f"what was kept in {kept.folder} can't be read: {error}") from error
-    if (frontier.root(), procedure.roots.at(kept.size)) != (_root_of(kept, procedure.trust),) * 2:
+    if (frontier.root(), procedure.roots.at(kept.size)) != (_root_of(kept),) * 2:
         raise KeptError(f"what was kept in {kept.folder} disagrees with itself")
 
 
@@ -112,9 +113,12 @@ def keep(folder: Path, procedure: Procedure, checkpoint_note: str) -> None:
         procedure.roots.copy_to(file)
     assert replay.policy is not None  # noqa: S101  # a founding was judged
     log = replay.state.log
+    known = log_keys.history(log, procedure.keys.pinned.name)
     text = {
         "made_by": _made_by(),
         "log_key": procedure.trust.log_key,
+        "origin": procedure.keys.pinned.name,
+        "keys": [[row.public_key.hex(), row.last_size] for row in known.keys],
         "log_id": log.log_id.hex(),
         "genesis": log.genesis_digest.hex(),
         "note": checkpoint_note,
@@ -159,8 +163,13 @@ def _policy_of(pack: bytes, digest: bytes) -> Policy:
     return load_pack(found)
 
 
-def _root_of(kept: Kept, trust: Trust) -> bytes:
-    return note.open_checkpoint(kept.note, note.NoteVerifier.from_vkey(trust.log_key)).root
+def _root_of(kept: Kept) -> bytes:
+    return _keys_of(kept.text).open(kept.note)[0].root
+
+
+def _keys_of(text: dict[str, Any]) -> LogKeys:
+    """Return the keys that the log had when it was verified. Raises ValueError, KeyError and TypeError for none."""
+    return LogKeys(text["origin"], tuple(LogKey(bytes.fromhex(key), last) for key, last in text["keys"]))
 
 
 def _named(path: Path) -> dict[str, object]:

@@ -15,7 +15,8 @@ from interlock.client.verify.report import LOG
 from interlock.client.verify.roots import SparseRoots
 from interlock.client.verify.rows import Rows
 from interlock.proofs.errors import ProofError, RefusedError
-from interlock.statemachine import replay, signoff, statements
+from interlock.statemachine import codec, replay, signoff, statements
+from interlock.statemachine import commands as c
 from interlock.v1 import bundle_pb2
 
 if TYPE_CHECKING:
@@ -111,6 +112,9 @@ class PartialProcedure(Procedure):
 
     def _check_heads(self, entry: Entry) -> None:
         """Step 6; a head that a signer named must be one of those that are known here."""
+        if isinstance(entry.command, c.Recover):
+            self._check_last_known(entry, entry.command)
+            return
         for envelope in entry.facts.envelopes:
             try:
                 size = signoff.claimed_statement(envelope).checkpoint_size
@@ -119,6 +123,15 @@ class PartialProcedure(Procedure):
             if size <= entry.seq and not self.roots.at(size):
                 self.undecidable(entry.seq, f"it was signed at the head of {size} entries, which lies in a gap")
                 return
+        Procedure._check_heads(self, entry)  # noqa: SLF001  # its own
+
+    def _check_last_known(self, entry: Entry, command: c.Recover) -> None:
+        """Step 6, for a new log key."""
+        named = codec.decode_recovery(command.document).log_key
+        if named is not None and not self.roots.at(named.last.size):
+            detail = f"the last head of the old log key, of {named.last.size} entries, lies in a gap"
+            self.undecidable(entry.seq, detail)
+            return
         Procedure._check_heads(self, entry)  # noqa: SLF001  # its own
 
     def _said(self) -> dict[str, str]:

@@ -1,12 +1,12 @@
 """The procedure, step by step; the same for a live log and for a bundle.
 
- 1. checkpoint   the tree head is signed by the pinned log key, cosigned by as many trusted witnesses as are asked for,
-                 and no smaller than what was seen before
- 2. genesis      the founding document is the pinned one, of the pinned log and key
+ 1. checkpoint   the tree head is signed by the pinned log key, or by the one that the log has in its place by now,
+                 cosigned by as many trusted witnesses as are asked for, and no smaller than what was seen before
+ 2. genesis      the founding document is the pinned one, of the pinned log; the pinned key is one that this log has had
  3. tree         leaf hashes of the stored bytes give the checkpoint's root, in size and value
- 4. history      every checkpoint seen before, or given along, is a head of this same tree
+ 4. history      every checkpoint seen before, or given along, is a head of this same tree, by a key that had not ended
  5. replay       each entry is decided again by these rules: transitions, sign-offs, keys, rights, quorums
- 6. sign-offs    each statement names a tree head that this log really had before it
+ 6. sign-offs    each statement names a tree head that this log really had before it, and so does each new log key
  7. consent      each loosening step was signed for, and rests not on the server's word
  8. digests      contents, packs, texts and documents that are given are what entries name, and nothing else is given
  9. file         of a bundle alone: it is whole, and undamaged
@@ -26,11 +26,12 @@ from interlock.client.verify.digests import Documents, Objects
 from interlock.client.verify.fold import Fold
 from interlock.client.verify.report import LOG, STEPS, Counts, Finding, Step, VerifyReport
 from interlock.client.verify.roots import Roots
+from interlock.client.verify.signing_keys import SigningKeys
 from interlock.client.verify.texts import Texts
 from interlock.proofs import cosignature, merkle, note
 from interlock.proofs.errors import RefusedError
+from interlock.statemachine import codec, log_keys, signoff, statements
 from interlock.statemachine import commands as c
-from interlock.statemachine import signoff, statements
 from interlock.statemachine.replay import Replay
 
 if TYPE_CHECKING:
@@ -95,8 +96,10 @@ class Procedure:
     texts: Texts = field(init=False)
     replay: Replay = field(init=False)
     roots: Roots = field(init=False)
+    keys: SigningKeys = field(init=False)
 
     def __post_init__(self) -> None:
+        self.keys = SigningKeys(note.NoteVerifier.from_vkey(self.trust.log_key), self.find)
         self.fold = Fold(in_memory=self.visit is not None)  # who visits may keep what was shown
         self.documents = Documents(self.fold)
         self.texts = Texts(self.fold)
@@ -143,10 +146,8 @@ class Procedure:
 
     def open_head(self, text: str) -> None:
         """Step 1."""
-        try:
-            self.head = note.open_checkpoint(text, note.NoteVerifier.from_vkey(self.trust.log_key))
-        except RefusedError as refused:
-            self.find("checkpoint", LOG, refused.fault, refused.detail)
+        self.head = self.keys.open("checkpoint", text, None)
+        if self.head is None:
             return
         if self.head.size < self.trust.least_size:
             detail = f"{self.head.size} entries, but {self.trust.least_size} were seen before"
@@ -166,6 +167,7 @@ class Procedure:
         self.objects.used = before.objects
         self.texts.given, self.texts.withheld = before.texts_given, before.texts_withheld
         self.documents.recorded = before.documents
+        self.keys.vouched = True
         self._check_genesis(state.log)  # the pins may be others than they were
 
     def judge(self, records: Iterable[Record], progress: Progress | None) -> VerifyReport:
@@ -209,10 +211,8 @@ class Procedure:
     def take_checkpoint(self, text: str) -> None:
         """Step 4, for a checkpoint that was signed when the log had as many entries as were taken by now."""
         self.checkpoints += 1
-        try:
-            seen = note.open_checkpoint(text, note.NoteVerifier.from_vkey(self.trust.log_key))
-        except RefusedError as refused:
-            self.find("history", LOG, refused.fault, refused.detail)
+        seen = self.keys.open("history", text, self.log)
+        if seen is None:
             return
         if (seen.size, seen.root) != (self.frontier.size, self.frontier.root()):
             self._find_fork(seen.size)
@@ -240,15 +240,38 @@ class Procedure:
         for seen_size, seen_root in self.trust.heads:
             if seen_size <= size and self.roots.at(seen_size) != seen_root:
                 self._find_fork(seen_size)
+        for text in self.trust.notes:
+            self._take_note(text)
+        if head is not None:
+            self.keys.judge(self.log, pinned_genesis=bool(self.trust.genesis_digest))
         if self.consent.asserted and not self.trust.accept_asserted:
             detail = (
                 f"{self.consent.asserted} loosening steps, this the first, rest on the server's word: nobody signed"
             )
             self.find("consent", self.consent.first_asserted, "ASSERTED", detail)
 
+    @property
+    def log(self) -> Log | None:
+        """The log's own resource, as far as it is known."""
+        return self.replay.state.log if self.replay.state.size else None
+
+    def _take_note(self, text: str) -> None:
+        """Step 4, for a checkpoint that was given along: no smaller log, and this very tree."""
+        seen = self.keys.open("history", text, self.log)
+        if seen is None:
+            return
+        if seen.size > self.frontier.size:
+            detail = f"{self.frontier.size} entries, but {seen.size} were seen before"
+            self.find("checkpoint", LOG, "LOG_ROLLED_BACK", detail)
+        elif not (root := self.roots.at(seen.size)):
+            detail = f"the tree of {seen.size} entries is not known: it ends in a gap"
+            self.find("history", LOG, "NOT_DECIDABLE", detail)
+        elif root != seen.root:
+            self._find_fork(seen.size)
+
     def report(self, steps: Sequence[str]) -> VerifyReport:
         """Put together what was found."""
-        log = self.replay.state.log if self.replay.state.size else None
+        log = self.log
         failed = {finding.step for finding in self.findings}
         said = self._said()
         return VerifyReport(
@@ -268,6 +291,9 @@ class Procedure:
             findings=tuple(self.findings),
             witnessed=self.witnessed,
             erased=self.texts.erased,
+            keys=log_keys.history(log, self.keys.pinned.name).keys if log else (),
+            retired=log.retired if log else (),
+            restores=log.restores if log else (),
             before=self.before,
             now=self.counts.less(self.before),
         )
@@ -298,11 +324,12 @@ class Procedure:
             self.find("genesis", 0, "GENESIS_DIFFERS", detail)
         if trust.log_id not in {b"", log.log_id}:
             self.find("genesis", 0, "OTHER_LOG", f"it founds the log {log.log_id.hex()}")
-        if log.log_key != note.NoteVerifier.from_vkey(trust.log_key).public_key:
-            self.find("genesis", 0, "OTHER_LOG_KEY", "it names another log key than the pinned one")
 
     def _check_heads(self, entry: Entry) -> None:
         """Step 6: replay has checked the signature, not that the tree head which it names is one of this log."""
+        if isinstance(entry.command, c.Recover):
+            self._check_last_head(entry, entry.command)
+            return
         if not isinstance(entry.command, c.SignOffChange | c.WithdrawSignOffOfChange):
             return
         for envelope in entry.facts.envelopes:
@@ -319,6 +346,13 @@ class Procedure:
                 detail = f"{said}: its head of {statement.checkpoint_size} entries differs"
                 self.find("sign-offs", entry.seq, "SIGN_OFF_CHECKPOINT", detail)
 
+    def _check_last_head(self, entry: Entry, command: c.Recover) -> None:
+        """Step 6, for a new log key: the head that is said to be the last one of the old key."""
+        named = codec.decode_recovery(command.document).log_key
+        if named is not None and self.roots.at(named.last.size) != named.last.root:
+            detail = f"the last head of the old log key, of {named.last.size} entries, is none of this log"
+            self.find("sign-offs", entry.seq, "LOG_HEAD", detail)
+
     def _signers(self) -> str:
         """Return who signed the head, and who cosigned it of those that are trusted."""
         log = self.trust.log_key.partition("+")[0]
@@ -329,18 +363,18 @@ class Procedure:
 
     def _said(self) -> dict[str, str]:
         """Return what each step has to say where it finds nothing wrong."""
-        log = self.replay.state.log if self.replay.state.size else None
+        log = self.log
         pinned = "as pinned" if self.trust.genesis_digest else "not pinned"
         texts, documents = self.texts, self.documents
         given = f"{self.objects.used} contents and packs, {texts.given} texts, {documents.given} documents"
-        gone = len(texts.erased)
+        gone, seen = len(texts.erased), len(self.trust.heads) + len(self.trust.notes) + self.checkpoints
         held = f"{texts.withheld - gone} texts and {documents.recorded - documents.given} documents by digest only"
         erased = f", {gone} texts erased" if gone else ""
         return {
             "checkpoint": f"signed by {self._signers()}, {self.size} entries",
             "genesis": f"{self.genesis.hex()}, {pinned}, countersigned by {len(log.countersigned) if log else 0}",
             "tree": f"{self.frontier.size} leaves give the root {self.frontier.root().hex()}",
-            "history": f"{len(self.trust.heads) + self.checkpoints} heads signed before are in it",
+            "history": f"{seen} heads signed before are in it",
             "replay": f"{self.replay.state.size} entries decided again, alike",
             "sign-offs": f"{self.sign_offs} statements name heads that this log had",
             "consent": f"{self.consent.signed} loosening steps signed, {self.consent.asserted} asserted by the server",

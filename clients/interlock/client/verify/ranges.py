@@ -15,7 +15,8 @@ from interlock.client.verify.partial import PartialProcedure
 from interlock.client.verify.procedure import Procedure
 from interlock.client.verify.report import LOG, Part
 from interlock.proofs import merkle
-from interlock.statemachine import codec, snapshot
+from interlock.statemachine import codec, recovery, snapshot
+from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine import rules as rulebook
 from interlock.statemachine.changes import content_of
@@ -25,6 +26,7 @@ from interlock.statemachine.policy.files import pack_digest
 from interlock.statemachine.policy.findings import PackError
 from interlock.statemachine.policy.loader import load_pack
 from interlock.statemachine.replay import Replay
+from interlock.statemachine.unmet import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +52,12 @@ class RangeProcedure(PartialProcedure):
     def __post_init__(self) -> None:
         PartialProcedure.__post_init__(self)
         self.founding = Replay(self.objects.resolve)
+
+    @property
+    def log(self) -> r.Log | None:
+        """The log's own resource: as the entries before the begin left it, until it is judged from there on."""
+        known = (replay.state for replay in (self.replay, self.founding) if replay.state.size)
+        return next((state.log for state in known), None)
 
     def take(self, data: bytes, objects: Sequence[bytes], texts: Sequence[Text] = ()) -> None:
         """Judge one entry: held to the state before the begin, decided again from there on."""
@@ -117,7 +125,7 @@ class RangeProcedure(PartialProcedure):
             self.undecidable(position, why)
         state = givers.state
         if state.items.get(LOG_NAME) != self.founding.state.items.get(LOG_NAME):
-            self.stop(begin, "STATE_DIFFERS", "it says other things of the log than the founding does")
+            self.stop(begin, "STATE_DIFFERS", "it says other things of the log than the founding and recoveries do")
             return
         policy = self._policy_of(state)
         if policy is None:
@@ -149,6 +157,7 @@ class RangeProcedure(PartialProcedure):
         if entry is None:
             return
         self._check_heads(entry)
+        self._retrace(entry)
         self.givers.take(entry)
         self.consent.take(Accepted(entry, state))
         self._keep_pack(objects, state)
@@ -183,6 +192,17 @@ class RangeProcedure(PartialProcedure):
             self.find("replay", position, "ENTRY_DIFFERS", f"it says that it is entry {entry.seq}")
             return None
         return entry
+
+    def _retrace(self, entry: Entry) -> None:
+        """Hold a recovery to the quorum of the founding, and the log to what it says of it."""
+        if isinstance(entry.command, c.Recover):
+            at = self.founding.state.updated(size=entry.seq)
+            log = recovery.log_after(at, entry.command, entry.facts.envelopes)
+            if isinstance(log, Refused):
+                found = ", ".join(row.code for row in log.unmet)
+                self.find("sign-offs", entry.seq, "RECOVERY_DIFFERS", f"no recovery by the founding's quorum: {found}")
+                return
+            self.founding.state = at.put(log)
 
     def _keep_pack(self, objects: Sequence[bytes], state: State) -> None:
         """Keep the pack that is in force at the begin."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from interlock.proofs import cosignature, note
+
+if TYPE_CHECKING:
+    from interlock.proofs.log_keys import LogKey
+    from interlock.statemachine.resources import Restore, RetiredKey
 
 LOG: Final = -1
 """Position of a finding that is about the log as a whole."""
@@ -25,8 +29,9 @@ Progress: TypeAlias = Callable[[int, int], None]
 class Trust:
     """What the verifier believes beforehand.
 
-    ``log_key`` is the log's verifier key. Without ``genesis_digest`` and ``log_id`` (empty) any founding by this key
-    is taken, and the report says that it was not pinned. ``heads`` are tree heads seen earlier, as (size, root).
+    ``log_key`` is a verifier key that the log has, or had. Without ``genesis_digest`` and ``log_id`` (empty) any
+    founding by this key is taken, and the report says that it was not pinned. ``heads`` are tree heads seen earlier, as
+    (size, root), ``notes`` signed ones that are given along, whose signatures are held to the log's keys.
     ``accept_asserted`` takes the server's word where nobody signed, ``partial_ok`` a bundle of some models alone.
     ``witnesses`` are those that this reader relies on, and ``least_witnesses`` how many of them must have cosigned the
     head.
@@ -36,6 +41,7 @@ class Trust:
     log_id: bytes = b""
     genesis_digest: bytes = b""
     heads: tuple[tuple[int, bytes], ...] = ()
+    notes: tuple[str, ...] = ()
     least_size: int = 0
     accept_asserted: bool = False
     partial_ok: bool = False
@@ -118,7 +124,8 @@ class VerifyReport:
 
     ``signed`` and ``asserted`` count the loosening transitions: those whose sign-offs were verified against keys of a
     countersigned founding, and those that rest on the server's word. ``witnessed`` names the trusted witnesses that
-    cosigned the head. ``before`` is what an earlier verification of this
+    cosigned the head. ``keys`` are those that the log has had, ``retired`` where each but the last ended, ``restores``
+    what was accepted as lost. ``before`` is what an earlier verification of this
     log judged here, ``now`` what this one did; ``anew`` says why one that was kept was of no use,
     ``not_kept`` why this one could not be kept for the next.
     """
@@ -136,6 +143,9 @@ class VerifyReport:
     findings: tuple[Finding, ...]
     witnessed: tuple[str, ...] = ()
     erased: tuple[Erased, ...] = ()
+    keys: tuple[LogKey, ...] = ()
+    retired: tuple[RetiredKey, ...] = ()
+    restores: tuple[Restore, ...] = ()
     before: Counts = Counts()
     now: Counts = Counts()
     part: Part | None = None

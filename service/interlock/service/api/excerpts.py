@@ -170,11 +170,15 @@ def _gap_of_leaves(leaves: Sequence[bytes], begin: int, end: int) -> bundle_pb2.
 
 
 def heads_named(connection: Connection, positions: Sequence[int]) -> set[int]:
-    """Return the sizes of the tree heads that the sign-offs at these positions name: the tree must be known there."""
+    """Return the sizes of the tree heads that the sign-offs at these positions name: the tree must be known there.
+
+    So it must at the last head of a log key that a recovery ended.
+    """
     found = set[int]()
     for row in queries.entries_at(connection, positions):
         try:
             found |= set(_sizes_in(codec.envelopes_in(row.data)))
+            found |= set(codec.last_sizes_in(row.data))
         except codec.CodecError:
             continue  # damaged: it goes out as it is stored
     return found

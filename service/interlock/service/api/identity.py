@@ -18,7 +18,6 @@ from interlock.service.api.convert.identity import (
 )
 from interlock.service.api.pages import page_of
 from interlock.service.api.reads import newest_first
-from interlock.service.api.recovery import recover
 from interlock.service.api.status import unmet_message
 from interlock.service.api.times import to_positive_microseconds
 from interlock.service.errors import NotFound, Refusal
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 
     from interlock.service.api.calls import Writer
     from interlock.service.api.reads import Reader
+    from interlock.service.api.recovery import Recoveries
     from interlock.service.identity.admission import Admission
     from interlock.service.identity.login import SignIn
     from interlock.service.identity.sessions import Sessions
@@ -59,6 +59,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         sign_in: SignIn,
         sessions: Sessions,
         admission: Admission,
+        recoveries: Recoveries,
     ) -> None:
         self._committer = committer
         self._reader = reader
@@ -66,6 +67,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         self._sign_in = sign_in
         self._sessions = sessions
         self._admission = admission
+        self._recoveries = recoveries
 
     async def Challenge(
         self, request: identity_pb2.ChallengeRequest, context: Context
@@ -242,7 +244,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
     async def Recover(self, request: identity_pb2.RecoverRequest, context: Context) -> identity_pb2.RecoverResponse:
         """Do what the recovery quorum signed offline, whoever hands it in."""
         self._sign_in.limit("recovery", host_of(context.peer()))  # up to 16 signatures for who has no session
-        return await recover(self._committer, request)
+        return await self._recoveries.recover(request)
 
     async def GiveDelegation(
         self, request: identity_pb2.GiveDelegationRequest, context: Context

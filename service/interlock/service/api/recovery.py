@@ -2,38 +2,84 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interlock.service.errors import Refusal
 from interlock.service.ledger.calls import Call, Prepared
+from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine.recovery import signers_of
-from interlock.statemachine.unmet import Refused
+from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet
 from interlock.v1 import identity_pb2
 
 if TYPE_CHECKING:
+    from interlock.service.ledger.checkpoints import CheckpointSigner
     from interlock.service.ledger.committer import Committer
+    from interlock.service.ledger.proving import Prover
     from interlock.service.ledger.view import View
     from interlock.statemachine.decide import Accepted
+    from interlock.statemachine.entry import TreeHead
 
 
-async def recover(committer: Committer, request: identity_pb2.RecoverRequest) -> identity_pb2.RecoverResponse:
-    """Have a signed recovery decided, in the name of the first who signed it. Raises Refusal."""
-    signers = signers_of(committer.view.state, request.document, request.envelopes)
-    if isinstance(signers, Refused):
-        raise Refusal(signers)
-    prepared = Prepared(c.Recover(request.document), envelopes=tuple(request.envelopes))
-    call = Call(
-        actor=c.Actor(signers[0].principal, signers[0].credential),
-        method="interlock.v1.IdentityService/Recover",
-        request_id=request.request_id,
-        request_digest=hashlib.sha256(request.SerializeToString(deterministic=True)).digest(),
-        prepare=lambda _view, _instant: prepared,
-        render=_render,
-        reply_type=identity_pb2.RecoverResponse,
-    )
-    return await committer.submit(call)
+@dataclass(frozen=True, slots=True)
+class Recoveries:
+    """What takes a recovery to the log."""
+
+    committer: Committer
+    prover: Prover
+    signer: CheckpointSigner
+
+    async def recover(self, request: identity_pb2.RecoverRequest) -> identity_pb2.RecoverResponse:
+        """Have a signed recovery decided, in the name of the first who signed it. Raises Refusal."""
+        signers = signers_of(self.committer.view.state, request.document, request.envelopes)
+        if isinstance(signers, Refused):
+            raise Refusal(signers)
+        await self._check_log(request.document)
+        prepared = Prepared(c.Recover(request.document), envelopes=tuple(request.envelopes))
+        call = Call(
+            actor=c.Actor(signers[0].principal, signers[0].credential),
+            method="interlock.v1.IdentityService/Recover",
+            request_id=request.request_id,
+            request_digest=hashlib.sha256(request.SerializeToString(deterministic=True)).digest(),
+            prepare=lambda _view, _instant: prepared,
+            render=_render,
+            reply_type=identity_pb2.RecoverResponse,
+            tightening=True,  # with it everything is held
+        )
+        return await self.committer.submit(call)
+
+    async def _check_log(self, data: bytes) -> None:
+        """Refuse what no fold knows of a new log key: that its private half is here, and that the old one's end is.
+
+        Without the private half the log would take an entry after which nothing can be signed. Raises Refusal.
+        """
+        try:
+            named = codec.decode_recovery(data).log_key
+        except codec.CodecError:
+            return  # said by the rules
+        if named is None:
+            return
+        unmet = []
+        if not await asyncio.to_thread(self.signer.has, named.public_key):
+            wish = "the private half of the new log key as keys/log-next.key in the server's folder, 0600"
+            unmet.append(Unmet(Code.LOG_KEY_FILE, wish, "none, another one, or one that can't be opened", "log"))
+        if (fault := await self._head_fault(named.last)) is not None:
+            unmet.append(fault)
+        if unmet:
+            raise Refusal(Refused(RefusalKind.UNMET, tuple(unmet)))
+
+    async def _head_fault(self, last: TreeHead) -> Unmet | None:
+        size = self.committer.view.state.size
+        if not 0 < last.size <= size:
+            return None  # said by the rules
+        root = (await self.prover.head(last.size)).root
+        if root == last.root:
+            return None
+        wish = f"the root of this log's first {last.size} entries, {root.hex()}, as the last head of the old key"
+        return Unmet(Code.LOG_HEAD, wish, last.root.hex(), "log")
 
 
 def _render(_view: View, accepted: Accepted) -> identity_pb2.RecoverResponse:

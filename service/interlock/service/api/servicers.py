@@ -50,10 +50,10 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from interlock.proofs.cosignature import WitnessKey
-    from interlock.proofs.note import NoteVerifier
     from interlock.service.api.streams import Streams
     from interlock.service.clock import GuardedClock
     from interlock.service.evidence import Blobs
+    from interlock.service.ledger.checkpoints import CheckpointSigner
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.digests import Digests
     from interlock.service.storage import Store
@@ -70,7 +70,7 @@ def register(  # each by name at its one call
     max_evidence_bytes: int,
     decision_key: Ed25519PrivateKey,
     streams: Streams,
-    log_verifier: NoteVerifier,
+    signer: CheckpointSigner,
     witnesses: tuple[WitnessKey, ...],
 ) -> None:
     """Register every servicer of this package with a server."""
@@ -84,7 +84,7 @@ def register(  # each by name at its one call
     model = ModelService(reader, writer, texts, ModelWatches(streams, store, texts))
     change = ChangeService(reader, writer, texts, committer, store)
     prover = Prover(committer, store)
-    cosigning = Cosigning(committer, store, prover, log_verifier, witnesses, clock)
+    cosigning = Cosigning(committer, store, prover, signer, witnesses, clock)
     exporter = Exporter(committer, store, reader, writer, blobs, cosigning, Excerpts(committer, store, digests))
     accountability = AccountabilityService(
         reader, writer, Incidents(reader, writer, texts), Findings(reader, writer, texts)

@@ -2,6 +2,7 @@
 
 ```
 DATA/interlock.toml      configuration          DATA/keys/log.key, decision.key    the server signs with these
+                                               DATA/keys/log-next.key             waits to be named as the log's key
 DATA/interlock.db        the log                DATA/keys/server.key, server.crt   its TLS identity
 DATA/evidence/           documents              DATA/keys/ca.key, ca.crt           take ca.key offline
 DATA/highwater.json      the high-water mark    DATA/log.pub                       what auditors are given
@@ -222,7 +223,7 @@ async def _write_log(
     store = Store.open(sqlite_url(folder / DATABASE_FILE))
     try:
         mark = HighWaterMark(Path(order.highwater) if order.highwater else folder / HIGHWATER_FILE)
-        opened = open_log(store, mark, signer.verifier, founding_policy=order.policy)
+        opened = open_log(store, mark, signer, founding_policy=order.policy)
         committer = Committer(store, opened, clock=clock, policies=Policies(), mark=mark, signer=signer, log=log)
         committer.start()
         try:

@@ -9,19 +9,22 @@ step raises fails this call alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from interlock.proofs.errors import RefusedError
+from interlock.proofs.errors import ProofError, RefusedError, TileError
 from interlock.proofs.merkle import leaf_hash
 from interlock.service.clock import MICROSECONDS
 from interlock.service.errors import ClockBehind, LedgerUnhealthy, Refusal, RequestIdReused, StoreUnavailable
+from interlock.service.ledger.checkpoints import signed_anew
 from interlock.service.ledger.concerns import rows_of
 from interlock.service.ledger.policies import digest_of_pack, object_digest
+from interlock.service.ledger.proving import head_of
 from interlock.service.ledger.steps import step_of
 from interlock.service.ledger.view import View
-from interlock.service.storage import queries
+from interlock.service.storage import queries, writes
 from interlock.service.storage.rows import RequestKey, StoredRequest
 from interlock.service.storage.writes import Writes
 from interlock.statemachine import codec, signoff, statements
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
     from interlock.service.clock import GuardedClock
     from interlock.service.ledger.calls import Call, Prepared
+    from interlock.service.ledger.checkpoints import CheckpointSigner
     from interlock.service.ledger.concerns import EntryRows
     from interlock.service.ledger.health import LedgerHealth
     from interlock.service.ledger.policies import Policies
@@ -83,7 +87,16 @@ class Failed:
     error: Exception
 
 
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """A tree head to be signed, by the key that is the log's where this stands among the entries, and to be kept."""
+
+    size: int
+    root: bytes
+
+
 Outcome = Done | Failed
+Job: TypeAlias = "Call[Any] | Side | Signing"
 
 
 def is_behind(now: int, state: State) -> bool:
@@ -124,9 +137,16 @@ class Batch:
     """Jobs on top of one head, in one open transaction."""
 
     def __init__(
-        self, connection: Connection, head: Head, clock: GuardedClock, policies: Policies, health: LedgerHealth
+        self,
+        connection: Connection,
+        head: Head,
+        clock: GuardedClock,
+        policies: Policies,
+        health: LedgerHealth,
+        signer: CheckpointSigner,
     ) -> None:
         self._connection = connection
+        self._signer = signer
         self._before = head
         self._clock = clock
         self._policies = policies
@@ -157,13 +177,13 @@ class Batch:
         """What each of these entries puts into the tables, with its leaf hash."""
         return tuple(self._rows)
 
-    def take(self, jobs: Sequence[Call[Any] | Side]) -> tuple[Outcome, ...]:
+    def take(self, jobs: Sequence[Job]) -> tuple[Outcome, ...]:
         """Do every job in order. Raises what the database raises: then the whole batch is void."""
-        keys = [key for job in jobs if not isinstance(job, Side) and (key := _key_of(job)) is not None]
+        keys = [key for job in jobs if not isinstance(job, Side | Signing) and (key := _key_of(job)) is not None]
         if keys:
             since = self._instant_at(self._clock.now_us()) - REMEMBERED_US
             self._answered = queries.requests(self._connection, keys, since)
-        return tuple(self._side(job) if isinstance(job, Side) else self._call(job) for job in jobs)
+        return tuple(self._do(job) for job in jobs)
 
     def flush(self) -> Head:
         """Write what was collected, and return the head as it is once the transaction is committed."""
@@ -172,11 +192,27 @@ class Batch:
         self._writes.flush(self._connection)
         return Head(self._view, tree)
 
+    def _do(self, job: Job) -> Outcome:
+        match job:
+            case Side():
+                return self._side(job)
+            case Signing():
+                return self._side(Side(partial(self._sign, job)))
+            case _:
+                return self._call(job)
+
+    def _sign(self, job: Signing, connection: Connection) -> str:
+        note = self._signer.sign(self._view.state.log.log_key, job.size, job.root)
+        writes.put_checkpoint(connection, job.size, note)
+        return note
+
     def _side(self, job: Side) -> Outcome:
         """Run a side job in a savepoint of its own."""
         try:
             with self._connection.begin_nested():
                 return Done(job.run(self._connection))
+        except LedgerUnhealthy as error:
+            return Failed(error)
         except IntegrityError as error:
             # Undoes one statement only. After any other error of the database nobody knows whether the transaction is
             # still open (SQLite ends it by itself when the disk is full), so that one fails the batch.
@@ -217,6 +253,7 @@ class Batch:
             )
         rows = rows_of(accepted, data)
         step = step_of(after, rows.resources)
+        anew = self._signed_anew(accepted.state)
         # 7. Nothing below fails.
         self._view, self._frontier = after, frontier
         self.accepts_clock = self.accepts_clock or isinstance(prepared.command, c.AcceptClock)
@@ -233,10 +270,21 @@ class Batch:
             self._writes.add_text(text)
         for digest in prepared.forget:
             self._writes.forget_text(digest)
+        for size, note in anew.items():
+            self._writes.renew_checkpoint(size, note)
         if remembered is not None:
             self._answered[remembered.key] = remembered
             self._writes.add_request(remembered)
         return reply
+
+    def _signed_anew(self, state: State) -> dict[int, str]:
+        """Return the checkpoints that a new key of the log has to sign in place of the old one; none without one."""
+        if not self._view.state.size or state.log.log_key == self._view.state.log.log_key:
+            return {}
+        try:
+            return signed_anew(self._connection, self._signer, state.log, head_of(self._before.view))
+        except (TileError, ProofError) as error:  # who asks for a proof next finds it, and says what it is
+            raise LedgerUnhealthy(Code.LEDGER) from error
 
     def _decide(self, call: Call[Any]) -> tuple[Prepared, Accepted]:
         view = self._view

@@ -25,7 +25,7 @@ from interlock.service.errors import (
 )
 from interlock.service.ledger import history
 from interlock.service.ledger.attention import Attention
-from interlock.service.ledger.batch import Done, Failed, Side
+from interlock.service.ledger.batch import Done, Failed, Side, Signing
 from interlock.service.ledger.health import disagrees
 from interlock.service.ledger.highwater import Mark, MarkError
 from interlock.service.ledger.history import ForgedError
@@ -33,7 +33,6 @@ from interlock.service.ledger.policies import is_object_of
 from interlock.service.ledger.queue import MAX_WAITING, Queue, Waiting
 from interlock.service.ledger.steps import Steps
 from interlock.service.ledger.writer import Writer
-from interlock.service.storage import writes
 from interlock.statemachine.unmet import Code
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from interlock.service.clock import SetClock
-    from interlock.service.ledger.batch import Outcome
+    from interlock.service.ledger.batch import Job, Outcome
     from interlock.service.ledger.calls import Call, M
     from interlock.service.ledger.checkpoints import CheckpointSigner
     from interlock.service.ledger.health import LedgerHealth
@@ -87,9 +86,8 @@ class Committer:
         self._ahead = 0
         self._policies = policies
         self._mark = mark
-        self._signer = signer
         self._log = log
-        self._writer = Writer(store, self.clock, policies, opened)
+        self._writer = Writer(store, self.clock, policies, opened, signer)
         self._attention = Attention(monotonic)
         self._remembered = opened.remembered
         self._view = opened.head.view
@@ -183,8 +181,7 @@ class Committer:
         """
         if not self._writer.health.ok:
             raise LedgerUnhealthy(self._writer.health.code)
-        note = self._signer.sign(size, root)
-        await self.side(partial(writes.put_checkpoint, size=size, note=note))
+        note: str = await self._enqueue(Signing(size, root))
         return note
 
     def distrust(self, health: LedgerHealth) -> None:
@@ -285,7 +282,7 @@ class Committer:
 
     # The writer's side --------------------------------------------------------------------------------------------
 
-    async def _enqueue(self, job: Call[Any] | Side) -> Any:  # noqa: ANN401  # what the job gives
+    async def _enqueue(self, job: Job) -> Any:  # noqa: ANN401  # what the job gives
         if self._stopping.is_set():
             raise ShuttingDown
         waiting = Waiting(job, asyncio.get_running_loop().create_future())

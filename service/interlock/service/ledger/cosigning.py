@@ -14,6 +14,7 @@ from interlock.proofs import cosignature, note
 from interlock.proofs.errors import RefusedError
 from interlock.service.clock import MICROSECONDS
 from interlock.service.errors import Invalid, LedgerUnhealthy
+from interlock.service.ledger.checkpoints import opens
 from interlock.service.ledger.health import disagrees, rolled_back
 from interlock.service.storage import queries, writes
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from interlock.proofs.log_keys import LogKeys
     from interlock.service.clock import Clock
+    from interlock.service.ledger.checkpoints import CheckpointSigner
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.proving import Prover
     from interlock.service.storage import Store
@@ -68,7 +71,7 @@ class Cosigning:
     committer: Committer
     store: Store
     prover: Prover
-    verifier: note.NoteVerifier
+    signer: CheckpointSigner
     witnesses: tuple[cosignature.WitnessKey, ...]
     clock: Clock
 
@@ -82,7 +85,7 @@ class Cosigning:
         shown = await self.store.read(lambda connection: queries.checkpoint(connection, size))
         if shown is None:
             shown = await self.committer.sign_head(size, root)
-        elif not self._is_of(shown, size, root):
+        elif not opens(self._keys, shown, size, root):
             health = disagrees(f"the stored checkpoint of {size} entries is not what this log signed")
             self.committer.distrust(health)
             raise LedgerUnhealthy(health.code)
@@ -96,14 +99,14 @@ class Cosigning:
     async def add(self, text: str) -> str:
         """Keep what known witnesses say of a checkpoint, and return it with all that is kept of it.
 
-        1. This log's own key signed it: else nothing of it is believed. 2. Such a checkpoint that is not of this tree
-        proves that this log was rolled back or forked: from then on it is not relied on. 3. At least one witness that
-        is known here cosigned it, not in the future, and no line of a known one is bad.
+        1. A key of this log signed it that had not ended there: else nothing of it is believed. 2. Such a checkpoint
+        that is not of this tree proves that this log was rolled back or forked: from then on it is not relied on. 3. At
+        least one witness that is known here cosigned it, not in the future, and no line of a known one is bad.
 
         Raises Invalid, LedgerUnhealthy, StoreUnavailable.
         """
         try:
-            checkpoint = note.open_checkpoint(text, self.verifier)  # 1
+            checkpoint, _ = self._keys.open(text)  # 1
         except RefusedError as error:
             raise Invalid("note", f"is no checkpoint of this log: {error}") from error
         if not self.committer.health.ok:
@@ -129,12 +132,9 @@ class Cosigning:
         await self.committer.side(keep)
         return await self.of_size(checkpoint.size, checkpoint.root)
 
-    def _is_of(self, text: str, size: int, root: bytes) -> bool:
-        try:
-            found = note.open_checkpoint(text, self.verifier)
-        except RefusedError:
-            return False
-        return (found.size, found.root) == (size, root)
+    @property
+    def _keys(self) -> LogKeys:
+        return self.signer.history(self.committer.view.state.log)
 
     async def _check_history(self, checkpoint: note.Checkpoint) -> None:
         size = self.committer.view.state.size

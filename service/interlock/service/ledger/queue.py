@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from interlock.service.errors import LimitExceeded
-from interlock.service.ledger.batch import Side
+from interlock.service.ledger.batch import Side, Signing
 
 if TYPE_CHECKING:
     import asyncio
 
-    from interlock.service.ledger.calls import Call
+    from interlock.service.ledger.batch import Job
 
 MAX_WAITING: Final = 10_000
 """Jobs that may wait; what tightens may always."""
@@ -25,13 +25,13 @@ MAX_BATCH: Final = 256
 class Waiting:
     """A job and the future that its caller waits on."""
 
-    job: Call[Any] | Side
+    job: Job
     future: asyncio.Future[Any]
 
     @property
     def tightening(self) -> bool:
         """Whether it may only turn verdicts to DENY."""
-        return not isinstance(self.job, Side) and self.job.tightening
+        return not isinstance(self.job, Side | Signing) and self.job.tightening
 
 
 class Queue:

@@ -8,7 +8,7 @@ finding the gate denies, nothing is written and nothing is signed until somebody
 3. Each row that an entry put into the tables is what the entry gives, and there are no others.
 4. Each tile is what the leaves give, and there are no others.
 5. The root at the size of the mark is the mark's.
-6. Each checkpoint has the log key's signature, and the root at its size.
+6. Each checkpoint has a signature by a key of the log that had not ended there, and the root at its size.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from interlock.proofs import note
 from interlock.proofs.errors import NoteError, TileError
 from interlock.proofs.tiles import TileId, find_tile_faults, tile_path
 from interlock.service.ledger.batch import Head
@@ -34,6 +33,7 @@ from interlock.statemachine import snapshot
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from interlock.service.ledger.checkpoints import CheckpointSigner
     from interlock.service.ledger.highwater import HighWaterMark, Mark
     from interlock.service.ledger.remembered import Remembered
     from interlock.service.storage.store import Store
@@ -63,7 +63,7 @@ class Opened:
 def open_log(
     store: Store,
     mark: HighWaterMark,
-    verifier: note.NoteVerifier,
+    signer: CheckpointSigner,
     *,
     founding_policy: Policy | None = None,
 ) -> Opened:
@@ -74,12 +74,12 @@ def open_log(
     the database or the policy can be read.
     """
     try:
-        return _open(store, mark, verifier, founding_policy)
+        return _open(store, mark, signer, founding_policy)
     except UNREADABLE as error:
         raise LogUnreadableError(f"the database can't be read: {error}") from error
 
 
-def _open(store: Store, mark: HighWaterMark, verifier: note.NoteVerifier, founding_policy: Policy | None) -> Opened:
+def _open(store: Store, mark: HighWaterMark, signer: CheckpointSigner, founding_policy: Policy | None) -> Opened:
     with store.reading() as connection:
         if damage := queries.damage(connection):  # 0
             raise LogUnreadableError(damage)
@@ -98,9 +98,9 @@ def _open(store: Store, mark: HighWaterMark, verifier: note.NoteVerifier, foundi
             mark_fault = f"the log has {size} entries, {mark.path} has seen {last.size}"
         health = rolled_back(mark_fault) if mark_fault else None
         health = health or _longer_checkpoint(checkpoints, size)  # 1
-        health = health or _disagreement(rereading, tile_fault, verifier)  # 2 to 4
+        health = health or _disagreement(rereading, tile_fault, signer)  # 2 to 4
         health = health or _mark_differs(rereading, mark, last)  # 5
-        health = health or _checkpoint_differs(rereading, checkpoints, verifier)  # 6
+        health = health or _checkpoint_differs(rereading, checkpoints, signer)  # 6
         return _opened(connection, rereading, health or HEALTHY, founding_policy)
 
 
@@ -136,14 +136,14 @@ def _longer_checkpoint(checkpoints: dict[int, str], size: int) -> LedgerHealth |
     return None
 
 
-def _disagreement(rereading: Rereading, tile_fault: str, verifier: note.NoteVerifier) -> LedgerHealth | None:
+def _disagreement(rereading: Rereading, tile_fault: str, signer: CheckpointSigner) -> LedgerHealth | None:
     if rereading.finding:  # first: after it, the tiles are compared with the part that was good
         return disagrees(rereading.finding)
     if tile_fault:
         return disagrees(tile_fault)
     state = rereading.replay.state
-    if state.size and state.log.log_key != verifier.public_key:
-        return disagrees("the log's key is not the one that the genesis names")
+    if state.size and not signer.has(state.log.log_key):
+        return disagrees(f"the private half of the log's key {state.log.log_key.hex()} is not here")
     return None
 
 
@@ -154,11 +154,15 @@ def _mark_differs(rereading: Rereading, mark: HighWaterMark, last: Mark | None) 
 
 
 def _checkpoint_differs(
-    rereading: Rereading, checkpoints: dict[int, str], verifier: note.NoteVerifier
+    rereading: Rereading, checkpoints: dict[int, str], signer: CheckpointSigner
 ) -> LedgerHealth | None:
+    state = rereading.replay.state
+    known = signer.history(state.log) if state.size else None
     for size, text in checkpoints.items():
+        if known is None:
+            return disagrees(f"checkpoint {size}: of a log in which nothing is founded")
         try:
-            checkpoint = note.open_checkpoint(text, verifier)
+            checkpoint, _ = known.open(text)
         except NoteError as error:
             return disagrees(f"checkpoint {size}: {error}")
         if (checkpoint.size, checkpoint.root) != (size, rereading.roots[size]):

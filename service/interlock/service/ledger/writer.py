@@ -8,7 +8,7 @@ before it writes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from interlock.service.clock import GuardedClock
-    from interlock.service.ledger.batch import Head, Outcome, Side
-    from interlock.service.ledger.calls import Call
+    from interlock.service.ledger.batch import Head, Job, Outcome
+    from interlock.service.ledger.checkpoints import CheckpointSigner
     from interlock.service.ledger.concerns import EntryRows
     from interlock.service.ledger.health import LedgerHealth
     from interlock.service.ledger.policies import Policies
@@ -66,8 +66,11 @@ class _Appended:
 class Writer:
     """Commits batches. Its methods run in one thread; ``head`` and ``health`` may be read from any."""
 
-    def __init__(self, store: Store, clock: GuardedClock, policies: Policies, opened: Opened) -> None:
+    def __init__(
+        self, store: Store, clock: GuardedClock, policies: Policies, opened: Opened, signer: CheckpointSigner
+    ) -> None:
         self._store = store
+        self._signer = signer
         self._clock = clock
         self._policies = policies
         self._head = opened.head
@@ -92,7 +95,7 @@ class Writer:
         if self._health.ok:
             self._health = health
 
-    def commit(self, jobs: Sequence[Call[Any] | Side]) -> Committed:
+    def commit(self, jobs: Sequence[Job]) -> Committed:
         """Do a batch of jobs in one transaction. Every outcome is final, and durable, when this returns.
 
         No jobs at all is a look at the store: that it can be opened, that its lock can be had, and that it ends where
@@ -105,7 +108,7 @@ class Writer:
                 self._look()
             with self._store.transaction() as connection:
                 recovered = self._check_head(connection)
-                batch = Batch(connection, self._head, self._clock, self._policies, self._health)
+                batch = Batch(connection, self._head, self._clock, self._policies, self._health, self._signer)
                 outcomes = batch.take(jobs)
                 head = batch.flush()
                 appended = _Appended(head, batch.entries, batch.steps, batch.rows)

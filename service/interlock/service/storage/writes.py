@@ -36,6 +36,7 @@ class Writes:
         self._tiles: dict[tuple[int, int], bytes] = {}
         self._objects: dict[bytes, bytes] = {}
         self._forgotten: list[bytes] = []
+        self._renewed: list[Row] = []
 
     def __bool__(self) -> bool:
         return bool(self._rows or self._tiles or self._objects)
@@ -82,6 +83,10 @@ class Writes:
         """Erase a text and its salt; that there was one stays."""
         self._forgotten.append(digest)
 
+    def renew_checkpoint(self, size: int, note: str) -> None:
+        """Put a signed tree head in the place of the one that another key signed."""
+        self._renewed.append({"size": size, "note": note})
+
     def add_request(self, request: StoredRequest) -> None:
         """Remember what was answered."""
         self._add(
@@ -112,7 +117,9 @@ class Writes:
         if self._forgotten:  # after what may have been kept in the same transaction
             gone = update(s.TEXTS).where(s.TEXTS.c.digest.in_(self._forgotten))
             connection.execute(gone.values(salt=None, text=None))
-        self._rows, self._tiles, self._objects, self._forgotten = {}, {}, {}, []
+        if self._renewed:
+            replace(connection, s.CHECKPOINTS, self._renewed)
+        self._rows, self._tiles, self._objects, self._forgotten, self._renewed = {}, {}, {}, [], []
 
     def _add(self, table: Table, row: Row) -> None:
         self._rows.setdefault(table, []).append(row)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from interlock.proofs import signature_keys
 from interlock.proofs.errors import RefusedError
-from interlock.statemachine import moments, names, possession
+from interlock.statemachine import log_keys, moments, names, possession
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Transition
 from interlock.statemachine.machines import tables
@@ -84,7 +84,7 @@ def _check_new_key(
         wish = "a sign-off key in a file, an HSM or a KMS: this policy lets keys in an SSH agent log in only"
         return refused(RefusalKind.UNMET, Code.KEY_CUSTODY, wish, "held in an SSH agent", name, trigger)
     owner = state.key_owner.get(fingerprint)
-    if firing.public_key in {state.log.log_key, state.log.decision_key}:
+    if firing.public_key in log_keys.keys_of(state.log):
         owner = "the log"
     if owner is not None:
         wish = "a key that nobody ever had: a key belongs to one account for ever"

@@ -34,6 +34,8 @@ from interlock.statemachine.resources.log import (
     Log,
     Pack,
     PolicyVersion,
+    Restore,
+    RetiredKey,
 )
 from interlock.statemachine.resources.model import (
     Artifact,
@@ -81,6 +83,8 @@ __all__ = [
     "PolicyVersion",
     "Principal",
     "Resource",
+    "Restore",
+    "RetiredKey",
     "Safeguard",
     "SignOff",
     "Word",

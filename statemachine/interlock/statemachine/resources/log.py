@@ -11,8 +11,32 @@ from interlock.statemachine.resources.never import NEVER
 
 
 @dataclass(frozen=True, slots=True)
+class RetiredKey:
+    """A key that signed the log's checkpoints once: none of a tree larger than ``last_size``; and what ended it."""
+
+    public_key: bytes
+    last_size: int
+    retired_by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """That the database was set back to ``kept_size`` entries and that was accepted; the head that was lost with it."""
+
+    kept_size: int
+    kept_root: bytes
+    lost_size: int
+    lost_root: bytes
+    accepted_by: int
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
-    """``log``: what the genesis said of the log itself; ``recovered`` are digests of the recoveries that were done."""
+    """``log``: what the genesis said of the log itself, and what the recovery quorum said of it since.
+
+    ``log_key`` is the key in force, ``retired`` those before it, oldest first; ``recovered`` are digests of the
+    recoveries that were done.
+    """
 
     name: str
     log_id: bytes
@@ -24,6 +48,8 @@ class Log:
     closed: bool = False
     countersigned: tuple[str, ...] = ()
     recovered: tuple[bytes, ...] = ()
+    retired: tuple[RetiredKey, ...] = ()
+    restores: tuple[Restore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
