@@ -30,6 +30,7 @@ from interlock.service.ledger.startup import EmptyLogError, LogUnreadableError, 
 from interlock.service.listening import ListenError, listening
 from interlock.service.lock import DataDirectoryInUseError, DataLock
 from interlock.service.log_key_files import LogKeyFiles
+from interlock.service.lookout import EVIDENCE, KEYS, Lookout, fault_of_files, fault_of_folders
 from interlock.service.metrics import Deployed, Metrics, serve_metrics
 from interlock.service.storage import StorageError, Store
 
@@ -65,6 +66,7 @@ class Runtime:
     committer: Committer
     digests: Digests
     blobs: Blobs
+    lookout: Lookout
     sessions: Sessions
     sign_in: SignIn
     admission: Admission
@@ -170,6 +172,10 @@ async def _open(
     sessions = Sessions(StoredSessions(committer), forward, rng, log, saved)
     stack.push_async_callback(sessions.settle)
     _end_with_their_accounts(sessions, committer)
+    blobs = open_blobs(config.evidence, rng)
+    lookout = _look_out(config, blobs, metrics, log)
+    lookout.start()
+    stack.push_async_callback(lookout.close)
     if config.metrics_listen:
         stack.callback(serve_metrics(metrics, *host_and_port(config.metrics_listen)))
     return Runtime(
@@ -181,7 +187,8 @@ async def _open(
         store=store,
         committer=committer,
         digests=digests,
-        blobs=open_blobs(config.evidence, rng),
+        blobs=blobs,
+        lookout=lookout,
         sessions=sessions,
         sign_in=SignIn(
             challenges=Challenges(forward, rng),
@@ -231,6 +238,15 @@ def _end_with_their_accounts(sessions: Sessions, committer: Committer) -> None:
 
     judge(committer.view)
     committer.listen(told)
+
+
+def _look_out(config: Config, blobs: Blobs, metrics: Metrics, log: FilteringBoundLogger) -> Lookout:
+    """Look at what the next start needs of keys, and at the folders of evidence."""
+    place = config.data_path / "keys"
+    tls = () if config.insecure else (place / "server.key", place / "server.crt")
+    keyfiles = (place / "log.key", place / "decision.key", config.data_path / "log.pub", *tls)
+    parts = {EVIDENCE: lambda: fault_of_folders(blobs.folders), KEYS: lambda: fault_of_files(keyfiles)}
+    return Lookout(parts, metrics, log)
 
 
 def _find_passphrase(config: Config, ask_passphrase: Callable[[], bytes] | None) -> bytes | None:

@@ -103,7 +103,7 @@ class Config:
         "there are resources where those are more. 0: only where an export needs one.",
         default=1000,
     )
-    drain_seconds: float = _key("On SIGTERM, how long running calls may take to finish.", default=10.0)
+    drain_seconds: float = _key("On SIGTERM or Ctrl-C, how long running calls may take to finish.", default=10.0)
 
     @property
     def data_path(self) -> Path:

@@ -79,7 +79,7 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
     server = aio.server(options=_options(config))
     server.add_generic_rpc_handlers((pipeline.routes(handlers.by_name, METHODS),))
     names = sorted({name.partition("/")[0] for name in handlers.by_name})
-    health = Health(names)
+    health = Health(names, runtime.lookout)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     known = (*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(known, server)

@@ -106,6 +106,11 @@ class Blobs:
         sync.sync_directory(root.parent)
         return cls(root, rng, sync)
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """What has to be there, for a document to be taken in or given out."""
+        return (self._root / INCOMING, self._root / _KEPT)
+
     @asynccontextmanager
     async def receive(self) -> AsyncIterator[Upload]:
         """Give a new upload for a block; what the block does not keep is deleted, however it ends."""
