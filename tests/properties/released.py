@@ -20,13 +20,19 @@ CASTS: Final[dict[str, tuple[Path, tuple[Member, ...]]]] = {
 """Packs with who acts under them."""
 
 
-@lru_cache(maxsize=8)
 def released(pack: str, conclusion: str) -> World:
     """Return a world where a model is released after a report on one threshold; ``fork`` it before use."""
-    path, cast = CASTS[pack]
-    world = World.found({"policy.yaml": path.read_bytes()}, cast)
+    return released_under(pack, CASTS[pack][0].read_bytes(), conclusion)
+
+
+@lru_cache(maxsize=32)
+def released_under(pack: str, text: bytes, conclusion: str) -> World:
+    """Return the same under another version of the pack, by its text."""
+    cast = CASTS[pack][1]
+    world = World.found({"policy.yaml": text}, cast)
     world.fire("evaluator", f.ModelRegister(MODELS[0], ARTIFACTS[:1]))
-    for threshold in {"misuse", "harm"} & set(world.policy.thresholds):
+    first = {"misuse", "harm"} & set(world.policy.thresholds) or set(list(world.policy.thresholds)[:1])
+    for threshold in first:
         world.fire("evaluator", f.DeterminationReport(f"{MODELS[0]}/determinations/{threshold}", conclusion))
     for context in (*world.policy.contexts, *world.policy.contexts):
         firings = mending(world, MODELS[0], context.id, lambda kind: world.upload("evaluator", kind))

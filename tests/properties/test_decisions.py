@@ -31,7 +31,7 @@ from tests.properties.moves import (
 from tests.properties.parts import check_parts
 from tests.properties.released import RICH
 from tests.properties.watched import ARTIFACTS, MODELS, WatchedWorld
-from tests.support.world import MINIMAL_CAST, SKETCH, Member, envelope
+from tests.support.world import MINIMAL_CAST, REASON, SKETCH, Member, envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,6 +98,7 @@ class Decisions(RuleBasedStateMachine):
         drafted = drafting.draft(
             rules.current(), self.world.policy, self.world.state, name=self.world.state.next_name("changes"),
             revision=1, triggers=triggers, evidence=evidence, apply_separately=separately,
+            texts=REASON if any(isinstance(firing, f.BreakGlassOpen) for firing in triggers) else (),
         )  # fmt: skip
         return codec.encode_content(drafted) if isinstance(drafted, e.Content) else None
 

@@ -17,7 +17,7 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from interlock.statemachine import codec, digest, snapshot
 from interlock.statemachine import commands as c
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from interlock.statemachine.decide import Accepted
     from interlock.statemachine.entry import Entry
     from interlock.statemachine.explain import Verdict
+    from interlock.statemachine.policy.model import Policy
 
 MODELS: Final = ("models/m", "models/n")
 ARTIFACTS: Final = (sha256_of("first weights"), sha256_of("later weights"))
@@ -56,17 +57,17 @@ class WatchedWorld(World):
     watch_verdicts: bool = True
     begun: State | None = None
     """The fold that was begun at the last state digest."""
-    taint: NaiveTaint = field(default_factory=lambda: NaiveTaint({}))
+    taint: NaiveTaint = field(default_factory=NaiveTaint)
 
     def watch(self, pack_yaml: bytes) -> None:
         """Begin to watch a founded world."""
         self.oracle = Oracle.of(pack_yaml)
-        self.taint = NaiveTaint(self.oracle.pack)
+        self.taint = NaiveTaint()
         state = State()
         for entry in self.entries:
             self.oracle.feed(entry)
             after = evolve(self.policy, state, entry)
-            self.taint.feed(state, entry, after)
+            self.taint.feed(state, entry, after, self.oracle.pack)
             state = after
         assert state == self.state
 
@@ -74,7 +75,7 @@ class WatchedWorld(World):
         self, who: str | c.Actor, command: c.Command, *, envelopes: tuple[bytes, ...] = (), instant: int | None = None
     ) -> Accepted | Refused:
         """Do a command and check all that must hold after it."""
-        before, entries = self.state, len(self.entries)
+        before, entries, judged_by = self.state, len(self.entries), (self.policy, self.oracle.pack)
         self._decide_as_begun(who, command, envelopes, instant)
         decided = World.attempt(self, who, command, envelopes=envelopes, instant=instant)
         if not self.oracle.pack:
@@ -84,13 +85,13 @@ class WatchedWorld(World):
             assert self.state is before
             assert len(self.entries) == entries
         else:
-            self._check_entry(before, decided)
+            self._check_entry(judged_by[0], before, decided)
             self.oracle.feed(decided.entry)
-            self.taint.feed(before, decided.entry, decided.state)
+            self.taint.feed(before, decided.entry, decided.state, judged_by[1])
             self.oracle.tainted = self.taint.tainted(self)
             assert set(self.state.tainted) == self.oracle.tainted
             assert self.oracle.differences == []
-            self._check_applied(before, decided.entry)
+            self._check_applied(judged_by, before, decided.entry)
             self._check_deployments()
             if self.watch_verdicts:
                 self.check_verdicts()
@@ -171,7 +172,8 @@ class WatchedWorld(World):
 
     def check_replay(self) -> None:
         """Replay the log from its bytes: no finding, and the same state. Reading the pack is left to other tests."""
-        replay = Replay(self.resolve, policy=self.policy)
+        adopted = sum(isinstance(item, r.PolicyVersion) for item in self.state.items.values()) > 1
+        replay = Replay(self.resolve, policy=None if adopted else self.policy)
         for data in self.encoded():
             replay.feed(data)
         assert replay.findings == []
@@ -181,7 +183,7 @@ class WatchedWorld(World):
         """Compare what is filled of every change under review with every way to fill it."""
         for change in self.state.all_of(r.Change):
             if change.state == "in_review":
-                self._check_slots(self.state, change, max(self.now, self.state.time))
+                self._check_slots((self.policy, self.oracle.pack), self.state, change, max(self.now, self.state.time))
 
     def _compared(self, model: str, context: str, artifact: str, at: int) -> Verdict:
         verdict = self.verdict(model, context, artifact, at)
@@ -205,60 +207,62 @@ class WatchedWorld(World):
 
     def _ends(self) -> set[int]:
         lapses = {known["lapses"] for known in self.oracle.determinations.values()}
-        attested = {known["until"] for known in self.oracle.safeguards.values()}
-        measures = {known["until"] for known in self.oracle.measures.values()}
+        attested = {self.oracle.attested_to(name) for name in self.oracle.safeguards}
+        measures = {row["until"] for row in (*self.oracle.measures.values(), *self.oracle.exceptions.values())}
         owed = self.oracle.dues(max(self.now, self.state.time))
-        return (lapses | attested | measures | owed) - {None}
+        return {end for end in (lapses | attested | measures | owed) if end is not None}
 
-    def _check_entry(self, before: State, accepted: Accepted) -> None:
+    def _check_entry(self, policy: Policy, before: State, accepted: Accepted) -> None:
         entry, after = accepted.entry, accepted.state
-        assert evolve(self.policy, before, entry) == after
+        assert evolve(policy, before, entry) == after
         assert codec.decode_entry(codec.encode_entry(entry), self.resolve) == entry
         assert after.size == before.size + 1
         assert after.time == entry.time > before.time
         moved = {name for name in after.positions if after.position(name) == entry.seq}
         assert dict(entry.prev) == {name: before.position(name) for name in moved}
 
-    def _check_applied(self, before: State, entry: Entry) -> None:
-        """Check that what was applied was signed: these bytes, this base, by enough people."""
+    def _check_applied(self, judged_by: tuple[Policy, Any], before: State, entry: Entry) -> None:
+        """Check that what was applied was signed: these bytes, this base, by enough people, as was asked before it."""
+        policy, pack = judged_by
         for moved in entry.transitions:
             if moved.trigger != "change.apply":
                 continue
             change = self.state.need(moved.resource, r.Change)
             content = content_of(change.content)
             assert all(before.position(name) == position for name, position in content.base)
-            assert content.policy_digest == self.policy.digest
+            assert content.policy_digest == policy.digest
             digest = hashlib.sha256(change.content).hexdigest()
             signers = {who for _, _, _, who in change.applied_slots}
             latest = {sign_off.signer: sign_off for sign_off in change.sign_offs}
             for who in signers:
                 assert digest == _subject(self.entries[latest[who].position])
-            self._check_slots(before, change, entry.time)
+            self._check_slots(judged_by, before, change, entry.time)
             under_review = replace(change, state="in_review")
-            self._check_preview(before, under_review, entry.time)
-            naive = World(self.policy, self.cast, before.put(under_review), entry.time)
-            assert may_be_applied(self.oracle.pack, naive, under_review)
+            self._check_preview(policy, before, under_review, entry.time)
+            naive = World(policy, self.cast, before.put(under_review), entry.time, objects=self.objects)
+            assert may_be_applied(pack, naive, under_review)
             people = {self.state.need(who, r.Principal).person for who in signers}
-            asked = [len(slots_of(self.oracle.pack, naive, firing)) for firing in content.triggers]
+            asked = [len(slots_of(pack, naive, firing)) for firing in content.triggers]
             assert len(people) >= 2 or max(asked) <= 1
 
-    def _check_preview(self, before: State, change: r.Change, at: int) -> None:
+    def _check_preview(self, policy: Policy, before: State, change: r.Change, at: int) -> None:
         """Compare the verdicts that a preview of a change gives with those after it was applied."""
-        previewed = evaluate(self.policy, before.put(change), change, at).after
+        previewed = evaluate(policy, before.put(change), change, at).after
         assert previewed is not None
-        for flip in find_flips(self.policy, before, previewed, at):
+        for flip in find_flips(policy, before, previewed, at, self.policy):
             assert flip.allowed is self.oracle.allows(flip.model, flip.context, flip.artifact, at)
         for question in self.questions():
             assert explain(self.policy, previewed, *question, at) == self.verdict(*question, at)
 
-    def _check_slots(self, state: State, change: r.Change, at: int) -> None:
+    def _check_slots(self, judged_by: tuple[Policy, Any], state: State, change: r.Change, at: int) -> None:
         """Compare what ``evaluate`` fills of each trigger's rule on ``state`` with the most that can be."""
-        slots = iter(evaluate(self.policy, state.put(change), change, at).slots)
-        judged = World(self.policy, self.cast, state, at)
+        policy, pack = judged_by
+        slots = iter(evaluate(policy, state.put(change), change, at).slots)
+        judged = World(policy, self.cast, state, at, objects=self.objects)
         for firing in content_of(change.content).triggers:
-            filled = [next(slots).filled_by for _ in slots_of(self.oracle.pack, judged, firing)]
+            filled = [next(slots).filled_by for _ in slots_of(pack, judged, firing)]
             given = [who for who in filled if who]
-            assert len(given) == most_filled(self.oracle.pack, judged, change, firing)
+            assert len(given) == most_filled(pack, judged, change, firing)
             assert len(given) == len(set(given)) or isinstance(firing, f.ChangeRatify)  # one rule after the other
             assert change.state != "applied" or len(given) == len(filled)
 

@@ -1,7 +1,8 @@
 """A naive second opinion on what carries over from one pack to another, read off the design and nothing else.
 
-What lives here: plain dictionaries of the oracle, moved in the words of the design ("Policy packs", decision 0040). It
-shares no code with ``carrying.py``. Which change gave a fact is not followed: adoptions are tried without taint.
+What lives here: plain dictionaries of the oracle, moved in the words of the design ("Policy packs", decisions 0040 and
+0060). It shares no code with ``carrying.py``. Which entry gave a fact goes with it; where several became one, each of
+theirs stands beside (``merged …``).
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ def carry_over(oracle: Oracle, new: Yaml) -> None:
     """Move what the oracle knows to a pack that is adopted in the place of its own."""
     says = _says(oracle.pack, new)
     models = [name for name, model in oracle.models.items() if model["state"] == "registered"]
-    oracle.determinations = _determinations(oracle, new, says, models)
-    oracle.levels = _levels(oracle, new, says, models)
-    oracle.safeguards = _safeguards(oracle, new, says, models)
+    given = dict(oracle.given)
+    determinations = _determinations(oracle, new, says, models, given)
+    levels = _levels(oracle, new, says, models, given)
+    safeguards = _safeguards(oracle, new, says, models, given)
     _measures(oracle, new, says)
+    _exceptions(oracle, new, says)
+    oracle.determinations, oracle.levels, oracle.safeguards = determinations, levels, safeguards
+    oracle.given = given
 
 
 def _says(old: Yaml, new: Yaml) -> Yaml | None:
@@ -48,19 +53,38 @@ def _sources(says: Yaml | None, kind: str, wanted: str, old: list[str]) -> list[
     return []
 
 
-def _determinations(oracle: Oracle, new: Yaml, says: Yaml | None, models: list[str]) -> dict[str, Known]:
+Given = dict[str, dict[str, int]]
+
+
+def _determinations(oracle: Oracle, new: Yaml, says: Yaml | None, models: list[str], given: Given) -> dict[str, Known]:
     old = list(oracle.pack.get("thresholds", {}))
     found = dict(oracle.determinations)
     for model, (threshold, spec) in product(models, new.get("thresholds", {}).items()):
-        parts = []
+        parts, rows, name = [], [], f"{model}/determinations/{threshold}"
         for source in _sources(says, "thresholds", threshold, old):
             known = oracle.determinations.get(f"{model}/determinations/{source}")
             parts.append(known if source in old else None)
+            if parts[-1] is not None:
+                rows.append((known, oracle.given.get(f"{model}/determinations/{source}", {})))
         merged = _merged(parts, tracked=bool(spec.get("tracked")))
-        found.pop(f"{model}/determinations/{threshold}", None)
+        found.pop(name, None)
+        given.pop(name, None)
         if merged is not None:
-            found[f"{model}/determinations/{threshold}"] = merged
+            found[name] = merged
+            given[name] = _given(rows, merged)
     return found
+
+
+def _given(rows: list[tuple[Any, dict[str, int]]], merged: Known) -> dict[str, int]:
+    """Return which entries gave what became one: all of them, where it was more than one."""
+    kept = dict(rows[0][1])
+    if len(rows) > 1:
+        every = {position for _, facts in rows for position in facts.values()}
+        kept = {f"merged {position}": position for position in every}
+    if not merged["confirmed"]:
+        kept.pop("confirmation", None)
+        kept.pop("lapse", None)
+    return kept
 
 
 def _merged(parts: list[Known | None], *, tracked: bool) -> Known | None:
@@ -88,7 +112,7 @@ def _ids(rows: list[Any]) -> dict[str, bool]:
     return {row if isinstance(row, str) else row["id"]: isinstance(row, dict) and bool(row.get("stub")) for row in rows}
 
 
-def _levels(oracle: Oracle, new: Yaml, says: Yaml | None, models: list[str]) -> dict[str, dict[str, str]]:
+def _levels(oracle: Oracle, new: Yaml, says: Yaml | None, models: list[str], given: Given) -> dict[str, dict[str, str]]:
     old, found = list(_ids(oracle.pack["levels"])), {}
     for name, known in oracle.levels.items():
         model, standard = name.split("/levels/")
@@ -99,6 +123,8 @@ def _levels(oracle: Oracle, new: Yaml, says: Yaml | None, models: list[str]) -> 
             carried = standard in oracle.pack["standards"] and known["level"] in _sources(says, "levels", level, old)
             if carried and not stub:
                 found[name] = {**known, "level": level}
+        if name not in found:
+            given.pop(name, None)
     return found
 
 
@@ -110,15 +136,17 @@ def _safeguard_source(oracle: Oracle, new: Yaml, says: Yaml | None, wanted: str)
     return None
 
 
-def _safeguards(oracle: Oracle, new: Yaml, says: Yaml | None, models: list[str]) -> dict[str, Known]:
+def _safeguards(oracle: Oracle, new: Yaml, says: Yaml | None, models: list[str], given: Given) -> dict[str, Known]:
     found = dict(oracle.safeguards)
     for wanted, spec in new.get("safeguards", {}).items():
         source = _safeguard_source(oracle, new, says, wanted)
         for prefix in [""] if spec.get("scope") == "shared" else [f"{model}/" for model in models]:
-            found.pop(f"{prefix}safeguards/{wanted}", None)
-            known = oracle.safeguards.get(f"{prefix}safeguards/{source}") if source is not None else None
-            if known is not None:
-                found[f"{prefix}safeguards/{wanted}"] = dict(known)
+            name, was = f"{prefix}safeguards/{wanted}", f"{prefix}safeguards/{source}"
+            found.pop(name, None)
+            given.pop(name, None)
+            if source is not None and was in oracle.safeguards:
+                found[name] = dict(oracle.safeguards[was])
+                given[name] = dict(oracle.given.get(was, {}))
     return found
 
 
@@ -136,3 +164,16 @@ def _measures(oracle: Oracle, new: Yaml, says: Yaml | None) -> None:
             measure.update({"for": kept, "in": places})
         else:
             measure["state"] = "ended"
+
+
+def _exceptions(oracle: Oracle, new: Yaml, says: Yaml | None) -> None:
+    """Let an exception stay with the safeguard that it is of; with one that is not carried on it ends."""
+    for known in oracle.exceptions.values():
+        before, _, leaf = known["of"].rpartition("safeguards/")
+        if not leaf or leaf not in oracle.pack.get("safeguards", {}):
+            continue
+        heirs = [name for name in new.get("safeguards", {}) if _safeguard_source(oracle, new, says, name) == leaf]
+        if heirs:
+            known["of"] = f"{before}safeguards/{heirs[0]}"
+        else:
+            known["state"] = "ended"

@@ -14,9 +14,10 @@ from interlock.statemachine import codec
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.triggers import DIRECTIONS, Direction
-from tests.support.oracle import microseconds
+from tests.support.oracle import microseconds, parsed
 
 if TYPE_CHECKING:
+    from interlock.statemachine.entry import Content
     from interlock.statemachine.state import State
     from tests.support.world import World
 
@@ -50,14 +51,21 @@ def rules_of(
     if change is None or change.state != "applied":
         return [(slots, None) for slots in _rules_of_pack(pack, world.state, firing)]
     found: list[tuple[list[dict[str, Any]], str | None]] = []
-    for inner in codec.decode_content(change.content).triggers:
-        found += [rule for rule in rules_of(pack, world, inner) if rule not in found]
+    content = codec.decode_content(change.content)
+    for inner in content.triggers:
+        found += [rule for rule in rules_of(_of_its_day(pack, world, content), world, inner) if rule not in found]
     if named:
         models = {model for _, model in found}
         found += [
             (slots, models.pop() if len(models) == 1 else None) for slots in _rules_of_pack(pack, world.state, firing)
         ]
     return found
+
+
+def _of_its_day(pack: Any, world: World, content: Content) -> Any:  # noqa: ANN401  # parsed YAML
+    """Return the pack that a change was written under; the one in force where the world keeps no others."""
+    data = world.objects.get(content.policy_digest)
+    return pack if data is None else parsed(codec.decode_pack(data)["policy.yaml"])
 
 
 def _rules_of_pack(pack: Any, state: State, firing: f.Firing) -> list[list[dict[str, Any]]]:  # noqa: ANN401  # parsed YAML
@@ -81,12 +89,18 @@ def _loosens(pack: Any, state: State, firing: f.Firing) -> bool:  # noqa: ANN401
     finding = state.find(getattr(firing, "finding", ""), r.Finding)
     if isinstance(firing, f.IncidentTriage):
         known = incident is not None and bool(incident.severity) and firing.severity in order
-        return known and order.index(firing.severity) < order.index(incident.severity if incident else "")
+        was = incident.severity if incident is not None else ""
+        return known and order.index(firing.severity) < (order.index(was) if was in order else len(order))
     if isinstance(firing, f.IncidentClose):
-        return incident is not None and incident.state != "closed" and incident.severity in blocks
+        return incident is not None and incident.state != "closed" and _grave(incident.severity, order, blocks)
     if isinstance(firing, f.FindingDismiss):
-        return finding is not None and finding.state == "confirmed" and finding.severity in blocks
+        return finding is not None and finding.state == "confirmed" and _grave(finding.severity, order, blocks)
     return DIRECTIONS[firing.trigger] is Direction.LOOSENS
+
+
+def _grave(severity: str, order: list[str], blocks: set[str]) -> bool:
+    """Say whether a severity blocks; one that a pack dropped does."""
+    return severity in blocks or (bool(severity) and severity not in order)
 
 
 def most_filled(pack: Any, world: World, change: r.Change, firing: f.Firing) -> int:  # noqa: ANN401  # parsed YAML

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from immutables import Map
 
 from interlock.statemachine import codec
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from tests.support.naive_quorum import most_filled, slots_of
 from tests.support.world import World
@@ -32,21 +33,23 @@ class Applied:
     before: State
     position: int
     time: int
+    pack: Any
+    """What was in force that day, as YAML; ``adopted_by`` is the entry that put it in force."""
+    adopted_by: int
 
 
 @dataclass
 class NaiveTaint:
     """All that was applied, in order, and which entries made or brought back each account."""
 
-    pack: Any
     applied: list[Applied] = field(default_factory=list)
     made: dict[str, list[int]] = field(default_factory=dict)
     ratified: dict[str, list[int]] = field(default_factory=dict)
     answers: dict[object, bool] = field(default_factory=dict)
     """What was found before, by all that it depends on: it is asked after every step."""
 
-    def feed(self, before: State, entry: Entry, after: State) -> None:
-        """Take in one entry."""
+    def feed(self, before: State, entry: Entry, after: State, pack: Any) -> None:  # noqa: ANN401  # parsed YAML
+        """Take in one entry, which was judged by a pack."""
         for moved in entry.transitions:
             if moved.trigger in _MADE:
                 self.made.setdefault(moved.resource, []).append(entry.seq)
@@ -54,7 +57,8 @@ class NaiveTaint:
                 self.ratified.setdefault(moved.resource, []).append(entry.seq)
             if moved.trigger == "change.apply":
                 change = replace(after.need(moved.resource, r.Change), state="in_review", grounds=None)
-                self.applied.append(Applied(change, before, entry.seq, entry.time))
+                adopted_by = before.policy.adopted_by if before.policy is not None else r.NEVER
+                self.applied.append(Applied(change, before, entry.seq, entry.time, pack, adopted_by))
 
     def tainted(self, world: World) -> set[int]:
         """Return the positions of all applied changes that do not stand today."""
@@ -79,16 +83,32 @@ class NaiveTaint:
     def _stands(self, world: World, item: Applied, bad: set[int]) -> bool:
         if any(position not in bad for position in self.ratified.get(item.change.name, [])):
             return True
-        past = World(world.policy, world.cast, self._corrected(world, item, bad), item.time)
+        if self._adoptions(item) & bad:
+            return False
+        past = World(world.policy, world.cast, self._corrected(world, item, bad), item.time, objects=world.objects)
         voices = tuple(
             replace(sign_off, decision="void") if self._is_void(past, item, sign_off, bad) else sign_off
             for sign_off in item.change.sign_offs
         )
         change = replace(item.change, sign_offs=voices)
         return all(
-            most_filled(self.pack, past, change, firing) == len(slots_of(self.pack, past, firing))
+            most_filled(item.pack, past, change, firing) == len(slots_of(item.pack, past, firing))
             for firing in codec.decode_content(change.content).triggers
         )
+
+    def _adoptions(self, item: Applied) -> set[int]:
+        """Return which entries adopted the policies whose rules a change was asked: ratifying, those of that day."""
+        firings = codec.decode_content(item.change.content).triggers
+        inner = {row.change for row in firings if isinstance(row, f.ChangeRatify)}
+        found = set() if inner and not self._names_ratifying(item.pack) else {item.adopted_by}
+        for other in self.applied:
+            if other.change.name in inner:
+                found |= self._adoptions(other)
+        return found
+
+    @staticmethod
+    def _names_ratifying(pack: Any) -> bool:  # noqa: ANN401  # parsed YAML
+        return any("change.ratify" in rule["triggers"] for rule in pack.get("rules", []))
 
     def _corrected(self, world: World, item: Applied, bad: set[int]) -> State:
         """Return the state of that day with today's word on keys and persons, less the roles that were badly given."""

@@ -46,8 +46,9 @@ def microseconds(duration: str) -> int:
     return int(duration[:-1]) * UNITS[duration[-1]] * 1_000_000
 
 
-@lru_cache(maxsize=8)
-def _read(pack_yaml: bytes) -> Any:  # noqa: ANN401  # parsed YAML
+@lru_cache(maxsize=32)
+def parsed(pack_yaml: bytes) -> Any:  # noqa: ANN401  # parsed YAML
+    """Return what the text of a pack says."""
     return YAML(typ="safe", pure=True).load(pack_yaml)
 
 
@@ -82,7 +83,7 @@ class Oracle:
     @classmethod
     def of(cls, pack_yaml: bytes) -> Oracle:
         """Return an oracle over an empty log of a pack."""
-        return cls(_read(pack_yaml))
+        return cls(parsed(pack_yaml))
 
     def fork(self) -> Oracle:
         """Return an oracle that goes on from here on its own."""
@@ -112,7 +113,7 @@ class Oracle:
         if isinstance(command, c.ProposeChange | c.AmendChange) and command.pack:
             files = codec.decode_pack(command.pack)
             lines = "".join(f"{hashlib.sha256(files[path]).hexdigest()}  {path}\n" for path in sorted(files))
-            self.packs[hashlib.sha256(lines.encode()).digest()] = _read(files["policy.yaml"])
+            self.packs[hashlib.sha256(lines.encode()).digest()] = parsed(files["policy.yaml"])
         for moved in entry.transitions:
             if moved.trigger == "change.apply":
                 for firing in codec.decode_content(self.changes[moved.resource]).triggers:
@@ -237,11 +238,12 @@ class Oracle:
     def _is_excepted(self, name: str, now: int) -> bool:
         """Say whether a safeguard is excepted, and attested still."""
         known = self.safeguards.get(name)
-        return known is not None and bool(self._use(name, known, now)) and now < known["until"]
+        return known is not None and bool(self._use(name, known, now)) and now < (self.attested_to(name) or 0)
 
     def _adopt(self, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
         new = self.packs[firing.pack_digest]
         carry_over(self, new)
+        self._give(firing.policy, "policy")
         for name, state in self.policies.items():
             self.policies[name] = "superseded" if state == "adopted" else state
         self.policies[firing.policy] = "adopted"
@@ -296,10 +298,13 @@ class Oracle:
         return [row if isinstance(row, str) else row["id"] for row in rows]
 
     def _rank(self, severity: str) -> int:
-        return self._severities().index(severity) if severity else -1
+        order = self._severities()
+        return -1 if not severity else order.index(severity) if severity in order else len(order)
 
     def _is_grave(self, severity: str) -> bool:
-        """Say whether a severity blocks: by default all but the mildest."""
+        """Say whether a severity blocks: by default all but the mildest; and one that the pack does not have any more."""
+        if severity and severity not in self._severities():
+            return True
         rows = self.pack.get("incidents", {}).get("severities")
         if rows is None:
             return severity in {"serious", "critical"}
@@ -429,9 +434,11 @@ class Oracle:
             facts.pop("confirmation", None)
             facts.pop("lapse", None)
             if stricter != before:
+                self.given[name] = {}
                 self._give(name, "conclusion")
             self.determinations[name] = {"conclusion": stricter, "confirmed": False, "lapses": None, "compute": None}
             return
+        self.given[name] = {}
         self._give(name, "conclusion", "confirmation", "lapse")
         conclusion = "ruled_out" if trigger == "rule_out" else self.determinations[name]["conclusion"]
         every = self.pack["thresholds"][threshold].get("reassess")
@@ -637,10 +644,14 @@ class Oracle:
     def _is_up(self, name: str, now: int) -> bool:
         """Say whether a safeguard is active and attested."""
         known = self.safeguards.get(name)
-        if known is None or known["state"] != "active":
-            return False
-        lasts = microseconds(self.pack["safeguards"][name.rsplit("/", 1)[1]]["attested_for"])
-        return bool(now < min(known["until"], known["at"] + lasts))
+        return known is not None and known["state"] == "active" and now < (self.attested_to(name) or 0)
+
+    def attested_to(self, name: str) -> int | None:
+        """Return when an attestation ends: as written, or sooner where the pack in force says so."""
+        known, spec = self.safeguards[name], self.pack.get("safeguards", {}).get(name.rsplit("/", 1)[1])
+        if known["until"] is None or spec is None:
+            return None if known["until"] is None else int(known["until"])
+        return int(min(known["until"], known["at"] + microseconds(spec["attested_for"])))
 
     def _standing_in(self, model: str, context: str, safeguard: str, now: int) -> list[str]:
         """Return the interim measures that stand in for a safeguard."""
@@ -657,8 +668,9 @@ class Oracle:
         if not self.tainted:
             return set()
         read: list[tuple[str, tuple[str, ...]]] = [
-            (name, ("lift",)) for name, hold in self.holds.items() if hold["on"] in {model, "-"}
+            (name, ("policy",)) for name, state in self.policies.items() if state == "adopted"
         ]
+        read += [(name, ("lift",)) for name, hold in self.holds.items() if hold["on"] in {model, "-"}]
         for name, hold in self.holds.items():
             if hold["on"] in {model, "-"} and hold["state"] == "placed":
                 read.append((self._use(name, hold, now), ("exception",)))
@@ -686,9 +698,13 @@ class Oracle:
         return {(8, name) for name, facts in read if self._is_tainted(name, *facts)}
 
     def _is_tainted(self, name: str, *facts: str) -> bool:
-        """Say whether a tainted change gave one of these facts of a resource, or any where none is named."""
+        """Say whether a tainted change gave one of these facts of a resource, or any where none is named.
+
+        Of what several became one of, each counts for every fact.
+        """
         given = self.given.get(name, {})
-        return any(given.get(fact) in self.tainted for fact in facts or given)
+        merged = [fact for fact in given if fact.startswith("merged")]
+        return any(given.get(fact) in self.tainted for fact in (*(facts or given), *merged))
 
     def _read_of_determinations(self, model: str, context: str) -> list[tuple[str, tuple[str, ...]]]:
         """Return what rules 4 to 6 read of determinations: all of those needed, the conclusions of those that ask."""

@@ -46,6 +46,7 @@ START_US: Final = 1_777_593_600_000_000
 """2026-05-01T00:00:00Z."""
 SECOND_US: Final = 1_000_000
 DAY_US: Final = 86_400 * SECOND_US
+REASON: Final = (("summary", hashlib.sha256(b"reason").digest()),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +295,8 @@ class World:
         not_before: int = 0,
         apply_separately: bool = False,
     ) -> bytes:
-        """Return the content bytes of a new change on the present base."""
+        """Return the content bytes of a new change on the present base; break-glass gets the reason that it needs."""
+        broken = any(isinstance(firing, f.BreakGlassOpen) for firing in firings)
         drafted = drafting.draft(
             rules.current(),
             self.policy,
@@ -305,6 +307,7 @@ class World:
             evidence=evidence,
             not_before=not_before,
             apply_separately=apply_separately,
+            texts=REASON if broken else (),
         )
         assert isinstance(drafted, e.Content), drafted
         return codec.encode_content(drafted)

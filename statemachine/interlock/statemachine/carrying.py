@@ -3,6 +3,7 @@
 The pack that is adopted says which of its ids stand for which old ones (``succeeds:``); an id of its own that is named
 nowhere goes by the same id, in a later version of the same policy or one that names the old policy. What is not carried
 is as if nobody had ever said anything: undetermined, unassigned, planned, ended. So nothing is taken over by chance.
+An exception by break-glass goes with the safeguard that it excepts, never with the id.
 
 Several to one: the strictest conclusion and the earliest lapse; confirmed only if all are; with an undetermined one
 among them unconfirmed, and undetermined where the others are all ruled out. Positions of the entries that gave a fact
@@ -53,6 +54,8 @@ def carry(old: Policy, new: Policy, state: State, instant: int) -> Iterator[Carr
     for measure in sorted(state.all_of(r.InterimMeasure), key=lambda item: names.number_of(item.name)):
         if measure.state == "in_force":
             yield from _measure(old, new, measure, instant)
+    for exemption in sorted(state.all_of(r.Exemption), key=lambda item: names.number_of(item.name)):
+        yield from _exemption(old, new, exemption, instant)
 
 
 def touched(old: Policy, new: Policy, state: State) -> frozenset[str]:
@@ -77,6 +80,26 @@ def touched(old: Policy, new: Policy, state: State) -> frozenset[str]:
                 ids = (spec.id, source) if source else (spec.id,)
                 found |= {names.safeguard_name(model, known, shared=spec.shared) for known in ids}
     return frozenset(found)
+
+
+def lost(old: Policy, new: Policy, state: State, model: str) -> Iterator[r.Resource]:
+    """Yield what is known of a model that no id of ``new`` stands for, by name; what nobody ever said is not lost."""
+    thresholds = {source for threshold in new.thresholds for source in sources_of_threshold(old, new, threshold)}
+    safeguards = {source_of_safeguard(old, new, spec) for spec in new.safeguards.values()}
+    for name in sorted(name for name in state.items if names.model_of(name) == model):
+        item, leaf = state.items[name], names.leaf_of(name)
+        match item:
+            case r.Determination():
+                kept = leaf in thresholds & old.thresholds.keys() or item.conclusion == UNDETERMINED
+            case r.Level():
+                both = leaf in old.standards and leaf in new.standards
+                kept = not item.assigned or (both and bool(level_after(old, new, item.assigned)))
+            case r.Safeguard():
+                kept = leaf in safeguards
+            case _:
+                kept = True
+        if not kept:
+            yield item
 
 
 # Which ids stand for which ----------------------------------------------------------------------------------------
@@ -207,3 +230,20 @@ def _measure(old: Policy, new: Policy, measure: r.InterimMeasure, instant: int) 
         now = replace(measure, state="ended", ended_at=instant)
     if now != measure:
         yield Carried(now, measure.state, now.state)
+
+
+def _exemption(old: Policy, new: Policy, known: r.Exemption, instant: int) -> Iterator[Carried]:
+    """Let an exception follow its safeguard; one whose safeguard the new version does not carry on has ended.
+
+    One that is over goes along as well: it is reviewed before its safeguard can be excepted again.
+    """
+    gone = old.safeguards.get(names.leaf_of(known.resource))
+    if known.resource.startswith("holds/") or gone is None:
+        return
+    model = names.model_of(known.resource) or ""
+    after = next((spec.id for spec in new.safeguards.values() if source_of_safeguard(old, new, spec) == gone.id), "")
+    now = replace(known, resource=names.safeguard_name(model, after, shared=gone.shared)) if after else known
+    if not after and known.state == "open":
+        now = replace(known, state="ended", ended_at=instant)
+    if now != known:
+        yield Carried(now, known.state, now.state)

@@ -232,8 +232,7 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
             envelopes = state.envelopes.set(item.envelope_digest, item.given_position)
             return {"delegations_of": _delegations(state.delegations_of, item), "envelopes": envelopes}
         case r.Exemption():
-            names = {*state.exemptions.get(item.resource, ()), item.name}
-            return {"exemptions": state.exemptions.set(item.resource, tuple(sorted(names, key=number_of)))}
+            return {"exemptions": _exemptions(state, item)}
         case r.Model():
             owners = state.artifact_owner
             for artifact in item.artifacts:
@@ -271,6 +270,16 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
             return {"policy": item} if item.state == "adopted" else {}
         case _:
             return {}
+
+
+def _exemptions(state: State, item: r.Exemption) -> Map[str, tuple[str, ...]]:
+    """The index of exceptions with one of them as it is now: an adoption can call what it is of otherwise."""
+    known, exemptions = state.find(item.name, r.Exemption), state.exemptions
+    if known is not None and known.resource != item.resource:
+        rest = tuple(name for name in exemptions.get(known.resource, ()) if name != item.name)
+        exemptions = exemptions.set(known.resource, rest) if rest else exemptions.delete(known.resource)
+    names = {*exemptions.get(item.resource, ()), item.name}
+    return exemptions.set(item.resource, tuple(sorted(names, key=number_of)))
 
 
 def _standing(

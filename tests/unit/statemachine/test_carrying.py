@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -250,3 +251,44 @@ def test_what_only_the_new_version_has_is_in_no_base() -> None:
     new = load_pack(version(("thresholds:\n", more), ("safeguards:\n", spec)))
 
     assert carrying.touched(load_pack(sketch()), new, with_model(determination("misuse"))) == frozenset()
+
+
+def swapped() -> tuple[Policy, Policy]:
+    """Return two versions with two safeguards, which the second calls by each other's names."""
+    more = (
+        "safeguards:\n  other: {title: O, standard: deployment, level: guarded, track: commitment, guards: [api],"
+        " verify_with: [{evidence: risk_report}], attested_for: 1d}\n"
+    )
+    says = "succeeds: [{policy: minimal, safeguards: {other: input-filter, input-filter: other}}]\nobligations:\n"
+    first = version(("safeguards:\n", more))
+    return load_pack(first), load_pack(version(("obligations:\n", says), of=first, called="3.0"))
+
+
+def excepted(safeguard: str, number: int = 1) -> r.Exemption:
+    """Return an exception of a safeguard of the model, or of a shared one."""
+    return r.Exemption(f"exceptions/{number}", safeguard, "safeguard.restore", NOW + DAY_US, opened_by=3)
+
+
+def test_an_exception_goes_with_its_safeguard_and_not_with_the_id() -> None:
+    """Else whatever takes the id over would be excepted, although nobody signed for that."""
+    old, new = swapped()
+    one, two = f"{MODEL}/safeguards/other", f"{MODEL}/safeguards/input-filter"
+    state = with_model(r.Safeguard(one, "degraded", since=1), r.Safeguard(two, "degraded", since=2), excepted(one))
+
+    after = state
+    for row in carrying.carry(old, new, state, NOW):
+        after = after.put(row.item)
+
+    assert after.need("exceptions/1", r.Exemption) == replace(excepted(one), resource=two)
+    assert dict(after.exemptions) == {two: ("exceptions/1",)}
+    assert carrying.touched(old, new, state) >= {"exceptions/1"}
+
+
+def test_an_exception_of_what_is_not_carried_on_has_ended() -> None:
+    """What comes to its id later begins anew; one of a hold stands."""
+    old, new = load_pack(sketch()), load_pack(version(("input-filter", "screen")))
+    uses = (excepted(f"{MODEL}/safeguards/input-filter"), excepted("holds/1", 2))
+
+    rows = moved(old, new, with_model(*uses))
+
+    assert rows == {"exceptions/1": ("open", "ended")}
