@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from interlock.client.packs import shipped_pack
@@ -46,6 +48,8 @@ EDITS = [
     ("lasts: 24h", "lasts: 48h", "lasts 1d → 2d", Way.LOOSENS),
     ("every: 90d", "every: 120d", "every 90d → 120d", Way.LOOSENS),
     ("fulfilled_by: {evidence: risk_report}", "fulfilled_by: {evidence: board_notice}", "fulfilled by", Way.LOOSENS),
+    ("decision_lasts: 15m", "decision_lasts: 15m\nssh_agent_signs: true", "keys in an SSH agent may sign off",
+     Way.LOOSENS),
     ("title: A two-level release policy", "title: Another title", "A two-level", Way.NEUTRAL),
     ('section: "4"', 'section: "4a"', "only sources, comments", Way.NEUTRAL),
 ]  # fmt: skip
@@ -140,3 +144,97 @@ def test_promoting_and_demoting_say_what_the_gate_does() -> None:
             (Way.LOOSENS, "offline-monitoring", " the gate stops blocking on it, it is listed as an advisory"),
         ],
     ]
+
+
+ANOTHER = """\
+safeguards:
+  other:
+    title: Another
+    standard: deployment
+    level: guarded
+    track: commitment
+    guards: [api]
+    verify_with: [{evidence: risk_report}]
+    attested_for: 1d
+"""
+FRAUD = "thresholds:\n  fraud: {title: Fraud, asks: {deployment: guarded}, reassess: {every: 90d}}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "gone", "says", "subject", "words"),
+    [
+        (ANOTHER, ("other:\n", "input-filter:\n"), "safeguards: {input-filter: other}", "input-filter",
+         "dropped commitment: nothing asks for it any more; its id stands for other from then on"),
+        (FRAUD, ("fraud: {", "misuse: {"), "thresholds: {misuse: [fraud]}", "misuse",
+         "dropped: its id stands for fraud, what was determined of it is no longer read"),
+    ],
+    ids=["safeguard", "threshold"],
+)  # fmt: skip
+def test_what_gives_its_id_to_another_is_dropped(
+    more: str, gone: tuple[str, str], says: str, subject: str, words: str
+) -> None:
+    """An id that is still there hides nothing: what went by it before is no longer asked for."""
+    section = more.partition("\n")[0] + "\n"
+    old = version((section, more))
+    text = old["policy.yaml"].decode()
+    body = re.sub(rf"(?s)(?<={section})(.*?\n)  {subject}:\n.*?\n(?=\S|\n\S)", r"\1", text)
+    new = version(gone, ("obligations:\n", f"succeeds: [{{policy: minimal, {says}}}]\nobligations:\n"),
+                  of={"policy.yaml": body.encode()}, called="3.0")  # fmt: skip
+
+    rows = compare_policies(load_pack(old), load_pack(new))
+
+    assert [(row.way, row.words) for row in rows if row.subject == subject and row.words.startswith("dropped")] == [
+        (Way.LOOSENS, words)
+    ]
+
+
+def test_what_is_not_carried_is_compared_all_the_same() -> None:
+    """Whatever has to be determined anew, is asked for less from then on."""
+    less = "  - {id: high, stub: true}\n"
+    old = version(("levels: [basic, guarded]", "levels: [basic, guarded, {id: high, stub: true}]"),
+                  ("asks: {deployment: guarded}", "asks: {deployment: high}"))  # fmt: skip
+    new = version(
+        ("policy: minimal", "policy: other"), ("levels: [basic, guarded]", f"levels:\n  - basic\n  - guarded\n{less}")
+    )
+
+    rows = compare_policies(load_pack(old), load_pack(new))
+
+    assert (Way.LOOSENS, "misuse", "asks for deployment high → guarded") in {
+        (row.way, row.subject, row.words) for row in rows
+    }
+
+
+REPLACING = ANOTHER.replace("level: guarded", "level: high").replace(
+    "attested", "replaces: [input-filter]\n    attested"
+)
+TOPS = """\
+  top: {title: T, standard: deployment, level: high, track: commitment, guards: [api],
+        verify_with: [{evidence: risk_report}], attested_for: 9d}
+  higher: {title: H, standard: deployment, level: higher, track: commitment, guards: [api],
+        verify_with: [{evidence: risk_report}], attested_for: 9d}
+  other:
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("level: high\n    track", "level: higher\n    track", "level higher → high"),
+        ("guards: [api]\n    verify_with: [{evidence: risk", "guards: [web]\n    verify_with: [{evidence: risk",
+         "guards web → api, web"),
+    ],
+    ids=["level", "guards"],
+)  # fmt: skip
+def test_what_replaces_others_loosens_where_more_list_it(old: str, new: str, words: str) -> None:
+    """A safeguard at a lower level, or in more contexts, takes off the list there what it replaces."""
+    wider = version(
+        ("safeguards:\n", REPLACING),
+        ("[basic, guarded]", "[basic, guarded, high, higher]"),
+        ("true}, api]", "true}, api, web]"),
+        ("  other:\n", TOPS),
+    )
+    narrower = version((old, new), of=wider, called="3.0")
+
+    rows = compare_policies(load_pack(narrower), load_pack(wider))
+
+    assert [(row.way, row.words) for row in rows if row.subject == "other"] == [(Way.LOOSENS, words)]

@@ -243,6 +243,9 @@ def _terms(old: Policy, new: Policy) -> Iterator[Difference]:
             yield Difference(
                 way(loosens=now > was, tightens=True), area, "", f"{words} {lasting(was)} → {lasting(now)}"
             )
+    if old.ssh_agent_signs != new.ssh_agent_signs:
+        words = f"keys in an SSH agent may {'' if new.ssh_agent_signs else 'no longer '}sign off"
+        yield Difference(way(loosens=new.ssh_agent_signs, tightens=True), "ssh_agent_signs", "", words)
     if old.jurisdictions != new.jurisdictions:
         words = f"{listed(sorted(old.jurisdictions))} → {listed(sorted(new.jurisdictions))}"
         gone = old.jurisdictions - new.jurisdictions

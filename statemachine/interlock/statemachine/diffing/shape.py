@@ -128,11 +128,17 @@ def _thresholds(old: Policy, new: Policy) -> Iterator[Difference]:
     for name, threshold in old.thresholds.items():
         if name in taken:
             continue
-        words = "dropped; what was determined of it is kept and no longer read"
-        if name in new.thresholds:
+        after = new.thresholds.get(name)
+        others = carrying.sources_of_threshold(old, new, name) if after is not None else ()
+        if after is not None and not others:
             words = "what was determined of it is not carried: it is undetermined under the same id"
-        dropped = not threshold.tracked and name not in new.thresholds
-        yield Difference(way(loosens=dropped), "thresholds", name, words)
+            yield Difference(Way.NEUTRAL, "thresholds", name, words)
+            yield from _threshold(old, new, threshold, after)
+            continue
+        words = "dropped; what was determined of it is kept and no longer read"
+        if others:
+            words = f"dropped: its id stands for {listed(others)}, what was determined of it is no longer read"
+        yield Difference(way(loosens=not threshold.tracked), "thresholds", name, words)
 
 
 def _origin(
@@ -208,9 +214,11 @@ def _safeguards(old: Policy, new: Policy) -> Iterator[Difference]:
             replaces = bool(spec.replaces)
             yield Difference(way(loosens=replaces, tightens=commitment), "safeguards", name, words)
     for name, spec in old.safeguards.items():
-        if name not in taken and name not in new.safeguards:
+        others = carrying.source_of_safeguard(old, new, new.safeguards[name]) if name in new.safeguards else ""
+        if name not in taken and (others or name not in new.safeguards):
             loosens = spec.track == "commitment"
             words = f"dropped {spec.track}" + (": nothing asks for it any more" if loosens else "")
+            words += f"; its id stands for {others} from then on" if others else ""
             yield Difference(way(loosens=loosens), "safeguards", name, words)
 
 
@@ -229,6 +237,7 @@ def _safeguard(old: Policy, new: Policy, before: Safeguard, after: Safeguard) ->
 
 
 def _details(old: Policy, new: Policy, before: Safeguard, after: Safeguard) -> Iterator[tuple[Way, str]]:
+    replaces = bool(after.replaces)
     if before.id != after.id:
         yield Way.NEUTRAL, f"{before.id} is called {after.id}; its state carries over"
     if before.title != after.title:
@@ -239,9 +248,10 @@ def _details(old: Policy, new: Policy, before: Safeguard, after: Safeguard) -> I
         yield Way.LOOSENS, f"standard {before.standard} → {after.standard}"
     if before.level != after.level:
         higher = _asked_level(old, new, before.level, after.level) is not Way.LOOSENS
-        yield way(loosens=higher, tightens=True), f"level {before.level} → {after.level}"
+        # Where more models or contexts list it, what it replaces is asked for in fewer.
+        yield way(loosens=higher or replaces, tightens=True), f"level {before.level} → {after.level}"
     if before.covers != after.covers:
-        goes = way(loosens=bool(before.covers - after.covers), tightens=True)
+        goes = way(loosens=bool(before.covers - after.covers) or replaces, tightens=True)
         yield goes, f"guards {listed(sorted(before.covers))} → {listed(sorted(after.covers))}"
     if before.for_thresholds != after.for_thresholds:
         was, now = before.for_thresholds, after.for_thresholds
