@@ -11,6 +11,7 @@ from interlock.v1 import hold_pb2, trigger_pb2
 from tests.integration.cli_runner import SHA256, Cli, command_line
 from tests.support.people import People, Subject, trigger
 from tests.support.server import ServerThread, copy_of
+from tests.support.versions import version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,6 +128,23 @@ def test_another_pack_judges_the_same_moment(cli: Cli, story: Story, offline: bo
     assert found["policy"].startswith("policies/rsp")
     assert any(row["code"] == "DETERMINATION_MISSING" for row in leaves(found["tree"]))
     assert any(row.startswith(story.subject.determination) for row in found["not_carried"])
+
+
+@pytest.mark.parametrize("offline", [False, True], ids=["server", "bundle"])
+def test_another_pack_judges_by_what_its_ids_stand_for(cli: Cli, story: Story, offline: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """As adopting it would: what it calls otherwise is determined by the entries that determined the old."""
+    says = "succeeds: [{policy: minimal, thresholds: {fraud: [misuse]}}]\nobligations:\n"
+    pack = cli.folder / "called-otherwise"
+    pack.mkdir()
+    files = version(("  misuse:\n", "  fraud:\n"), ("obligations:\n", says))
+    (pack / "policy.yaml").write_bytes(files["policy.yaml"])
+    words = ("-c", "internal", "--at", str(story.at["allowed"]), "--policy", str(pack), "--json")
+
+    found = cli.must("auditor", "audit", "why", story.model, *words, *(story.offline if offline else ())).json
+
+    [determined] = [row for row in leaves(found["tree"]) if row["resource"].endswith("/determinations/fraud")]
+    assert (found["verdict"], found["not_carried"]) == ("ALLOW", [])
+    assert (determined["entries"], determined["evidence"]) == ([story.at["allowed"]], [story.document])
 
 
 def test_the_pack_that_was_in_force_gives_the_verdict_that_was_given(cli: Cli, story: Story) -> None:

@@ -302,7 +302,7 @@ class Oracle:
         return -1 if not severity else order.index(severity) if severity in order else len(order)
 
     def _is_grave(self, severity: str) -> bool:
-        """Say whether a severity blocks: by default all but the mildest; and one that the pack does not have any more."""
+        """Say whether a severity blocks: by default all but the mildest; one that a pack drops does."""
         if severity and severity not in self._severities():
             return True
         rows = self.pack.get("incidents", {}).get("severities")

@@ -1,8 +1,7 @@
 """Why a model might go somewhere, or might not, at a moment of the past: by the rules of then, or by others. Pure.
 
-Under another pack the same facts are judged by its rules alone. Ids carry over where they are the same: a threshold
-that was never determined is undetermined, a level id that the pack does not have counts as unassigned, a safeguard that
-it does not list is not asked for. What is lost so is said; a mapping between ids is not applied.
+Under another pack the facts are judged as if it had just been adopted then: its ids stand for those that it says they
+stand for (``succeeds:``), or for the same ones, exactly as adopting does it. What is lost so is said.
 """
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from interlock.statemachine import names
-from interlock.statemachine import resources as r
+from interlock.statemachine import carrying
 from interlock.statemachine.compare import newest_artifact
+from interlock.statemachine.simulating import carry_over
 from interlock.statemachine.tree import Node, grow_tree
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from interlock.statemachine.compare import Moment
     from interlock.statemachine.policy.model import Policy
+    from interlock.statemachine.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,11 @@ def why(moment: Moment, model: str, context: str, artifact: str = "", policy: Po
     place = judged_by.context(context)
     if not artifact and place is not None and place.artifact_required:
         artifact = newest_artifact(moment, model)
-    tree = grow_tree(judged_by, moment.state, model, context, artifact, moment.instant)
-    adopted = judged_by.digest == moment.policy.digest
-    lost = () if adopted else tuple(_lost(moment, model, judged_by))
+    adopted, state = judged_by.digest == moment.policy.digest, moment.state
+    lost = () if adopted else tuple(_lost(moment.policy, judged_by, state, model))
+    if not adopted:
+        state = carry_over(moment.policy, judged_by, state, moment.instant)
+    tree = grow_tree(judged_by, state, model, context, artifact, moment.instant)
     return Why(model, context, artifact, moment, judged_by, adopted, tree, lost)
 
 
@@ -71,20 +73,7 @@ def walk(node: Node) -> Iterator[Node]:
         yield from walk(child)
 
 
-def _lost(moment: Moment, model: str, policy: Policy) -> Iterator[str]:
+def _lost(old: Policy, new: Policy, state: State, model: str) -> Iterator[str]:
     """Yield what is known of a model that a policy has no id for."""
-    for name in sorted(moment.state.items):
-        if names.model_of(name) != model:
-            continue
-        item, leaf = moment.state.items[name], names.leaf_of(name)
-        match item:
-            case r.Determination():
-                known = leaf in policy.thresholds
-            case r.Level(assigned=assigned):
-                known = leaf in policy.standards and (not assigned or policy.level(assigned) is not None)
-            case r.Safeguard():
-                known = leaf in policy.safeguards
-            case _:
-                known = True
-        if not known:
-            yield f"{name} ({getattr(item, 'state', '')})"
+    for item in carrying.lost(old, new, state, model):
+        yield f"{item.name} ({getattr(item, 'state', '')})"

@@ -31,16 +31,25 @@ def find_flips(
     """Yield every release that the gate answers otherwise at ``instant`` (microseconds), by model and context.
 
     ``following`` is the policy that ``after`` is judged by, where that is another one; its contexts are asked too.
-    Asked of each model that ``after`` knows: without an artifact, and where the context asks for one, with each of its.
     """
     sides = ((policy, before), (following or policy, after))
-    places = {place.id: place.artifact_required for judge, _ in sides for place in judge.contexts}
     for model in sorted(after.all_of(r.Model), key=lambda model: model.name):
-        own = tuple(artifact.sha256 for artifact in model.artifacts)
-        for place, artifact_required in places.items():
-            for artifact in own if artifact_required else ("",):
-                was, will = (
-                    explain(judge, state, model.name, place, artifact, instant).allowed for judge, state in sides
-                )
-                if was is not will:
-                    yield Flip(model.name, place, artifact, will)
+        for place, artifact in questions(model, *(judge for judge, _ in sides)):
+            was, will = (explain(judge, state, model.name, place, artifact, instant).allowed for judge, state in sides)
+            if was is not will:
+                yield Flip(model.name, place, artifact, will)
+
+
+def questions(model: r.Model, *policies: Policy) -> Iterator[tuple[str, str]]:
+    """Yield every (context, artifact) worth asking of a model: with each of its own where a policy asks for one.
+
+    And without, where one does not: two policies may differ, and then both answers count.
+    """
+    places: dict[str, set[bool]] = {}
+    for policy in policies:
+        for place in policy.contexts:
+            places.setdefault(place.id, set()).add(place.artifact_required)
+    for place_id, ways in places.items():
+        for artifact in ("", *(own.sha256 for own in model.artifacts)):
+            if bool(artifact) in ways:
+                yield place_id, artifact

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from interlock.statemachine import authority, carrying
 from interlock.statemachine import resources as r
 from interlock.statemachine.explain import explain
+from interlock.statemachine.flips import questions
 from interlock.statemachine.machines.obligation import begin_grids
 from interlock.statemachine.quorum import assign
 
@@ -55,28 +56,30 @@ class Simulation:
 
 def simulate(old: Policy, new: Policy, state: State, instant: int) -> Simulation:
     """Return what would be otherwise at ``instant`` (microseconds), had ``new`` just been adopted."""
-    carried = tuple(carrying.carry(old, new, state, instant))
-    after = state
-    for row in carried:
-        after = after.put(row.item)
-    after = begin_grids(new, after, instant)
+    carried, after = tuple(carrying.carry(old, new, state, instant)), carry_over(old, new, state, instant)
     releases = tuple(_releases(old, new, state))
     turned = [row for release in releases for row in _turned((old, state), (new, after), release, instant)]
     turned.sort(key=lambda row: not row.allowed)
     return Simulation(tuple(turned), len(releases), carried, tuple(_unfillable(new, state, instant)))
 
 
+def carry_over(old: Policy, new: Policy, state: State, instant: int) -> State:
+    """Return the facts of a state as ``new`` would have them, had it just been adopted in the place of ``old``.
+
+    No entry wrote what is carried: it has no position, and names the entries that gave its facts alone.
+    """
+    after, positions = state, state.positions
+    for row in carrying.carry(old, new, state, instant):
+        after = after.put(row.item)
+        positions = positions.delete(row.item.name) if row.item.name in positions else positions
+    return begin_grids(new, after, instant).updated(positions=positions, writes=state.writes)
+
+
 def _releases(old: Policy, new: Policy, state: State) -> Iterator[tuple[str, str, str]]:
-    """Yield model, context and artifact (empty where neither version asks for one) of all that can be asked."""
-    places: dict[str, bool] = {}
-    for place in (*old.contexts, *new.contexts):
-        places[place.id] = places.get(place.id, False) or place.artifact_required
+    """Yield model, context and artifact of all that is worth asking."""
     for model in sorted(state.all_of(r.Model), key=lambda item: item.name):
-        if model.state != "registered":
-            continue
-        for place_id, artifact_required in places.items():
-            for artifact in [own.sha256 for own in model.artifacts] if artifact_required else [""]:
-                yield model.name, place_id, artifact
+        if model.state == "registered":
+            yield from ((model.name, place, artifact) for place, artifact in questions(model, old, new))
 
 
 def _turned(

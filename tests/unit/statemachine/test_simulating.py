@@ -53,6 +53,16 @@ def test_it_tells_just_what_adopting_does() -> None:
         assert world.verdict(row.model, row.context, row.artifact).allowed is row.allowed
 
 
+def test_both_ways_to_ask_count_where_one_version_wants_the_artifact() -> None:
+    """A model without an artifact can't go out any more, and nobody could ask with one."""
+    world = released()
+    strict = load_pack(version(("true}, api]", "true}, {id: api, artifact: required}]")))
+
+    found = simulate(world.policy, strict, world.state, world.now)
+
+    assert [(row.context, row.artifact, row.allowed) for row in found.turned] == [("api", "", False)]
+
+
 def test_rules_that_nobody_could_meet_are_named() -> None:
     """A version may ask for people that there are none of: then nothing could ever be loosened again."""
     world = World.found()
