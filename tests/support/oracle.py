@@ -544,7 +544,8 @@ class Oracle:
         return not self.failures(model, context, artifact, now)
 
     def _rule_1(self, context: str) -> set[tuple[int, str]]:
-        return set() if context in self._contexts() else {(1, "")}
+        in_force = f"policies/{self.pack['policy']}/versions/{self.pack['version']}"
+        return set() if context in self._contexts() else {(1, in_force)}
 
     def _rule_2(self, model: str, context: str, artifact: str) -> set[tuple[int, str]]:
         if model not in self.models:
