@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,3 +85,21 @@ def test_parting_is_a_change(cli: Cli) -> None:
 
     assert {row["trigger"] for row in parted["slots"]} == {"principal.unlink"}
     assert cli("owner", "principals", "link", "owner", "engineer").code == 4
+
+
+def test_who_ratifies_sees_what_they_sign(cli: Cli) -> None:
+    """What was applied, its documents, who signed it and what speaks against it; the signature binds its digest."""
+    link(cli)
+    tainted = cli.must("auditor", "changes", "show", "1", "--json").json
+    proposed = cli.must("evaluator", "changes", "ratify", "1", "--evidence", cli.document(), "--json").json
+    sha256 = hashlib.sha256(b64decode(tainted["content"])).hexdigest()
+
+    shown = cli("engineer", "sign", proposed["name"], "--yes").out
+
+    assert f"change.ratify changes/1 content_digest={sha256}" in shown
+    assert "what counts again: changes/1, revision 1, applied at position" in shown
+    assert "Rule misuse out for m" in shown
+    assert "determination.rule_out models/m/determinations/misuse" in shown
+    assert "level.assign models/m/levels/deployment to=basic" in shown
+    assert "is one person with a later signer" in shown
+    assert f"content sha256 of changes/1: {sha256}" in shown

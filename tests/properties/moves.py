@@ -195,7 +195,7 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
     f.PrincipalUnlink: lambda draw, w, _p: f.PrincipalUnlink(
         a_spare_account(draw, w), draw(st.sampled_from(["persons/parted", "persons/parted-2", "persons/owner-a"]))
     ),
-    f.ChangeRatify: lambda draw, w, _p: f.ChangeRatify(draw(st.sampled_from(names_of(w, r.Change, "changes/99")))),
+    f.ChangeRatify: lambda draw, w, _p: ratifying(w, draw(st.sampled_from(names_of(w, r.Change, "changes/99")))),
     f.PrincipalRestore: lambda draw, w, _p: f.PrincipalRestore(a_spare_account(draw, w)),
     f.CredentialRegister: lambda draw, w, _p: a_registration(draw, w),
     f.GrantGive: lambda draw, w, p: f.GrantGive(
@@ -278,6 +278,12 @@ LOOSENING = (
 """The triggers that random changes are mostly made of."""
 
 
+def ratifying(world: World, name: str) -> f.ChangeRatify:
+    """Return the trigger that ratifies a change, bound to what it applied."""
+    known = world.state.find(name, r.Change)
+    return f.ChangeRatify(name, known.content_digest if known is not None else bytes(32))
+
+
 def possible(world: World, *, loosening: bool) -> list[f.Firing]:
     """Return every ↑ trigger, or every other one, that would fire now on what is there."""
     moment = Moment(world.policy, max(world.now, world.state.time + 1), "principals/someone")
@@ -342,7 +348,7 @@ def _thinkable(world: World) -> Iterator[f.Firing]:
     yield from (f.DelegationEnd(delegation) for delegation in names_of(world, r.Delegation))
     linked = [account for account in world.state.all_of(r.Principal) if len(world.state.accounts(account.name)) > 1]
     yield from (f.PrincipalUnlink(account.name, f"persons/parted-{world.state.size}") for account in linked)
-    yield from (f.ChangeRatify(name) for name in sorted(set(world.state.tainted.values())))
+    yield from (ratifying(world, name) for name in sorted(set(world.state.tainted.values())))
     yield from (f.InterimMeasureEnd(measure) for measure in names_of(world, r.InterimMeasure))
     yield from (f.DeploymentEnd(deployment) for deployment in names_of(world, r.Deployment))
     yield f.HoldPlace(EVERYTHING)

@@ -53,6 +53,7 @@ _MAY_BE_LEFT_OUT: Final = frozenset(
         "severity",
         "category",
         "discovered_at",
+        "content_digest",
     }
 )
 _BYTES: Final = 12  # FieldDescriptor.TYPE_BYTES: keys and signatures, in hex

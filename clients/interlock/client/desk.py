@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from interlock.client.review import OpenedChange, ReviewedChange, open_change, review
+from interlock.client.review import OpenedChange, Readers, ReviewedChange, open_change, review
 from interlock.client.signing import Consent, SignedStatement, Signer, Wish, roles_held, roles_to_act_in
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class SigningDesk:
 
     def review(self, change: str) -> ReviewedChange:
         """Return a change that can be shown in full. Raises ContentError."""
-        return review(self.open(change), self._client.evidence.get, self._client.policy.get)
+        client = self._client
+        return review(self.open(change), Readers(client.evidence.get, client.policy.get, client.changes.get))
 
     def sign(self, reviewed: ReviewedChange, wish: Consent, request_id: str | None) -> Change:
         """Sign ``approve`` or ``reject`` and send it; of the roles wished for, those that are held."""

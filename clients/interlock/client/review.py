@@ -3,7 +3,8 @@
 1 the content bytes are in their one form, without a field that this client does not know · 2 they name this log, this
 change, this revision and these rules · 3 each text beside them has the digest that they name, and no other text is
 there · 4 each document's record has the digest that they name · 5 a pack to adopt has the digest that they name, and is
-compared with the one that has the digest of the policy that they are written under.
+compared with the one that has the digest of the policy that they are written under · 6 a change to ratify has the
+digest that they name, and is opened in the same way, down to what it ratifies itself.
 
 Lives here: opening and checking. Not here: showing (the command line), signing (`signing.py`).
 """
@@ -13,11 +14,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from interlock.client.adoption import compare_packs, opened_pack
 from interlock.client.errors import ContentError
 from interlock.statemachine import codec, rules
+from interlock.statemachine import firings as f
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from interlock.v1.change_pb2 import Change
     from interlock.v1.evidence_pb2 import Evidence
     from interlock.v1.policy_pb2 import Policy
+
+DEEPEST: Final = 8
+"""How many ratifications of ratifications are shown, at most; nobody would read more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class ReviewedChange:
     opened: OpenedChange
     evidence: tuple[Evidence, ...]
     adoption: Adoption | None = None
+    ratified: tuple[RatifiedChange, ...] = ()
 
     @property
     def change(self) -> Change:
@@ -70,6 +76,31 @@ class ReviewedChange:
     def content(self) -> Content:
         """What the content bytes say."""
         return self.opened.content
+
+
+@dataclass(frozen=True, slots=True)
+class RatifiedChange:
+    """A tainted change that another one would ratify, opened as that is; it was applied, so a text may be erased.
+
+    Who signed it, and what speaks against it now, is the server's word: the signature binds what it applied.
+    """
+
+    opened: OpenedChange
+    evidence: tuple[Evidence, ...]
+    adoption: Adoption | None
+    ratified: tuple[RatifiedChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Where a review gets what the bytes to sign name by digest: documents' records, versions with packs, changes.
+
+    Without one, what needs it can't be shown, and so not be signed.
+    """
+
+    evidence: Callable[[str], Evidence]
+    policy: Callable[[str], Policy] | None = None
+    change: Callable[[str], Change] | None = None
 
 
 def open_change(change: Change, log_id: bytes) -> OpenedChange:
@@ -87,13 +118,8 @@ def open_change(change: Change, log_id: bytes) -> OpenedChange:
     return OpenedChange(change, content, digest, MappingProxyType(texts), erased, opened_pack(change, content))
 
 
-def review(
-    opened: OpenedChange, read_evidence: Callable[[str], Evidence], read_policy: Callable[[str], Policy] | None = None
-) -> ReviewedChange:
-    """Return a change that can be shown in full (rules of step 2, steps 4 and 5). Raises ContentError.
-
-    ``read_policy`` gives a version by name, with its pack; without it no adoption can be shown.
-    """
+def review(opened: OpenedChange, readers: Readers) -> ReviewedChange:
+    """Return a change that can be shown in full (rules of step 2, steps 4 to 6). Raises ContentError."""
     if opened.content.rules_digest != rules.current().digest:
         raise ContentError(
             f"{opened.name} is written for rules that this client does not have; it can't say what it would sign",
@@ -103,16 +129,48 @@ def review(
         raise ContentError(
             f"{opened.name}: {', '.join(opened.erased)} was erased and can't be shown", reason="TEXT_ERASED"
         )
+    adoption = compare_packs(opened, readers.policy)
+    return ReviewedChange(opened, _records(opened, readers), adoption, _ratified(opened, readers, 1))
+
+
+def ratified_by(opened: OpenedChange) -> tuple[str, ...]:
+    """Return the names of the changes that a change would ratify."""
+    return tuple(row.change for row in opened.content.triggers if isinstance(row, f.ChangeRatify))
+
+
+def _ratified(opened: OpenedChange, readers: Readers, depth: int) -> tuple[RatifiedChange, ...]:
+    """Return what a change would ratify, each held to the digest that its trigger names."""
+    found: list[RatifiedChange] = []
+    for firing in opened.content.triggers:
+        if not isinstance(firing, f.ChangeRatify):
+            continue
+        if readers.change is None or depth > DEEPEST:
+            raise ContentError(f"{opened.name}: {firing.change}, which it ratifies, can't be shown", reason="RATIFIED")
+        inner = open_change(readers.change(firing.change), opened.content.log_id)
+        if (inner.name, bytes.fromhex(inner.content_sha256)) != (firing.change, firing.content_digest):
+            named = firing.content_digest.hex() or "of nothing"
+            raise ContentError(
+                f"{opened.name} ratifies {firing.change} with the digest {named}, "
+                f"what the server gave has {inner.content_sha256}",
+                reason="DIGEST_MISMATCH",
+            )
+        adoption = compare_packs(inner, readers.policy)
+        found.append(RatifiedChange(inner, _records(inner, readers), adoption, _ratified(inner, readers, depth + 1)))
+    return tuple(found)
+
+
+def _records(opened: OpenedChange, readers: Readers) -> tuple[Evidence, ...]:
+    """Return the record of every document that a change names, each with the digest that it names."""
     records = []
     for name, digest in opened.content.evidence:
-        record = read_evidence(name)
+        record = readers.evidence(name)
         if (record.name, record.sha256) != (name, digest):
             raise ContentError(
                 f"{opened.name} names {name} with the digest {digest}, its record has {record.sha256}",
                 reason="DIGEST_MISMATCH",
             )
         records.append(record)
-    return ReviewedChange(opened, tuple(records), compare_packs(opened, read_policy))
+    return tuple(records)
 
 
 def _texts(change: Change, content: Content) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -1342,16 +1342,22 @@ class ChangeRatify(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHANGE_FIELD_NUMBER: _builtins.int
+    CONTENT_DIGEST_FIELD_NUMBER: _builtins.int
     change: _builtins.str
     """Resource name, `changes/{n}`, of the tainted change."""
+    content_digest: _builtins.bytes
+    """SHA-256 of its content bytes, so that who ratifies it signs what they were shown of it; 32 bytes. Left out, it is
+    filled in when the change is proposed.
+    """
     def __init__(
         self,
         *,
         change: _builtins.str = ...,
+        content_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "content_digest", b"content_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -41,7 +41,7 @@ def draft(  # each keyword is a field of the content
     """Return a change's content on the present base, or why it can't be written.
 
     ``evidence`` are document names, ``texts`` (field, digest) pairs. Refuses no triggers, too many of anything, what is
-    not of its form, and documents that are not recorded.
+    not of its form, and documents that are not recorded. A ratification gets the digest of what it ratifies.
     """
     named, words = set(evidence), tuple(sorted(texts))
     if not 1 <= len(triggers) <= MAX_TRIGGERS or len(named) > MAX_EVIDENCE:
@@ -62,6 +62,7 @@ def draft(  # each keyword is a field of the content
     missing = unknown_evidence(state, attached)
     if missing:
         return Refused(RefusalKind.NOT_FOUND, missing)
+    triggers = tuple(_bound(state, firing) for firing in triggers)
     base = frozenset[str]().union(*(touched(policy, state, firing) for firing in triggers))
     return Content(
         log_id=state.log.log_id,
@@ -76,6 +77,14 @@ def draft(  # each keyword is a field of the content
         texts=words,
         apply_separately=apply_separately,
     )
+
+
+def _bound(state: State, firing: f.Firing) -> f.Firing:
+    """Return a trigger with the digest of what it names: a ratification binds the very bytes that were applied."""
+    if not isinstance(firing, f.ChangeRatify) or firing.content_digest:
+        return firing
+    known = state.find(firing.change, r.Change)
+    return replace(firing, content_digest=known.content_digest) if known is not None else firing
 
 
 def _malformed(

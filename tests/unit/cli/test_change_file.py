@@ -74,7 +74,9 @@ def test_every_trigger_can_be_written(kind: type[f.Firing]) -> None:
     words = {
         "conclusion": "reached",
         **dict.fromkeys(("compromised_since", "start", "until", "discovered_at"), "2026-05-01T00:00:00Z"),
-        **dict.fromkeys(("public_key", "proof", "replaces_proof", "pack_digest", "envelope"), '"00ff"'),
+        **dict.fromkeys(
+            ("public_key", "proof", "replaces_proof", "pack_digest", "content_digest", "envelope"), '"00ff"'
+        ),
     }
     values = {
         item.name: '["evidence/1"]' if "tuple" in str(item.type) else words.get(item.name, "x")

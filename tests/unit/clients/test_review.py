@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from interlock.client.errors import ContentError
-from interlock.client.review import OpenedChange, open_change, review, salted_digest
+from interlock.client.review import OpenedChange, Readers, open_change, review, salted_digest
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
@@ -52,7 +53,7 @@ def _records(sha256: str) -> evidence_pb2.Evidence:
 
 def _reviewed(opened: OpenedChange, sha256: str = sha256_of("report")) -> str:
     with pytest.raises(ContentError) as caught:
-        review(opened, lambda _name: _records(sha256))
+        review(opened, Readers(lambda _name: _records(sha256)))
     return caught.value.reason
 
 
@@ -142,7 +143,7 @@ def test_rules_that_this_client_does_not_have_are_refused(change: change_pb2.Cha
 
 def test_a_change_in_order_is_reviewed_with_its_documents(change: change_pb2.Change) -> None:
     """Review gives every document's record in the content's order."""
-    reviewed = review(open_change(change, LOG_ID), lambda _name: _records(sha256_of("report")))
+    reviewed = review(open_change(change, LOG_ID), Readers(lambda _name: _records(sha256_of("report"))))
 
     assert [record.name for record in reviewed.evidence] == ["evidence/1"]
 
@@ -171,7 +172,7 @@ def _not_shown(change: change_pb2.Change, before: Mapping[str, bytes] | None) ->
         return policy_pb2.Policy(name=name, pack=pack_of(before or {}))
 
     with pytest.raises(ContentError) as caught:
-        review(open_change(change, LOG_ID), lambda _name: _records(""), read if before is not None else None)
+        review(open_change(change, LOG_ID), Readers(lambda _name: _records(""), read if before is not None else None))
     return caught.value.reason
 
 
@@ -183,7 +184,7 @@ def test_an_adoption_is_shown_against_the_version_that_it_is_written_under(adopt
         asked.append(name)
         return policy_pb2.Policy(name=name, pack=pack_of(sketch()))
 
-    shown = review(open_change(adoption, LOG_ID), lambda _name: _records(""), read).adoption
+    shown = review(open_change(adoption, LOG_ID), Readers(lambda _name: _records(""), read)).adoption
 
     assert shown is not None
     assert asked == ["policies/minimal/versions/1.0"]
@@ -204,3 +205,88 @@ def test_an_adoption_that_can_not_be_compared_is_not_shown(adoption: change_pb2.
     assert _not_shown(adoption, None) == "PACK_MISSING"
     adoption.ClearField("pack")
     assert _not_shown(adoption, sketch()) == "PACK_MISSING"
+
+
+# A ratification ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ratification(change: change_pb2.Change) -> change_pb2.Change:
+    """Give a change that ratifies the first one, as the server would."""
+    content = codec.decode_content(change.content)
+    digest = hashlib.sha256(change.content).digest()
+    again = replace(content, change="changes/2", triggers=(f.ChangeRatify(change.name, digest),), texts=(), evidence=())
+    return change_pb2.Change(name="changes/2", revision=1, content=codec.encode_content(again))
+
+
+def readers(change: change_pb2.Change | None) -> Readers:
+    """Return readers that know the first change's document, and give that for whatever change is asked for."""
+    return Readers(lambda _name: _records(sha256_of("report")), change=None if change is None else lambda _name: change)
+
+
+def test_a_ratification_is_shown_with_what_it_ratifies(
+    change: change_pb2.Change, ratification: change_pb2.Change
+) -> None:
+    """Triggers, texts and documents of the tainted change are those of the bytes that the signature binds."""
+    [ratified] = review(open_change(ratification, LOG_ID), readers(change)).ratified
+
+    assert ratified.opened.content.triggers == (f.DeterminationRuleOut("models/m/determinations/misuse"),)
+    assert ratified.opened.texts == {"title": "Rule it out"}
+    assert [record.sha256 for record in ratified.evidence] == [sha256_of("report")]
+
+
+def test_another_content_under_a_tainted_change_is_refused(
+    change: change_pb2.Change, ratification: change_pb2.Change
+) -> None:
+    """A server that shows something kinder than what was applied is found before anything is signed."""
+    kinder = replace(codec.decode_content(change.content), triggers=(f.HoldPlace("models/m"),))
+    change.content = codec.encode_content(kinder)
+
+    with pytest.raises(ContentError) as caught:
+        review(open_change(ratification, LOG_ID), readers(change))
+
+    assert caught.value.reason == "DIGEST_MISMATCH"
+
+
+def test_another_document_under_a_tainted_change_is_refused(
+    change: change_pb2.Change, ratification: change_pb2.Change
+) -> None:
+    """Documents of the tainted change are held to their digests too."""
+    with pytest.raises(ContentError) as caught:
+        review(
+            open_change(ratification, LOG_ID), Readers(lambda _name: _records("0" * 64), change=lambda _name: change)
+        )
+
+    assert caught.value.reason == "DIGEST_MISMATCH"
+
+
+@pytest.mark.parametrize("how", ["no digest", "nothing to read it with"])
+def test_a_ratification_that_can_not_be_shown(
+    how: str, change: change_pb2.Change, ratification: change_pb2.Change
+) -> None:
+    """One that binds nothing, or whose tainted change can't be had, is not signed."""
+    if how == "no digest":
+        content = replace(codec.decode_content(ratification.content), triggers=(f.ChangeRatify(change.name),))
+        ratification.content = codec.encode_content(content)
+
+    with pytest.raises(ContentError) as caught:
+        review(open_change(ratification, LOG_ID), readers(change if how == "no digest" else None))
+
+    assert caught.value.reason == ("DIGEST_MISMATCH" if how == "no digest" else "RATIFIED")
+
+
+def test_ratifications_of_ratifications_without_end(ratification: change_pb2.Change) -> None:
+    """A chain that goes on and on is refused, not followed."""
+    last = ratification
+    made = {last.name: last}
+    for number in range(3, 20):
+        digest = hashlib.sha256(last.content).digest()
+        firing = f.ChangeRatify(last.name, digest)
+        content = replace(codec.decode_content(last.content), change=f"changes/{number}", triggers=(firing,))
+        last = change_pb2.Change(name=content.change, revision=1, content=codec.encode_content(content))
+        made[last.name] = last
+
+    with pytest.raises(ContentError) as caught:
+        review(open_change(last, LOG_ID), Readers(lambda _name: _records(""), change=made.__getitem__))
+
+    assert caught.value.reason == "RATIFIED"

@@ -50,7 +50,7 @@ _ALL: Final[tuple[f.Firing, ...]] = (
     f.GrantEnd("grants/1", _REASON),
     f.PrincipalCreate(_PRINCIPAL, "human", "persons/p"),
     f.PrincipalRestore(_PRINCIPAL),
-    f.ChangeRatify("changes/1"),
+    f.ChangeRatify("changes/1", bytes(32)),
     f.IssuerTrust("issuers/ci", "https://id.example/x", "interlock", "RS256"),
     f.IssuerDistrust("issuers/ci", _REASON),
     f.CredentialBind(_PRINCIPAL, "issuers/ci", "subject", ("ref=main",), 1),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from interlock.cli.run import Run
     from interlock.cli.terminal import Piece, Terminal
-    from interlock.client.review import OpenedChange, ReviewedChange
+    from interlock.client.review import OpenedChange, RatifiedChange, ReviewedChange
     from interlock.v1.change_pb2 import Change, SignOffRecord
     from interlock.v1.evidence_pb2 import Evidence
     from interlock.v1.requirement_pb2 import UnmetRequirement
@@ -103,6 +103,8 @@ def show_for_signing(terminal: Terminal, reviewed: ReviewedChange) -> None:
     terminal.line(("evidence" if reviewed.evidence else "no evidence", "bold"), indent=2)
     for record in reviewed.evidence:
         _show_document(terminal, record)
+    for ratified in reviewed.ratified:
+        _show_ratified(terminal, ratified)
     terminal.line()
     terminal.line(("written against", "bold"), indent=2)
     terminal.rows(
@@ -119,6 +121,28 @@ def show_for_signing(terminal: Terminal, reviewed: ReviewedChange) -> None:
         ],
         indent=2,
     )
+
+
+def _show_ratified(terminal: Terminal, ratified: RatifiedChange) -> None:
+    """Show what would count again: all that the tainted change applied, who signed it, what speaks against it now."""
+    opened = ratified.opened
+    terminal.line()
+    applied = f", revision {opened.content.revision}, applied at position {opened.change.applied_position}"
+    terminal.line(("what counts again: ", "bold red"), (opened.name, "bold"), applied, indent=2)
+    show_texts(terminal, opened)
+    _show_triggers(terminal, opened)
+    if ratified.adoption is not None:
+        show_adoption(terminal, ratified.adoption)
+    terminal.line()
+    terminal.line(("its evidence" if ratified.evidence else "it had no evidence", "bold"), indent=2)
+    for record in ratified.evidence:
+        _show_document(terminal, record)
+    _show_sign_offs(terminal, opened.change.sign_offs)
+    _show_taint(terminal, opened.change)
+    terminal.line()
+    terminal.line((f"content sha256 of {opened.name}: {opened.content_sha256}", "bold"), indent=2)
+    for inner in ratified.ratified:
+        _show_ratified(terminal, inner)
 
 
 def show_texts(terminal: Terminal, opened: OpenedChange, gone: Mapping[str, str] = _NOTHING) -> None:

@@ -7,7 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from interlock.client.adoption import written_under
-from interlock.client.review import OpenedChange, ReviewedChange, open_change, review
+from interlock.client.review import (
+    DEEPEST,
+    OpenedChange,
+    Readers,
+    ReviewedChange,
+    open_change,
+    ratified_by,
+    review,
+)
 from interlock.client.signing import Consent, SignedStatement, Signer, Wish, roles_held, roles_to_act_in
 
 if TYPE_CHECKING:
@@ -16,7 +24,9 @@ if TYPE_CHECKING:
     from interlock.client.keyfile import Passphrase
     from interlock.client.opened import OpenedEvidence
     from interlock.v1.change_pb2 import Change
+    from interlock.v1.evidence_pb2 import Evidence
     from interlock.v1.identity_pb2 import Delegation
+    from interlock.v1.policy_pb2 import Policy
 
 
 class AsyncSigningDesk:
@@ -35,10 +45,19 @@ class AsyncSigningDesk:
     async def review(self, change: str) -> ReviewedChange:
         """Return a change that can be shown in full. Raises ContentError."""
         opened = await self.open(change)
-        records = {name: await self._client.evidence.get(name) for name, _digest in opened.content.evidence}
-        under = written_under(opened.content)
-        policy = await self._client.policy.get(under) if under else None
-        return review(opened, records.__getitem__, (lambda _name: policy) if policy is not None else None)
+        records: dict[str, Evidence] = {}
+        policies: dict[str, Policy] = {}
+        changes: dict[str, Change] = {}
+        level = [opened]
+        for _ in range(DEEPEST + 1):  # the change, what it ratifies, what that ratifies
+            for one in level:
+                records |= {name: await self._client.evidence.get(name) for name, _digest in one.content.evidence}
+                under = written_under(one.content)
+                policies |= {under: await self._client.policy.get(under)} if under else {}
+            below = {name: await self._client.changes.get(name) for one in level for name in ratified_by(one)}
+            changes |= below
+            level = [open_change(found, self._client.profile.log_id) for found in below.values()]
+        return review(opened, Readers(records.__getitem__, policies.__getitem__, changes.__getitem__))
 
     async def sign(self, reviewed: ReviewedChange, wish: Consent, request_id: str | None) -> Change:
         """Sign ``approve`` or ``reject`` and send it; of the roles wished for, those that are held."""

@@ -13,7 +13,8 @@ from interlock.statemachine.triggers import Trigger
 
 @dataclass(frozen=True, slots=True)
 class ChangeRatify:
-    """``change.ratify``."""
+    """``change.ratify``; ``content_digest`` is SHA-256 of what the tainted change applied."""
 
     trigger: ClassVar[Trigger] = Trigger.CHANGE_RATIFY
     change: str
+    content_digest: bytes = b""

@@ -29,6 +29,9 @@ def ratify(moment: Moment, state: State, firing: f.ChangeRatify) -> Moved | Refu
     if change.applied_position not in state.tainted:
         wish, actual = "a change that is tainted", "it stands on its own sign-offs, or was ratified"
         return refused(RefusalKind.UNMET, Code.NOT_TAINTED, wish, actual, change.name, trigger)
+    if firing.content_digest != change.content_digest:
+        wish, actual = f"the digest of what it applied, {change.content_digest.hex()}", firing.content_digest.hex()
+        return refused(RefusalKind.UNMET, Code.CONTENT, wish, actual or "none", change.name, trigger)
     if change.grounds is not None and not state.accounts(moment.actor).isdisjoint(change.grounds.barred):
         wish = "somebody who did not sign the use of break-glass that the tainted change reviews"
         return refused(RefusalKind.UNMET, Code.BREAK_GLASS_SIGNER, wish, f"{moment.actor} did", change.name, trigger)
