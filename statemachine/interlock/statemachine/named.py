@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TEXT_DIGESTS: Final = frozenset({"reason_digest", "title_digest"})
 """Fields of commands and triggers that name a text."""
 
-OTHER_DIGESTS: Final = frozenset({"request_digest", "statement_digest", "pack_digest"})
+OTHER_DIGESTS: Final = frozenset({"request_digest", "statement_digest", "pack_digest", "content_digest"})
 """Fields that name something else. A test checks that each digest of a command is in one of the two."""
 
 _NAMING: Final[Mapping[type, tuple[str, ...]]] = {
