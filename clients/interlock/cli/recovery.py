@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from pathlib import Path  # typer evaluates it
@@ -16,7 +17,7 @@ from interlock.client.errors import ContentError, ProfileError
 
 if TYPE_CHECKING:
     from interlock.client.profile import Profile
-    from interlock.statemachine.entry import NewLogKey, RecoveryDocument
+    from interlock.statemachine.entry import RecoveryDocument, TreeHead
 
 app = group("Recovery: what the recovery quorum signs offline, and hands in; everything is held with it.")
 
@@ -80,26 +81,42 @@ def write(
         Path | None,
         typer.Option("--last", exists=True, dir_okay=False, help="The last checkpoint that the old key is good for."),
     ] = None,
+    lost: Annotated[
+        Path | None,
+        typer.Option("--lost", exists=True, dir_okay=False, help="Accept a restore: the server's highwater.json."),
+    ] = None,
     days: Annotated[int, typer.Option("--days", min=1, max=90, help="How long it may be handed in.")] = 7,
 ) -> None:
     """Write the document that the recovery quorum signs: what is given back, a new key for the log, or both.
 
     Given back are accounts restored, keys registered, roles held before. With --log-key the old key of the log ends: of
-    a tree larger than that of --last, no checkpoint by it is the log's. No server is asked; any profile says which log.
+    a tree larger than that of --last, no checkpoint by it is the log's. With --lost as well, the quorum accepts that
+    the database was set back: --last is then what `recover restored` wrote. No server is asked; any profile says which
+    log.
     """
     from interlock.cli.change_file import load_change_file
+    from interlock.client.new_log_key import read_public
     from interlock.statemachine import codec
-    from interlock.statemachine.entry import RecoveryDocument
+    from interlock.statemachine.entry import NewLogKey, RecoveryDocument
 
     if file is None and new_key is None:
         raise typer.BadParameter("give --file, or --log-key with --last, or all of them")
     if (new_key is None) != (last is None):
         raise typer.BadParameter("--log-key and --last go together: a new key says where the old one ends")
+    if lost is not None and new_key is None:
+        raise typer.BadParameter(
+            "--lost takes --log-key and --last: whoever saw what is lost must know the old key's end"
+        )
     profile = _profile(run)
     triggers = tuple(codec.firing_of(row) for row in load_change_file(file).triggers) if file is not None else ()
-    named = _named(profile, new_key, last) if new_key is not None and last is not None else None
+    named = None
+    if new_key is not None and last is not None:
+        made = read_public(new_key)
+        head = _tree_head(last) if lost is not None else _signed_head(profile, last)
+        named = NewLogKey(made.public_key, made.proof, head)
     end = time.time_ns() // 1000 + days * _DAY_US
-    document = RecoveryDocument(profile.log_id, triggers, end, secrets.token_bytes(_NONCE_BYTES), named)
+    gone = _tree_head(lost) if lost is not None else None
+    document = RecoveryDocument(profile.log_id, triggers, end, secrets.token_bytes(_NONCE_BYTES), named, gone)
     data = codec.encode_recovery(document)
     with files.replacing(out) as target:
         target.write(data)
@@ -112,15 +129,49 @@ def _profile(run: Run) -> Profile:
     return load_profile(find_profile(run.profile, run.environment))
 
 
-def _named(profile: Profile, new_key: Path, last: Path) -> NewLogKey:
-    """Return the new key with the head at which the old one ends. Raises ContentError, DataLossError."""
+def _signed_head(profile: Profile, path: Path) -> TreeHead:
+    """Return the head of a checkpoint that the log signed. Raises DataLossError."""
     from interlock.client.log_keys import known_keys
-    from interlock.client.new_log_key import read_public
     from interlock.client.proving import open_signed
-    from interlock.statemachine.entry import NewLogKey, TreeHead
+    from interlock.statemachine.entry import TreeHead
 
-    made, head = read_public(new_key), open_signed(last.read_text("utf-8"), known_keys(profile))
-    return NewLogKey(made.public_key, made.proof, TreeHead(head.size, head.root))
+    head = open_signed(path.read_text("utf-8"), known_keys(profile))
+    return TreeHead(head.size, head.root)
+
+
+def _tree_head(path: Path) -> TreeHead:
+    """Return a head that nobody signed: a high-water mark, or what `recover restored` wrote. Raises ContentError."""
+    from interlock.statemachine.entry import TreeHead
+
+    try:
+        kept = json.loads(path.read_bytes())
+        return TreeHead(int(kept["size"]), bytes.fromhex(kept["root"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ContentError(f"{path} has no size and root: {error}", reason="CONTENT") from error
+
+
+@command(app, "restored", example="interlock recover restored --out restored.json")
+def restored(
+    run: Run,
+    out: Annotated[Path, typer.Option("--out", dir_okay=False, help="Where to write size and root.")],
+) -> None:
+    """Read the whole log of a server that says LOG_ROLLED_BACK, and write the head that it was set back to.
+
+    That server signs nothing. What it has is hashed here; `audit verify` judges it against the last checkpoint shown.
+    """
+    from interlock.proofs import merkle
+
+    frontier = merkle.Frontier()
+    with run.client() as client:
+        for record in client.audit.tail():
+            frontier = frontier.append(merkle.leaf_hash(record.entry))
+    value = {"size": frontier.size, "root": frontier.root().hex()}
+    with files.replacing(out) as target:
+        target.write(json.dumps(value).encode() + b"\n")
+    if run.as_json:
+        run.terminal.json(value)
+        return
+    run.terminal.line(f"{frontier.size} entries, root {frontier.root().hex()}")
 
 
 @command(app, "sign", example="interlock recover sign recovery.bin --as recovery-1 --key recovery.key --out one.json")
@@ -197,6 +248,8 @@ def _show(run: Run, document: RecoveryDocument, data: bytes) -> None:
             last = document.log_key.last
             value["log_key"] = document.log_key.public_key.hex()
             value["last"] = {"size": last.size, "root": last.root.hex()}
+        if document.lost is not None:
+            value["lost"] = {"size": document.lost.size, "root": document.lost.root.hex()}
         run.terminal.json(value)
         return
     run.terminal.line(("a recovery", "bold"), ": this is what is signed")
@@ -207,6 +260,9 @@ def _show(run: Run, document: RecoveryDocument, data: bytes) -> None:
         run.terminal.line(f"a new log key: {named.public_key.hex()}", indent=2)
         ended = f"the old one ends at {named.last.size} entries, root {named.last.root.hex()}"
         run.terminal.line(f"{ended}: of a larger tree it signs nothing", indent=2)
+    if document.lost is not None:
+        gone = f"{document.lost.size} entries, root {document.lost.root.hex()}"
+        run.terminal.line(("it is accepted that this was lost: ", "bold yellow"), gone, indent=2)
     run.terminal.line("and a hold on everything", indent=2)
     run.terminal.rows(
         [

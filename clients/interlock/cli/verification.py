@@ -47,6 +47,12 @@ def verify(
         bool, typer.Option("--accept-asserted", help="Take the server's word where nobody signed.")
     ] = False,
     partial_ok: PartialOption = False,
+    accept_restored: Annotated[
+        bool,
+        typer.Option(
+            "--accept-restored", help="Let go of what was seen and is lost, where the quorum accepted a restore."
+        ),
+    ] = False,
     live: Annotated[bool, typer.Option("--live", help="The server's log, as without BUNDLE.")] = False,
     full: Annotated[
         bool, typer.Option("--full", help="From the first entry, also what was verified here before.")
@@ -69,11 +75,12 @@ def verify(
     given = witness or ()
     if bundle is None:
         with run.client() as client, run.terminal.progress("verifying") as progress:
-            trust = replace(client.trust(), accept_asserted=accept_asserted)
+            trust = replace(client.trust(), accept_asserted=accept_asserted, accept_restored=accept_restored)
             trust = _also(replace(trust, log_key=_key_of(key)) if key else trust, genesis, since_checkpoint)
             report = client.verify(progress, with_witnesses(trust, given, witnesses), full=full)
     else:
         trust = trust_of(run, key, genesis, since_checkpoint, accept=accept_asserted, partial=partial_ok)
+        trust = replace(trust, accept_restored=accept_restored)
         report = _verify_file(run, bundle, with_witnesses(trust, given, witnesses))
     tell(run, report)
     return ExitCode.DONE if report.verified else ExitCode.NO
@@ -246,6 +253,9 @@ def _show_report(run: Run, report: VerifyReport) -> None:
         terminal.line(
             f"entry {key.retired_by} names another log key: the one before it ends at {key.last_size} entries"
         )
+    for row in report.restores:
+        lost = f"{row.kept_size} entries were kept, a head of {row.lost_size} was lost"
+        terminal.line((f"entry {row.accepted_by} accepts a restore: ", "bold yellow"), lost)
     for gone in report.erased:
         terminal.line(f"entry {gone.position}: its {gone.field} was erased by entry {gone.by}")
     if report.anew:
@@ -278,6 +288,14 @@ def _report_json(report: VerifyReport) -> dict[str, object]:
         "asserted": report.asserted,
         "witnessed": list(report.witnessed),
         "log_keys": [{"public_key": row.public_key.hex(), "last_size": row.last_size} for row in report.keys],
+        "restores": [
+            {
+                "position": row.accepted_by,
+                "kept": {"size": row.kept_size, "root": row.kept_root.hex()},
+                "lost": {"size": row.lost_size, "root": row.lost_root.hex()},
+            }
+            for row in report.restores
+        ],
         "erased": [asdict(row) for row in report.erased],
         "before": asdict(report.before),
         "now": asdict(report.now),

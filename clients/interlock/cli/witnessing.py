@@ -30,6 +30,12 @@ def witness(
     every: Annotated[
         float, typer.Option("--every", min=0.1, metavar="SECONDS", help="How often to look.")
     ] = EVERY_SECONDS,
+    accept_restored: Annotated[
+        bool,
+        typer.Option(
+            "--accept-restored", help="Let go of the own head, where `audit verify` showed that it was given up."
+        ),
+    ] = False,
     key_passphrase_file: KeyPassphraseOption = None,
 ) -> None:
     """Follow a log and cosign its heads, as long as each extends all that were signed before.
@@ -45,7 +51,8 @@ def witness(
     with run.client() as client:
         while True:
             try:
-                _show(run, own.cosign(client.audit, known_keys(client.profile), int(time.time())))
+                known, now = known_keys(client.profile), int(time.time())
+                _show(run, own.cosign(client.audit, known, now, accept_restored=accept_restored))
             except UnavailableError as error:
                 if once:
                     raise

@@ -80,7 +80,8 @@ class Memory:
         if position < before.least_position:
             raise RollbackError(
                 f"the server's log ends at position {position}, but this profile has seen position "
-                f"{before.least_position}: the log was rolled back or is another one. Nothing it says can be relied on",
+                f"{before.least_position}: the log was rolled back or is another one. Nothing it says can be relied on"
+                "; whether the recovery quorum accepted a restore, `interlock audit verify` says",
                 reason="LOG_ROLLED_BACK",
             )
         if position > self._seen.position:
@@ -111,6 +112,16 @@ class Memory:
         if size > now.size:
             self._keep(Seen(now.position, size, root.hex(), text))
 
+    def accept_loss(self, size: int, root: bytes, text: str) -> str:
+        """Take a checkpoint in place of what was seen, which whoever verified has accepted as lost.
+
+        Returns the file that keeps both heads; empty where only a position was seen.
+        """
+        now = self.load()
+        kept = keep_fork(self._file.parent, now.note, text) if now.note else ""
+        self._write(Seen(size - 1, size, root.hex(), text))
+        return kept
+
     def fork(self, first: str, second: str, what: str) -> ForkError:
         """Keep two signed heads that disagree, and return the error that says so."""
         kept = keep_fork(self._file.parent, first, second)
@@ -120,10 +131,18 @@ class Memory:
         """Write what was seen unless another process has seen more."""
         self._seen = _later(self._seen, seen)
         with files.unless_read_only(), files.locked(self._lock):
-            seen = self.load()
-            kept = {"log_id": self._log_id, "position": seen.position, "size": seen.size, "root": seen.root}
-            kept["note"] = seen.note
-            files.write_private(self._file, json.dumps(kept).encode() + b"\n")
+            self._put(self.load())
+
+    def _write(self, seen: Seen) -> None:
+        """Write what was seen, whatever was there."""
+        self._seen = seen
+        with files.unless_read_only(), files.locked(self._lock):
+            self._put(seen)
+
+    def _put(self, seen: Seen) -> None:
+        kept = {"log_id": self._log_id, "position": seen.position, "size": seen.size, "root": seen.root}
+        kept["note"] = seen.note
+        files.write_private(self._file, json.dumps(kept).encode() + b"\n")
 
 
 def keep_fork(folder: Path, first: str, second: str) -> str:

@@ -98,4 +98,6 @@ def fork_finding(why: str, kept: str) -> Finding:
     from interlock.client.verify.report import LOG, Finding  # noqa: PLC0415  # replay brings all of the rules
 
     where = f"; both are kept in {kept}" if kept else ""
-    return Finding("history", LOG, "LOG_FORKED", f"the head is not one of the log that was verified here: {why}{where}")
+    again = ". Whether the recovery quorum accepted a restore, `audit verify --full` says"
+    what = f"the head is not one of the log that was verified here: {why}{where}{again}"
+    return Finding("history", LOG, "LOG_FORKED", what)

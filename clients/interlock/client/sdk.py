@@ -196,11 +196,14 @@ class Interlock:
         from interlock.client.verify.live import LiveVerification  # noqa: PLC0415  # replay brings all of the rules
 
         text, held_to = self.audit.newest_note(), trust or self.trust()
-        with LiveVerification(self.profile.folder, text, held_to, full=full) as verification:
+        anew = full or held_to.accept_restored
+        with LiveVerification(self.profile.folder, text, held_to, full=anew) as verification:
             report = verification.judge(self.audit.tail(verification.start - 1), progress)
         if report.verified:
             if held_to.genesis_digest == self.profile.genesis_digest:
                 keep_keys(self.profile, report.keys)
+            if report.let_go:
+                return self.audit.accept_loss(text, report)
             self.audit.remember(text)
             return report
         parted = self.audit.parted(verification.note, text, report)
@@ -242,6 +245,7 @@ class Interlock:
             genesis_digest=self.profile.genesis_digest,
             heads=((seen.size, bytes.fromhex(seen.root)),) if seen.size else (),
             least_size=seen.least_position + 1,
+            seen=(seen.note,) if seen.note else (),
         )
 
     @cached_property

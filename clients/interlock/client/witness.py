@@ -2,7 +2,8 @@
 
  1. checkpoint   a key of the log that is known here signed it, and had not ended there
  2. own head     what this witness signed last for that log, read under a lock; its signatures were checked then
- 3. not smaller  a smaller tree is never signed: the log was rolled back, and the server is shown what it has lost
+ 3. not smaller  a smaller tree is never signed: the log was rolled back, and the server is shown what it has lost; but
+                 a head that the recovery quorum gave up is let go of, once whoever runs the witness has said so
  4. consistent   the same size has the same root, a larger one comes with a consistency proof from the own head;
                  two heads that disagree are kept as proof of the fork
  5. store        the new head is on the disk, folder and all
@@ -19,11 +20,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from interlock.client import files
-from interlock.client.errors import InterlockError, ProfileError, RollbackError
+from interlock.client.errors import ForkError, InterlockError, ProfileError, RollbackError, UnprovenError
 from interlock.client.keyfile import load_key
 from interlock.client.keymaking import create_keys
+from interlock.client.memory import keep_fork
 from interlock.client.proving import SignedCheckpoint, open_signed
 from interlock.proofs import cosignature, keys, note
+from interlock.proofs.errors import Fault
 from interlock.proofs.errors import RefusedError as ProofRefused
 
 if TYPE_CHECKING:
@@ -63,17 +66,21 @@ class Witness:
         """The verifier key: what a server and whoever relies on this witness must know."""
         return cosignature.WitnessKey(self.name, keys.public_bytes(self.key)).vkey
 
-    def cosign(self, audit: Audit, known: LogKeys, now: int) -> Witnessed:
+    def cosign(self, audit: Audit, known: LogKeys, now: int, *, accept_restored: bool = False) -> Witnessed:
         """Look at the log's newest head once, and cosign it; ``now`` is POSIX time in seconds.
 
-        Raises RollbackError, ForkError and UnprovenError where nothing was signed because of what the log is, and the
-        other errors of a call.
+        With ``accept_restored`` an own head that was lost with a restore is let go of, and kept beside the new one:
+        only where its key ended before it, as whoever runs the witness has verified. Raises RollbackError, ForkError
+        and UnprovenError where nothing was signed because of what the log is, and the other errors of a call.
         """
         head = open_signed(audit.checkpoint_note(), known)  # 1
         origin = known.origin
         with files.locked(self.folder / _LOCK):
             own = self._heads().get(origin)  # 2
             before = _own_head(own) if own is not None else None
+            if before is not None and accept_restored and _is_lost(audit, before, head, known):
+                keep_fork(self.folder, before.note, head.note)
+                before = None
             if before is not None and head.size < before.size:  # 3
                 self._show_what_was_lost(audit, before, now)
                 raise RollbackError(
@@ -148,6 +155,24 @@ def _load(folder: Path) -> _State:
 def _save(folder: Path, state: _State) -> None:
     text = json.dumps({"name": state.name, "heads": state.heads}, indent=2)
     files.write_durably(folder / _STATE, text.encode() + b"\n")
+
+
+def _is_lost(audit: Audit, before: SignedCheckpoint, head: SignedCheckpoint, known: LogKeys) -> bool:
+    """Say whether a head is by a key that ended before it, and the new one does not extend it."""
+    try:
+        known.open(before.note)
+    except ProofRefused as refused:
+        if refused.fault is not Fault.LOG_KEY_ENDED:
+            return False
+    else:
+        return False
+    if head.size < before.size:
+        return True
+    try:
+        audit.prove_extension(before, head)
+    except (ForkError, UnprovenError):
+        return True
+    return False
 
 
 def _own_head(text: str) -> SignedCheckpoint:

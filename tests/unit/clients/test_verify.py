@@ -149,7 +149,7 @@ def test_a_missing_entry_is_found_even_with_a_new_checkpoint(position: int) -> N
     assert not report.verified
     assert ("checkpoint", LOG, "LOG_ROLLED_BACK") in _codes(report)
     if position < len(rows) - 1:
-        assert report.findings[-1].step == "replay"
+        assert "replay" in {row.step for row in report.findings}
 
 
 def test_a_stream_that_ends_early_is_found() -> None:

@@ -49,6 +49,7 @@ def call(
     packs: tuple[bytes, ...] = (),
     prepare: Callable[[View, int], Any] | None = None,
     tightening: bool = False,
+    restores: bool = False,
 ) -> Call[audit_pb2.EntryRecord]:
     """Return a call that decides one command; the request's digest is the command's."""
     prepared = Prepared(command, envelopes=envelopes, packs=packs)
@@ -61,6 +62,7 @@ def call(
         render=render,
         reply_type=audit_pb2.EntryRecord,
         tightening=tightening,
+        restores=restores,
     )
 
 

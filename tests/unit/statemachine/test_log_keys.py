@@ -125,3 +125,53 @@ def test_an_end_never_lies_before_an_earlier_one(grown: World) -> None:
 
     name_key(grown, "third", 5)
     assert [key.last_size for key in grown.state.log.retired] == [5, 5]
+
+
+# Restores ---------------------------------------------------------------------------------------------------------
+
+
+def restoring(world: World, **changes: object) -> bytes:
+    """Return a document that accepts the loss of a longer log."""
+    parts: dict[str, object] = {"lost": e.TreeHead(world.state.size + 3, bytes(32)), **changes}
+    key = parts.pop("key", new_key("second", head(world)))
+    return document(world, key, **parts)  # type: ignore[arg-type]  # what it takes
+
+
+def test_a_loss_is_accepted_with_a_new_key(grown: World) -> None:
+    """The log says what was kept and what was lost, and the old key ends there: who saw more finds it here."""
+    size, kept = grown.state.size, head(grown)
+
+    done = hand_in(grown, restoring(grown), *QUORUM)
+
+    assert isinstance(done, Accepted), done
+    assert grown.state.log.restores == (r.Restore(size, kept.root, size + 3, bytes(32), size),)
+    assert grown.state.log.retired[-1].last_size == size
+    assert grown.state.holds_on("models/m0")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"lost": e.TreeHead(4, bytes(32))}, Code.NOT_ROLLED_BACK),
+        ({"lost": e.TreeHead(99, b"")}, Code.NOT_ROLLED_BACK),
+        ({"key": None}, Code.LOG_HEAD),
+        ({"lasts": -1}, Code.SIGN_OFF_ENDED),
+    ],
+)
+def test_what_is_no_acceptance(changes: dict[str, object], code: Code, grown: World) -> None:
+    """Of a log that was no longer, without a new key, out of its time."""
+    found = codes(hand_in(grown, restoring(grown, **changes), *QUORUM))
+
+    assert code in found
+
+
+def test_an_acceptance_is_for_one_head_and_one_time(grown: World) -> None:
+    """Not of another head than the one that the log has; not a second time; not by one person."""
+    early = restoring(grown, key=new_key("second", head(grown, 4)))
+    assert codes(hand_in(grown, early, *QUORUM)) == [Code.LOG_HEAD]
+    good = restoring(grown)
+    assert codes(hand_in(grown, good, "recovery-2")) == [Code.SIGN_OFF_MISSING]
+
+    assert isinstance(hand_in(grown, good, *QUORUM), Accepted)
+
+    assert Code.SIGN_OFF_REPLAYED in codes(hand_in(grown, good, *QUORUM))

@@ -211,7 +211,8 @@ class AsyncInterlock:
 
         text = await self.audit.newest_note()
         known, folder = trust or self.trust(), self.profile.folder
-        async with _opened(partial(LiveVerification, folder, text, known, full=full)) as verification:
+        anew = full or known.accept_restored
+        async with _opened(partial(LiveVerification, folder, text, known, full=anew)) as verification:
             records = _Bridge(self.audit.tail(verification.start - 1))
             async with _thread(partial(verification.judge, records, progress)) as judging:
                 try:
@@ -221,6 +222,8 @@ class AsyncInterlock:
         if report.verified:
             if known.genesis_digest == self.profile.genesis_digest:
                 keep_keys(self.profile, report.keys)
+            if report.let_go:
+                return self.audit.accept_loss(text, report)
             self.audit.remember(text)
             return report
         parted = await self.audit.parted(verification.note, text, report)
@@ -262,6 +265,7 @@ class AsyncInterlock:
             genesis_digest=self.profile.genesis_digest,
             heads=((seen.size, bytes.fromhex(seen.root)),) if seen.size else (),
             least_size=seen.least_position + 1,
+            seen=(seen.note,) if seen.note else (),
         )
 
     @cached_property

@@ -253,6 +253,17 @@ class Audit(Group):
         self._transport.memory.check_checkpoint(head.size, head.root, head.note)
         return head
 
+    def accept_loss(self, text: str, report: VerifyReport) -> VerifyReport:
+        """Remember the head of a log that was verified whole, in place of heads that were lost with a restore.
+
+        Whoever verified has accepted their loss: the report is without findings and says that it let go of them. The
+        two heads that part are kept, as proof of what was. Raises DataLossError.
+        """
+        head = open_signed(text, self._log_keys)
+        kept = self._transport.memory.accept_loss(head.size, head.root, head.note)
+        said = f"a loss was accepted here, and the heads that part are kept in {kept}"
+        return replace(report, anew=said) if kept else report
+
     def parted(self, verified: str, text: str, report: VerifyReport) -> Finding | None:
         """Keep two signed heads of which the report shows that they are not of one log, as proof of the fork.
 
@@ -260,7 +271,7 @@ class Audit(Group):
         after it does not give the root of ``text``, the server is asked to show that one extends the other.
         """
         memory, codes = self._transport.memory, {finding.code for finding in report.findings}
-        if "LOG_FORKED" in codes:
+        if codes & {"LOG_FORKED", "LOG_RESTORED"}:
             memory.fork(memory.load().note, text, "two heads of the log disagree")
             return None
         if not verified or "ROOT_MISMATCH" not in codes:

@@ -21,7 +21,7 @@ from interlock.client import files
 from interlock.client.verify import kept_state
 from interlock.client.verify.report import Counts
 from interlock.proofs import merkle
-from interlock.proofs.errors import RefusedError
+from interlock.proofs.errors import Fault, RefusedError
 from interlock.proofs.log_keys import LogKey, LogKeys
 from interlock.statemachine import codec, log_keys, packs, rules, snapshot
 from interlock.statemachine import resources as r
@@ -55,6 +55,14 @@ class Kept:
     text: dict[str, Any]
     note: str
     size: int
+
+    def knows(self, text: str) -> bool:
+        """Say whether a key that the log had by then signed a checkpoint; of a note that is none, others say so."""
+        try:
+            _keys_of(self.text).open(text)
+        except RefusedError as refused:
+            return refused.fault is not Fault.NOTE_NOT_SIGNED
+        return True
 
 
 def open_kept(folder: Path, trust: Trust) -> Kept | None:

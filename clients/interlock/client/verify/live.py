@@ -79,13 +79,18 @@ class LiveVerification:
                 found = kept.open_kept(self._folder, trust)
                 if found is None:
                     return self._from_nothing(trust)
-                trust = replace(trust, least_size=max(trust.least_size, found.size))
+                seen = (*trust.seen, found.note)
+                trust = replace(trust, least_size=max(trust.least_size, found.size), seen=seen)
                 with ExitStack() as undo:
                     procedure = self._from_nothing(trust)
                     undo.callback(procedure.end)
                     if found.size > procedure.size:
                         undo.pop_all()
                         self._anew = f"the server's head is below the {found.size} entries that were verified here"
+                        return procedure
+                    if not found.knows(self._text):  # with a restore, what was verified may be what was lost
+                        undo.pop_all()
+                        self._anew = "the server's head is by another key than the log had when it was verified here"
                         return procedure
                     kept.take_up(found, procedure)
                     self.note = found.note

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from interlock.client.verify.texts import Text
     from interlock.statemachine.entry import Entry
     from interlock.statemachine.policy.model import Policy
-    from interlock.statemachine.resources import Log
+    from interlock.statemachine.resources import Log, Restore
     from interlock.statemachine.state import State
 
     Visit = Callable[[Entry, State, Policy | None], None]
@@ -88,6 +88,7 @@ class Procedure:
     checkpoints: int = 0
     genesis: bytes = b""
     sign_offs: int = 0
+    let_go: bool = False
     before: Counts = field(default_factory=Counts)
     objects: Objects = field(default_factory=Objects)
     consent: Consent = field(default_factory=Consent)
@@ -149,9 +150,6 @@ class Procedure:
         self.head = self.keys.open("checkpoint", text, None)
         if self.head is None:
             return
-        if self.head.size < self.trust.least_size:
-            detail = f"{self.head.size} entries, but {self.trust.least_size} were seen before"
-            self.find("checkpoint", LOG, "LOG_ROLLED_BACK", detail)
         self.witnessed = self._cosigners("checkpoint", text)
         if len(self.witnessed) < self.trust.least_witnesses:
             by = ", ".join(self.witnessed) or "none of them"
@@ -237,9 +235,13 @@ class Procedure:
         elif head is not None and self.frontier.root() != head.root:
             gives = f"the entries give the root {self.frontier.root().hex()}"
             self.find("tree", LOG, "ROOT_MISMATCH", f"{gives}, the checkpoint says {head.root.hex()}")
+        if head is not None and head.size < self.trust.least_size:
+            detail = f"{head.size} entries, but {self.trust.least_size} were seen before"
+            self._find_loss("checkpoint", self.trust.least_size, None, ("LOG_ROLLED_BACK", detail))
         for seen_size, seen_root in self.trust.heads:
             if seen_size <= size and self.roots.at(seen_size) != seen_root:
-                self._find_fork(seen_size)
+                detail = f"the head of {seen_size} entries that was signed before is none of this log"
+                self._find_loss("history", seen_size, seen_root, ("LOG_FORKED", detail))
         for text in self.trust.notes:
             self._take_note(text)
         if head is not None:
@@ -257,6 +259,10 @@ class Procedure:
 
     def _take_note(self, text: str) -> None:
         """Step 4, for a checkpoint that was given along: no smaller log, and this very tree."""
+        lost = self.keys.lost(text, self.log)
+        if lost is not None and self.roots.at(lost.size) != lost.root:
+            self._say_lost("history", lost.size)
+            return
         seen = self.keys.open("history", text, self.log)
         if seen is None:
             return
@@ -294,6 +300,7 @@ class Procedure:
             keys=log_keys.history(log, self.keys.pinned.name).keys if log else (),
             retired=log.retired if log else (),
             restores=log.restores if log else (),
+            let_go=self.let_go,
             before=self.before,
             now=self.counts.less(self.before),
         )
@@ -311,9 +318,37 @@ class Procedure:
         self.find("digests", position, code, detail)
 
     def _find_fork(self, size: int) -> None:
-        self.find(
-            "history", LOG, "LOG_FORKED", f"the head of {size} entries that was signed before is none of this log"
-        )
+        detail = f"the head of {size} entries that was signed before is none of this log"
+        self.find("history", LOG, "LOG_FORKED", detail)
+
+    def _find_loss(self, step: str, size: int, root: bytes | None, otherwise: tuple[str, str]) -> None:
+        """Note that what was seen of ``size`` entries is not here: lost with a restore that was accepted, or for none.
+
+        Of a position alone there is no root: then it is as the newest head that was seen. Such a head was lost where
+        its key ended with the restore.
+        """
+        lost = [self.keys.lost(text, self.log) for text in self.trust.seen]
+        if root is not None:
+            accepted = any(head is not None and (head.size, head.root) == (size, root) for head in lost)
+        else:
+            accepted = self._restore_before(size) is not None and all(lost)
+        if accepted:
+            self._say_lost(step, size)
+        else:
+            self.find(step, LOG, *otherwise)
+
+    def _restore_before(self, size: int) -> Restore | None:
+        return next((row for row in self.log.restores if row.kept_size < size), None) if self.log else None
+
+    def _say_lost(self, step: str, size: int) -> None:
+        """Tell what was accepted as lost, unless whoever verifies has accepted it as well."""
+        row = self._restore_before(size)
+        self.let_go = self.let_go or self.trust.accept_restored
+        if row is not None and not self.trust.accept_restored:
+            most = max(size, row.lost_size)
+            more = "" if size <= row.lost_size else f", more than the {row.lost_size} that the quorum knew of"
+            kept = f"entry {row.accepted_by} accepts that the log was set back to {row.kept_size} of {most} entries"
+            self.find(step, row.accepted_by, "LOG_RESTORED", f"{kept}: {size} were seen here{more}")
 
     def _check_genesis(self, log: Log) -> None:
         """Step 2."""

@@ -31,8 +31,10 @@ class Trust:
 
     ``log_key`` is a verifier key that the log has, or had. Without ``genesis_digest`` and ``log_id`` (empty) any
     founding by this key is taken, and the report says that it was not pinned. ``heads`` are tree heads seen earlier, as
-    (size, root), ``notes`` signed ones that are given along, whose signatures are held to the log's keys.
-    ``accept_asserted`` takes the server's word where nobody signed, ``partial_ok`` a bundle of some models alone.
+    (size, root), ``seen`` their notes as far as they are known; ``notes`` are signed heads that are given along, whose
+    signatures are held to the log's keys.
+    ``accept_asserted`` takes the server's word where nobody signed, ``partial_ok`` a bundle of some models alone;
+    ``accept_restored`` lets go of heads that were seen and are lost since, where the recovery quorum accepted a loss.
     ``witnesses`` are those that this reader relies on, and ``least_witnesses`` how many of them must have cosigned the
     head.
     """
@@ -41,10 +43,12 @@ class Trust:
     log_id: bytes = b""
     genesis_digest: bytes = b""
     heads: tuple[tuple[int, bytes], ...] = ()
+    seen: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     least_size: int = 0
     accept_asserted: bool = False
     partial_ok: bool = False
+    accept_restored: bool = False
     witnesses: tuple[cosignature.WitnessKey, ...] = ()
     least_witnesses: int = 0
 
@@ -125,9 +129,9 @@ class VerifyReport:
     ``signed`` and ``asserted`` count the loosening transitions: those whose sign-offs were verified against keys of a
     countersigned founding, and those that rest on the server's word. ``witnessed`` names the trusted witnesses that
     cosigned the head. ``keys`` are those that the log has had, ``retired`` where each but the last ended, ``restores``
-    what was accepted as lost. ``before`` is what an earlier verification of this
-    log judged here, ``now`` what this one did; ``anew`` says why one that was kept was of no use,
-    ``not_kept`` why this one could not be kept for the next.
+    what was accepted as lost; ``let_go``: something that was seen is lost, and whoever verified accepts it. ``before``
+    is what an earlier verification of this log judged here, ``now`` what this one did; ``anew`` says why one that was
+    kept was of no use, ``not_kept`` why this one could not be kept for the next.
     """
 
     entries: int
@@ -149,6 +153,7 @@ class VerifyReport:
     before: Counts = Counts()
     now: Counts = Counts()
     part: Part | None = None
+    let_go: bool = False
     anew: str = ""
     not_kept: str = ""
 

@@ -76,6 +76,21 @@ class SigningKeys:
         self.waiting.append((step, text))  # by several keys: which of them counts is known at the end
         return ()
 
+    def lost(self, text: str, log: r.Log | None) -> note.Checkpoint | None:
+        """Return a checkpoint by a key that a restore ended, of a tree larger than it signs; None for any other."""
+        if log is None or not log.restores:
+            return None
+        known = log_keys.history(log, self.pinned.name)
+        ended = {row.retired_by: row for row in log.retired}
+        try:
+            opened = note.open_note(text, {note.NoteVerifier(self.pinned.name, key.public_key) for key in known.keys})
+            found = note.Checkpoint.from_text(opened.text)
+        except NoteError:
+            return None
+        signers = {signer.public_key for signer in opened.signers}
+        gone = {ended[row.accepted_by].public_key for row in log.restores if row.kept_size < found.size}
+        return found if signers <= gone else None
+
     def judge(self, log: r.Log | None, *, pinned_genesis: bool) -> None:
         """Hold all of it to what the log says of its keys."""
         if log is None:

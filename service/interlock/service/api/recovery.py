@@ -16,6 +16,8 @@ from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet
 from interlock.v1 import identity_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from interlock.service.ledger.checkpoints import CheckpointSigner
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.proving import Prover
@@ -37,7 +39,7 @@ class Recoveries:
         signers = signers_of(self.committer.view.state, request.document, request.envelopes)
         if isinstance(signers, Refused):
             raise Refusal(signers)
-        await self._check_log(request.document)
+        restores = await self._check_log(request.document)
         prepared = Prepared(c.Recover(request.document), envelopes=tuple(request.envelopes))
         call = Call(
             actor=c.Actor(signers[0].principal, signers[0].credential),
@@ -48,21 +50,24 @@ class Recoveries:
             render=_render,
             reply_type=identity_pb2.RecoverResponse,
             tightening=True,  # with it everything is held
+            restores=restores,
         )
         return await self.committer.submit(call)
 
-    async def _check_log(self, data: bytes) -> None:
+    async def _check_log(self, data: bytes) -> bool:
         """Refuse what no fold knows of a new log key: that its private half is here, and that the old one's end is.
 
-        Without the private half the log would take an entry after which nothing can be signed. Raises Refusal.
+        Without the private half the log would take an entry after which nothing can be signed. Returns whether a loss
+        is accepted: of just the head that the high-water mark has, by a log that is behind it. Raises Refusal.
         """
         try:
-            named = codec.decode_recovery(data).log_key
+            document = codec.decode_recovery(data)
         except codec.CodecError:
-            return  # said by the rules
+            return False  # said by the rules
+        named = document.log_key
         if named is None:
-            return
-        unmet = []
+            return False
+        unmet = [*self._loss_faults(document.lost)] if document.lost is not None else []
         if not await asyncio.to_thread(self.signer.has, named.public_key):
             wish = "the private half of the new log key as keys/log-next.key in the server's folder, 0600"
             unmet.append(Unmet(Code.LOG_KEY_FILE, wish, "none, another one, or one that can't be opened", "log"))
@@ -70,12 +75,26 @@ class Recoveries:
             unmet.append(fault)
         if unmet:
             raise Refusal(Refused(RefusalKind.UNMET, tuple(unmet)))
+        return document.lost is not None
+
+    def _loss_faults(self, lost: TreeHead) -> Iterator[Unmet]:
+        """Yield why a loss can't be accepted: nothing was lost, or something else was."""
+        mark = self.committer.lost
+        if mark is None:
+            wish = "a log that is behind its high-water mark and has no other fault"
+            yield Unmet(Code.NOT_ROLLED_BACK, wish, "it is not", "log")
+        elif (mark.size, mark.root) != (lost.size, lost.root):
+            wish = f"the head of the high-water mark as the lost one: {mark.size} entries, root {mark.root.hex()}"
+            yield Unmet(Code.LOG_HEAD, wish, f"{lost.size} entries, root {lost.root.hex()}", "log")
 
     async def _head_fault(self, last: TreeHead) -> Unmet | None:
-        size = self.committer.view.state.size
-        if not 0 < last.size <= size:
+        view = self.committer.view
+        if not 0 < last.size <= view.state.size:
             return None  # said by the rules
-        root = (await self.prover.head(last.size)).root
+        whole = last.size == view.state.size
+        if self.committer.lost is not None and not whole:
+            return None  # no proofs are given of a log that is behind its mark; the rules say what is wrong
+        root = view.root if whole else (await self.prover.head(last.size)).root
         if root == last.root:
             return None
         wish = f"the root of this log's first {last.size} entries, {root.hex()}, as the last head of the old key"

@@ -161,6 +161,8 @@ class Batch:
         self._answered: dict[RequestKey, StoredRequest] = {}
         self.accepts_clock = False
         """Whether one of the entries accepts the clock that it is dated by."""
+        self.accepts_loss = False
+        """Whether one of them accepts that the log is behind its high-water mark."""
 
     @property
     def entries(self) -> tuple[bytes, ...]:
@@ -227,7 +229,7 @@ class Batch:
             return Failed(error)
 
     def _answer(self, call: Call[Any]) -> Any:  # noqa: ANN401  # the call's own reply type
-        if not self._health.ok:
+        if not (self._health.ok or self.accepts_loss or (call.restores and self._health.lost is not None)):
             raise LedgerUnhealthy(self._health.code)
         # 1. The same request again gets the same answer.
         key = _key_of(call)
@@ -257,6 +259,7 @@ class Batch:
         # 7. Nothing below fails.
         self._view, self._frontier = after, frontier
         self.accepts_clock = self.accepts_clock or isinstance(prepared.command, c.AcceptClock)
+        self.accepts_loss = self.accepts_loss or call.restores
         self._leaves.append(leaf)
         self._entries.append(data)
         self._steps.append(step)

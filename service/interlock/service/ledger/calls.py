@@ -44,7 +44,8 @@ class Call(Generic[M]):
     view after the entry. ``request_id`` is empty for none; with one, an OK reply is remembered for a day under
     (principal, method, request id), together with ``request_digest`` (SHA-256 of the request). The caller owes that the
     actor is authorised, also when a remembered reply may come back. ``tightening`` calls go first, and are answered
-    only when the high-water mark has passed them.
+    only when the high-water mark has passed them. One that ``restores`` is taken although the log is behind its mark:
+    its command is what accepts that, and it has been held against mark and head.
     """
 
     actor: Actor
@@ -55,3 +56,4 @@ class Call(Generic[M]):
     render: Callable[[View, Accepted], M]
     reply_type: type[M]
     tightening: bool = field(default=False)
+    restores: bool = field(default=False)

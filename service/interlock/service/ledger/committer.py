@@ -89,6 +89,7 @@ class Committer:
         self._log = log
         self._writer = Writer(store, self.clock, policies, opened, signer)
         self._attention = Attention(monotonic)
+        self._lower_mark = opened.lower_mark
         self._remembered = opened.remembered
         self._view = opened.head.view
         self._steps = Steps(self._view)
@@ -116,6 +117,11 @@ class Committer:
         Where the log contradicts itself nothing is written either; a store that is only silent is tried all the same.
         """
         return self._attention.judged(self._writer.health)
+
+    @property
+    def lost(self) -> Mark | None:
+        """The head that this log is behind, where that is all that is wrong with it and can be accepted; else None."""
+        return self._writer.health.lost
 
     def instant(self) -> int:
         """Return when a question that comes now is judged (microseconds): never before the last entry."""
@@ -146,8 +152,9 @@ class Committer:
         Raises Refusal, RequestIdReused, ClockBehind, LedgerUnhealthy, StoreUnavailable, LimitExceeded, ShuttingDown,
         and whatever ``prepare`` or ``render`` raise. A caller who is cancelled may have written all the same.
         """
-        if not self._writer.health.ok:
-            raise LedgerUnhealthy(self._writer.health.code)
+        health = self._writer.health
+        if not health.ok and not (call.restores and health.lost is not None):
+            raise LedgerUnhealthy(health.code)
         reply: M = await self._enqueue(call)
         return reply
 
@@ -186,7 +193,7 @@ class Committer:
 
     def distrust(self, health: LedgerHealth) -> None:
         """Stop to rely on the log until a restart has read it again: the gate denies, nothing is written or signed."""
-        if self._writer.health.ok:
+        if self._writer.health.ok or self._writer.health.lost is not None:
             self._writer.distrust(health)
             self._log.error("ledger_unhealthy", code=health.code, detail=health.detail)
 
@@ -329,6 +336,9 @@ class Committer:
             _answer([(waiting, Failed(error)) for waiting in batch])
             return
         self._hear(committed.fault, looked=not batch)
+        if committed.restored:
+            self._lower_mark = True
+            self._log.warning("loss_accepted", position=committed.head.view.position)
         if committed.head.view is not self._view:
             self._view = committed.head.view
             self._steps.extend(committed.steps)
@@ -375,11 +385,13 @@ class Committer:
 
     async def _advance_mark(self) -> str:
         """Put the mark at the view's head, durably; return what went wrong, empty for nothing."""
-        view = self._view
-        if self._mark.has_reached(view.state.size) or not view.state.size or not self._writer.health.ok:
+        view, lower = self._view, self._lower_mark
+        reached = self._mark.has_reached(view.state.size) and not lower
+        if reached or not view.state.size or not self._writer.health.ok:
             return ""
         try:
-            await self._in_thread(self._put_mark, Mark(view.state.size, view.root))
+            await self._in_thread(self._put_mark, Mark(view.state.size, view.root), lower)
+            self._lower_mark = self._lower_mark and not lower
         except MarkError as error:
             self.distrust(disagrees(str(error)))
             return str(error)
@@ -388,8 +400,8 @@ class Committer:
             return repr(error)
         return ""
 
-    def _put_mark(self, mark: Mark) -> None:
-        self._mark.advance(mark)
+    def _put_mark(self, mark: Mark, lower: bool) -> None:  # noqa: FBT001  # by position, through an executor
+        (self._mark.lower if lower else self._mark.advance)(mark)
         self._writer.note_mark()
 
     async def _check_mark(self) -> None:

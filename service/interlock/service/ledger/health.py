@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from interlock.statemachine.unmet import Code
+
+if TYPE_CHECKING:
+    from interlock.service.ledger.highwater import Mark
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerHealth:
     """``code`` is the gate's reason, LEDGER or LOG_ROLLED_BACK, empty while all is well; ``detail`` is for people.
 
-    ``actual`` says in the gate's reason what is there; it gives nothing away.
+    ``actual`` says in the gate's reason what is there; it gives nothing away. ``lost`` is the head that a log which is
+    otherwise as it should be once had: going on without it is for the recovery quorum to accept, and nobody else.
     """
 
     ok: bool
     code: str = ""
     detail: str = ""
     actual: str = "it does not agree with itself"
+    lost: Mark | None = None
 
 
 HEALTHY: Final = LedgerHealth(ok=True)
@@ -32,6 +37,6 @@ def disagrees(detail: str) -> LedgerHealth:
     return LedgerHealth(ok=False, code=Code.LEDGER, detail=detail)
 
 
-def rolled_back(detail: str) -> LedgerHealth:
+def rolled_back(detail: str, lost: Mark | None = None) -> LedgerHealth:
     """The log was longer once, or is not the one that was seen before."""
-    return LedgerHealth(ok=False, code=Code.LOG_ROLLED_BACK, detail=detail)
+    return LedgerHealth(ok=False, code=Code.LOG_ROLLED_BACK, detail=detail, lost=lost)

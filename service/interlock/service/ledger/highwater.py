@@ -74,8 +74,14 @@ class HighWaterMark:
 
         Raises OSError, and MarkError where somebody changed the file: that is not to be covered up.
         """
-        if self.has_reached(mark.size):
-            return
+        if not self.has_reached(mark.size):
+            self._put(mark)
+
+    def lower(self, mark: Mark) -> None:
+        """Put the mark below where it was: what lay between was accepted as lost, by an entry. Raises as `advance`."""
+        self._put(mark)
+
+    def _put(self, mark: Mark) -> None:
         self.check()
         fresh = self._path.with_name(f"{self._path.name}.new")
         with fresh.open("wb") as file:

@@ -3,7 +3,7 @@
 A numbered procedure (ledger design, "Tree, checkpoint, witness"). Whatever it finds, the log opens for reading; with a
 finding the gate denies, nothing is written and nothing is signed until somebody has looked.
 0. The database file is whole: of a damaged one nothing is read at all.
-1. The log is at least as long as the high-water mark and every checkpoint shown.
+1. The log is at least as long as every checkpoint shown and as the high-water mark, or an entry accepts what was lost.
 2. Each entry, in order: the rules decide it again and give the same entry.
 3. Each row that an entry put into the tables is what the entry gives, and there are no others.
 4. Each tile is what the leaves give, and there are no others.
@@ -52,12 +52,14 @@ class LogUnreadableError(RuntimeError):
 class Opened:
     """A log that was read from end to end: its head as far as it can be believed, and whether that is all of it.
 
-    ``remembered`` is what was decided on the way.
+    ``remembered`` is what was decided on the way. ``lower_mark``: the mark is still that of a tree which an entry
+    accepts as lost.
     """
 
     head: Head
     health: LedgerHealth
     remembered: Remembered
+    lower_mark: bool = False
 
 
 def open_log(
@@ -92,16 +94,19 @@ def _open(store: Store, mark: HighWaterMark, signer: CheckpointSigner, founding_
         size = queries.head(connection) + 1
         checkpoints = dict(queries.checkpoints(connection))
         last, mark_fault = _load_mark(connection, mark)
+        behind = last if last is not None and last.size > size else None
         rereading = Rereading(connection, (*checkpoints, *((last.size,) if last else ())))
         tile_fault = _first_tile_fault(connection, rereading)
-        if last is not None and last.size > size:
-            mark_fault = f"the log has {size} entries, {mark.path} has seen {last.size}"
         health = rolled_back(mark_fault) if mark_fault else None
         health = health or _longer_checkpoint(checkpoints, size)  # 1
         health = health or _disagreement(rereading, tile_fault, signer)  # 2 to 4
-        health = health or _mark_differs(rereading, mark, last)  # 5
+        health = health or (_mark_differs(rereading, mark, last) if behind is None else None)  # 5
         health = health or _checkpoint_differs(rereading, checkpoints, signer)  # 6
-        return _opened(connection, rereading, health or HEALTHY, founding_policy)
+        accepted = behind is not None and _was_accepted(rereading, behind)
+        if behind is not None and not accepted and not mark_fault:  # 1
+            said = f"the log has {size} entries, {mark.path} has seen {behind.size}"
+            health = rolled_back(said, None if health else behind)
+        return _opened(connection, rereading, health or HEALTHY, founding_policy, lower_mark=accepted)
 
 
 def _load_mark(connection: Connection, mark: HighWaterMark) -> tuple[Mark | None, str]:
@@ -113,6 +118,13 @@ def _load_mark(connection: Connection, mark: HighWaterMark) -> tuple[Mark | None
     if last is None and queries.meta(connection, MARK_KEPT) is not None:
         return None, f"{mark.path} is missing, and this log has had one: without it nobody can say what was lost"
     return last, ""
+
+
+def _was_accepted(rereading: Rereading, lost: Mark) -> bool:
+    """Say whether an entry of the log accepts that this very head was lost: the mark was to be put back after it."""
+    state = rereading.replay.state
+    rows = state.log.restores if state.size else ()
+    return any((row.lost_size, row.lost_root) == (lost.size, lost.root) for row in rows)
 
 
 def _first_tile_fault(connection: Connection, rereading: Rereading) -> str:
@@ -171,7 +183,12 @@ def _checkpoint_differs(
 
 
 def _opened(
-    connection: Connection, rereading: Rereading, health: LedgerHealth, founding_policy: Policy | None
+    connection: Connection,
+    rereading: Rereading,
+    health: LedgerHealth,
+    founding_policy: Policy | None,
+    *,
+    lower_mark: bool,
 ) -> Opened:
     """Return the head of what was read; the tree to append to only where all is well."""
     replay = rereading.replay
@@ -183,6 +200,7 @@ def _opened(
     if policy is None:
         raise EmptyLogError("the log is empty: run `interlock init`")
     size = rereading.frontier.size
-    tree = Tree.load(size, tile_reader(connection)) if health.ok else Tree.empty()
+    whole = health.ok or health.lost is not None
+    tree = Tree.load(size, tile_reader(connection)) if whole else Tree.empty()
     view = View(replay.state, policy, rulebook.current(), rereading.frontier.root())
-    return Opened(Head(view, tree), health, rereading.remembered)
+    return Opened(Head(view, tree), health, rereading.remembered, lower_mark and health.ok)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from interlock.service.clock import MICROSECONDS
 from interlock.service.errors import StoreUnavailable
 from interlock.service.ledger.batch import REMEMBERED_US, Batch, Failed
-from interlock.service.ledger.health import disagrees
+from interlock.service.ledger.health import HEALTHY, disagrees
 from interlock.service.storage import queries, writes
 
 if TYPE_CHECKING:
@@ -44,13 +44,14 @@ PRUNE_EVERY_US: Final = 10 * 60 * MICROSECONDS
 class Committed:
     """What became of a batch: the head after it, every step from the head before, and the outcome of each job.
 
-    ``fault`` is what the store failed with, empty where it did not.
+    ``fault`` is what the store failed with, empty where it did not; ``restored`` says that a loss was accepted.
     """
 
     head: Head
     steps: tuple[Step, ...]
     outcomes: tuple[Outcome, ...]
     fault: str = ""
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,12 @@ class Writer:
 
     @property
     def health(self) -> LedgerHealth:
-        """Whether the log can be relied on; once it can't, that stays until a restart."""
+        """Whether the log can be relied on; once it can't, that stays until a restart, or until a loss is accepted."""
         return self._health
 
     def distrust(self, health: LedgerHealth) -> None:
         """Take it that the log can't be relied on, for a reason that was found elsewhere. Any thread may say so."""
-        if self._health.ok:
+        if self._health.ok or self._health.lost is not None:
             self._health = health
 
     def commit(self, jobs: Sequence[Job]) -> Committed:
@@ -122,7 +123,10 @@ class Writer:
         self._remember(batch.rows)
         if batch.accepts_clock:
             self._clock.accept(head.view.state.time)
-        return Committed(head, recovered + batch.steps, outcomes)
+        restored = batch.accepts_loss and self._health.lost is not None
+        if restored:
+            self._health = HEALTHY
+        return Committed(head, recovered + batch.steps, outcomes, restored=restored)
 
     def _look(self) -> None:
         """Read the log's end as one who opens the database now: what is cached here says nothing of the file."""
