@@ -192,6 +192,7 @@ def test_a_key_of_ones_own_on_somebody_elses_account(people: People) -> None:
     with refused("SIGN_OFF_INVALID") as said:
         hand_in(people["owner"], change.name, forged)
     assert said.unmet == ("SIGN_OFF_SIGNATURE",)
+    assert (SIGN, ("SIGN_OFF_SIGNATURE",)) in attempts(people, "owner")
 
 
 def test_a_requester_who_signs_for_themselves_as_well(people: People) -> None:
@@ -334,6 +335,7 @@ def test_in_another_log(people: People, tmp_path: Path) -> None:
         with refused("SIGN_OFF_INVALID") as said:
             hand_in(others["kim"], there.name, envelope)
         assert said.unmet == ("SIGN_OFF_CHECKPOINT",)
+        assert (SIGN, ("SIGN_OFF_CHECKPOINT",)) in attempts(others, "kim")
 
         call: Any = others.channel.unary_unary("/interlock.v1.IdentityService/WhoAmI")
         with pytest.raises(grpc.RpcError) as caught:
@@ -480,6 +482,7 @@ def test_a_lone_evaluator_renews_what_has_lapsed(installations: Install, tmp_pat
             with refused("NOT_ALLOWED") as said:
                 people["evaluator"].sign(change.name, "owner", "reviewer")
             assert "NO_APPROVING_ROLE" in said.unmet
+            assert (SIGN, tuple(sorted(said.unmet))) in attempts(people, "evaluator")
             assert denied(people, subject) == ["DETERMINATION_UNCONFIRMED"]
 
 
