@@ -139,6 +139,33 @@ def test_a_changed_file_is_a_no(cli: Cli, file: Path) -> None:
         assert codes(verify(cli, file, "--json")) == ["DECISION_SIGNATURE"]
 
 
+@pytest.mark.parametrize("content", ["precious\n", '{"name": "package"}', "[1]", "\0" * (1 << 21)], ids=len)
+@pytest.mark.parametrize("words", [(), ("--no-such-option",)], ids=["well-typed", "mistyped"])
+def test_what_is_no_decision_is_not_removed(cli: Cli, content: str, words: tuple[str, ...]) -> None:
+    """Regression: a name given by mistake cost its file. It is left as it is, and nobody is asked: exit 2."""
+    mine = cli.folder / "mine"
+    mine.write_text(content)
+    before = cli("auditor", "audit", "checkpoint", "--json").out
+
+    done = check(cli, mine, *words)
+
+    assert (done.code, mine.read_text()) == (2, content)
+    assert cli("auditor", "audit", "checkpoint", "--json").out == before
+
+
+@pytest.mark.parametrize("content", ["", "an envelope"])
+def test_what_may_be_a_decision_makes_way(cli: Cli, file: Path, content: str) -> None:
+    """An empty file is replaced, and so is an earlier decision however it was rewritten: with spaces and escapes."""
+    rewritten = file.read_text().replace('"payloadType"', ' "\\u0070ayloadType"')
+    assert verify(cli, file).code == 0
+    other = cli.folder / "other.decision"
+    other.write_text(rewritten if content else "")
+    cli.must("owner", "hold", "place", "m")
+
+    assert check(cli, other).code == 1
+    assert codes(verify(cli, other, "--json")) == ["DECISION_FAILED"]
+
+
 def test_a_denial_is_written_and_never_verifies(cli: Cli, file: Path) -> None:
     """DENY ends in 1, replaces the ALLOW of before, and verify ends in 1 too."""
     cli.must("owner", "hold", "place", "m")
@@ -159,6 +186,9 @@ def test_a_denial_is_written_and_never_verifies(cli: Cli, file: Path) -> None:
         ("gate", "verify", "nothing", "-c", "internal", "-a", SHA256, "--log-id", "x"),
         ("gate", "check", "m", "-c", "internal", "--decision", "d"),
         ("gate", "check", "m", "-c", "internal", "-a", SHA256, "--decision", "."),
+        ("gate", "check", "m", "-c", "internal", "-a", SHA256, "--decision", "-"),
+        ("gate", "check", "m", "-c", "internal", "-a", SHA256, "--decision", ""),
+        ("gate", "verify", "nothing", "-c", "internal", "-a", SHA256, "--key", "/dev/zero"),
         ("gate", "check", "m", "-c", "internal", "-a", SHA256, "--decision", "no/such/folder"),
         ("gate", "check", "m", "-c", "internal", "--wait", "soon"),
         ("gate", "check", "m", "-c", "internal", "--wait", ""),

@@ -87,6 +87,18 @@ def test_a_decision_without_its_artifact_is_a_mistake(cli: Cli, file: str) -> No
     assert names(cli.must("auditor", "deployments", "list", "--all", "--json")) == []
 
 
+def test_a_mistyped_name_is_never_in_compliance(cli: Cli) -> None:
+    """Regression: exit 0 and "no deployment is out of compliance" for a model or context that there is none of."""
+    asked = ("deployments", "list", "--out-of-compliance", "--json")
+
+    ends = [cli("auditor", *asked, *words) for words in (("-m", "n"), ("-c", "nowhere"))]
+    watch = cli("auditor", "deployments", "watch", "-m", "n", "--json")
+
+    assert [(done.code, done.refusal["reason"]) for done in ends] == [(3, "NOT_FOUND"), (2, "INVALID_FIELD")]
+    assert (watch.code, watch.refusal["reason"]) == (3, "NOT_FOUND")
+    assert cli("auditor", *asked, "-m", "m", "-c", "api").code == 0
+
+
 def test_a_denied_deployment_is_recorded_with_exit_zero(cli: Cli) -> None:
     """Recording is done even where the gate denies; the output says what it has against it."""
     cli.must("owner", "hold", "place", "m")

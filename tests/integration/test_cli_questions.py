@@ -118,6 +118,19 @@ NO_QUESTIONS = (
 )
 
 
+def test_no_file_of_questions_is_read_without_end(released: Cli) -> None:
+    """Regression: /dev/zero filled the memory. What is longer than all questions can be is usage."""
+    assert released("release-bot", "gate", "batch", "-f", "/dev/zero").code == 2
+
+
+def test_a_line_ends_with_a_line_feed_and_nothing_else(released: Cli) -> None:
+    """What Unicode takes for the end of a line may stand within a question: the server says what is wrong with it."""
+    told = released("release-bot", "gate", "batch", "-f", released.file("q", '{"model": "m\u2028", "context": "api"}'))
+
+    assert told.code == 2
+    assert "questions[0].model" in told.err
+
+
 def test_what_is_no_question_is_usage(released: Cli) -> None:
     """A file that can't be read whole is not asked in part: exit 2."""
     ends = [released("release-bot", "gate", "batch", "-f", released.file("q", text)).code for text in NO_QUESTIONS]

@@ -15,6 +15,7 @@ import typer
 
 from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run  # noqa: TC001  # typer evaluates it
+from interlock.cli.stale import may_go
 from interlock.cli.views.common import ALLOW, DENY, when_micros
 from interlock.client import names
 from interlock.client.errors import ProfileError, UnavailableError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from interlock.v1.gate_pb2 import CheckReleaseResponse
 
 MAX_FILE_BYTES: Final = 1 << 20
+MAX_KEY_BYTES: Final = 1 << 10
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 5.0
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
@@ -35,12 +37,23 @@ _LOG_ID: Final = re.compile(r"[0-9a-f]{32}")
 def make_way(path: Path) -> None:
     """Remove what an earlier run left: a decision about an earlier question must not outlive a failed one.
 
-    Raises BadParameter where no file can be written later, and for what is there and no file: of a device, such as
-    /dev/stdout, the name itself would go.
+    Raises BadParameter where no file can be written later, and for what is there and no decision: somebody's file, or a
+    device such as /dev/stdout, of which the name itself would go.
     """
-    if (path.exists() and not path.is_file()) or not path.absolute().parent.is_dir():
-        raise typer.BadParameter(f"{path} can't be a file: give its name in a folder that is there")
+    if str(path) in {".", "-"} or (path.exists() and not path.is_file()) or not path.absolute().parent.is_dir():
+        raise typer.BadParameter("--decision takes the name of a file, in a folder that is there")
+    if path.exists() and not _may_go(path):
+        raise typer.BadParameter(
+            f"{path} is there and no decision: it is left as it is. Give another name, or remove it"
+        )
     path.unlink(missing_ok=True)
+
+
+def _may_go(path: Path) -> bool:
+    try:
+        return may_go(path)
+    except OSError as error:
+        raise typer.BadParameter(f"{path} can't be read: {error.strerror}") from error
 
 
 def ask_until_allowed(
@@ -138,7 +151,8 @@ def _trusted(run: Run, key: str, log_id: str) -> tuple[bytes, str]:
 def _key_of(text: str) -> bytes:
     if not _KEY.fullmatch(text):
         try:
-            text = Path(text).read_text("ascii").strip()
+            with Path(text).open("rb") as file:
+                text = file.read(MAX_KEY_BYTES).decode("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise typer.BadParameter("--key takes 64 lower-case hexadecimal digits, or a file with them") from error
     if not _KEY.fullmatch(text):

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from interlock.v1.gate_pb2 import CheckReleaseResponse
 
 MOST_QUESTIONS: Final = 1000
+MOST_BYTES: Final = 1 << 20
+"""A question has some 300 bytes at most."""
+
 _STDIN: Final = "-"
 _FIELDS: Final = {"model", "context", "artifact"}
 
@@ -78,7 +81,7 @@ def batch(
             run.terminal.json_line({"question": asked, "answer": to_json(answer)})
             continue
         codes = ", ".join(dict.fromkeys(reason.code for reason in answer.reasons))
-        run.terminal.line(*_headline(model, context, allowed=good), (f"  {codes}", "yellow"))
+        run.terminal.line(*_headline(model, context, allowed=good), (f"  {codes}" if codes else "", "yellow"))
     run.terminal.line((f"{sum(allowed)} of {len(allowed)} may go", "bold"), _judged_at(answers[0], allowed=False))
     return ExitCode.DONE if all(allowed) else ExitCode.NO
 
@@ -94,13 +97,24 @@ def _judged_at(answer: CheckReleaseResponse, *, allowed: bool) -> Piece:
 
 def _read_questions(file: str) -> list[tuple[str, str, str]]:
     """Return (model, context, artifact) of every line. Raises BadParameter, naming the line."""
+    where = "standard input" if file == _STDIN else file
     try:
-        text = sys.stdin.read() if file == _STDIN else Path(file).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{file} can't be read: {error}") from error
-    questions = [_question(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        if file == _STDIN:
+            data = sys.stdin.buffer.read(MOST_BYTES + 1)
+        else:
+            with Path(file).open("rb") as source:
+                data = source.read(MOST_BYTES + 1)
+        text = data.decode()
+    except OSError as error:
+        raise typer.BadParameter(f"{where} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{where} is not UTF-8") from error
+    if len(data) > MOST_BYTES:
+        raise typer.BadParameter(f"{where} is longer than {MOST_QUESTIONS:,} questions can be")
+    # By line feeds alone: JSON text may hold what else Unicode takes for the end of a line.
+    questions = [_question(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not 1 <= len(questions) <= MOST_QUESTIONS:
-        raise typer.BadParameter(f"{file} holds {len(questions)} questions; from 1 to {MOST_QUESTIONS:,} can be asked")
+        raise typer.BadParameter(f"{where} holds {len(questions)} questions; from 1 to {MOST_QUESTIONS:,} can be asked")
     return questions
 
 

@@ -138,7 +138,9 @@ _COMMON: Final[tuple[tuple[str, Any, Any], ...]] = (
 )
 
 
-_NEVER_EMPTY: Final = frozenset({"artifact", "context", "key", "log_id", "model", "policy", "wait"})
+_NEVER_EMPTY: Final = frozenset(
+    {"artifact", "context", "decision", "key", "location", "log_id", "model", "policy", "wait"}
+)
 """What narrows a question: given as the value of a variable that nobody set, it must not widen it."""
 
 
@@ -146,7 +148,10 @@ def _refuse_empty(context: typer.Context, arguments: Mapping[str, object]) -> No
     for name in sorted(_NEVER_EMPTY & arguments.keys()):
         source = context.get_parameter_source(name)
         if arguments[name] == "" and source is not None and source.name == "COMMANDLINE":
-            raise typer.BadParameter(f"--{name.replace('_', '-')} is empty: leave it out where it does not matter")
+            option = f"--{name.replace('_', '-')}"
+            raise typer.BadParameter(
+                f"{option} is empty: a variable that nobody set? Leave it out where it does not matter"
+            )
 
 
 def _refuse_unbounded(arguments: Mapping[str, object]) -> None:

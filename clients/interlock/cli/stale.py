@@ -1,5 +1,6 @@
 """A decision that was written before must not outlive a question that nobody answered, not even one that was mistyped.
 
+Only what could be a decision goes: a file that is something else was named by mistake, and no ALLOW.
 Lives here: what goes before the words of a command are understood at all. Not here: the command (`gate.py`).
 """
 
@@ -26,10 +27,27 @@ def remove_old_decision(words: Sequence[str]) -> None:
     for name in _named(words):
         path = Path(name)
         try:
-            if path.is_file() and not path.is_symlink():
+            if path.is_file() and not path.is_symlink() and may_go(path):
                 path.unlink()
         except OSError:
             continue  # the command will say that it can't be written
+
+
+def may_go(path: Path) -> bool:
+    """Say whether a file may make way for a decision: it is empty, or an envelope.
+
+    Read as `gate verify` reads it, so whatever that could accept is one. Raises OSError.
+    """
+    from interlock.proofs import json_text  # most commands never come here
+    from interlock.proofs.errors import JsonError  # same
+
+    with path.open("rb") as file:
+        data = file.read(json_text.MAX_JSON_BYTES + 1)
+    try:
+        value = json_text.strict_json(data) if data else {"payloadType": ""}
+    except JsonError:
+        return False
+    return isinstance(value, dict) and "payloadType" in value
 
 
 def _named(words: Sequence[str]) -> Iterator[str]:

@@ -143,7 +143,7 @@ _LENGTHS: Mapping[str, frozenset[int]] = MappingProxyType(
 def malformed(firing: f.Firing) -> tuple[Unmet, ...]:
     """Return one requirement for each argument of a trigger that is not of its form; a list names nothing twice."""
     return tuple(
-        Unmet(Code.MALFORMED, f"{item.name} of its form", repr(value)[:200], "", firing.trigger.value)
+        Unmet(Code.MALFORMED, f"a well-formed {item.name}", repr(value)[:200], "", firing.trigger.value)
         for item in fields(firing)
         if not _good(firing.trigger.value, item.name, value := getattr(firing, item.name))
     )

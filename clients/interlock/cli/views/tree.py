@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from interlock.v1.gate_pb2 import RequirementNode
 
 _MET: Final = ("✓ met", "green")
+_MET_ADVISED: Final = ("✓ advised, met", "green")
 _UNMET: Final = ("✗ not met", "bold red")
 _ADVISED: Final = ("– advised, not met", "yellow")
 _NOT_JUDGED: Final = ("– not judged", "yellow")
@@ -32,7 +33,7 @@ def show_tree(terminal: Terminal, tree: RequirementNode, instant: Timestamp) -> 
 
 def _show(terminal: Terminal, node: RequirementNode, instant: Timestamp, indent: int) -> None:
     code: Piece = (f"  {node.code}", "bold yellow") if node.code else ""
-    place = f"  {node.resource}:" if node.resource else ""
+    place = f"  {node.resource}:" if node.resource else " "
     found = f": {node.actual}" if node.actual else ""
     terminal.line(_mark(node), code, f"{place} {node.requirement}{found}", indent=indent)
     grounds = " · ".join(_grounds(node, instant))
@@ -44,7 +45,7 @@ def _show(terminal: Terminal, node: RequirementNode, instant: Timestamp, indent:
 
 def _mark(node: RequirementNode) -> Piece:
     if node.met:
-        return _MET
+        return _MET if node.blocking else _MET_ADVISED
     if node.not_judged:
         return _NOT_JUDGED
     return _UNMET if node.blocking else _ADVISED

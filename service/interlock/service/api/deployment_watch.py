@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from interlock.service.api.convert.records import deployment_message
 from interlock.service.api.deployment_token import Told, read_token, write_token
 from interlock.service.api.times import from_microseconds
-from interlock.service.errors import ClockBehind, PositionNotReached
+from interlock.service.errors import ClockBehind, NotFound, PositionNotReached
 from interlock.service.ledger.batch import CLOCK_SLACK_US
 from interlock.statemachine import resources as r
 from interlock.statemachine.compliance import NEVER, Compliance, denied_from, live_names, live_releases, release_of
@@ -66,7 +66,8 @@ class DeploymentWatches:
     ) -> AsyncIterator[gate_pb2.WatchDeploymentsResponse]:
         """Yield what is out of compliance now, or what turned since a token, then each turn.
 
-        Raises Invalid for a token of another question or log, PositionNotReached and ClockBehind for one from ahead.
+        Raises NotFound for a model that there is none of, Invalid for a token of another question or log,
+        PositionNotReached and ClockBehind for one from ahead.
         """
         turns = await self._begin(request)
         while True:
@@ -79,6 +80,8 @@ class DeploymentWatches:
     async def _begin(self, request: gate_pb2.WatchDeploymentsRequest) -> Turns:
         view, now = self._streams.now()
         if not request.resume_token:
+            if request.model and view.state.find(request.model, r.Model) is None:
+                raise NotFound(request.model)  # nothing would be told of what is mistyped
             return await asyncio.to_thread(_from_nothing, request.model, view, now, 0)
         told = read_token(view.state.log.log_id, request.model, request.resume_token)
         if told.position > view.position:

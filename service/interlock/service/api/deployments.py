@@ -14,7 +14,7 @@ from interlock.service.api.convert.records import deployment_message
 from interlock.service.api.pages import page_of
 from interlock.service.api.reads import newest_first
 from interlock.service.api.times import from_microseconds
-from interlock.service.errors import NotFound
+from interlock.service.errors import Invalid, NotFound
 from interlock.service.ledger.calls import Prepared
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
@@ -70,7 +70,11 @@ class Deployments:
         return deployment_message(view, deployment, Compliance(view.policy, view.state, instant))
 
     async def list(self, request: gate_pb2.ListDeploymentsRequest) -> gate_pb2.ListDeploymentsResponse:
-        """Return a page, newest first, judged at one position and instant."""
+        """Return a page, newest first, judged at one position and instant.
+
+        Raises NotFound for a model and Invalid for a context that there is none of: nothing out of compliance is an
+        answer that tools act on, and a mistyped name must not get it.
+        """
         page = page_of(request)
         view, instant = await self._reader.as_of(request)
         return await asyncio.to_thread(_listed(request, page, page.number_after(), view, instant))
@@ -104,6 +108,7 @@ def _listed(
     request: gate_pb2.ListDeploymentsRequest, page: Page, before: int | None, view: View, instant: int
 ) -> Callable[[], gate_pb2.ListDeploymentsResponse]:
     def listed() -> gate_pb2.ListDeploymentsResponse:
+        _require_known(request, view)
         gate = Compliance(view.policy, view.state, instant)
         wanted = (
             deployment
@@ -123,6 +128,18 @@ def _listed(
         )
 
     return listed
+
+
+def _require_known(request: gate_pb2.ListDeploymentsRequest, view: View) -> None:
+    if request.model and view.state.find(request.model, r.Model) is None:
+        raise NotFound(request.model)
+    place = request.context
+    if not place or view.policy.context(place) is not None:
+        return
+    # Of an earlier policy, perhaps: what was deployed there then may be asked for as long as anybody likes.
+    if not any(item.context == place for item in newest_first(view.state, "deployments", r.Deployment)):
+        known = ", ".join(context.id for context in view.policy.contexts)
+        raise Invalid("context", f"is none of the policy ({known}), and nothing was deployed there")
 
 
 def _newest_first(request: gate_pb2.ListDeploymentsRequest, state: State, before: int | None) -> Iterator[r.Deployment]:

@@ -37,7 +37,7 @@ def no_edge(table: tables.Table, trigger: str, resource: str, actual: str) -> Re
     sources = [state.replace("(", " (was ") for state in dict.fromkeys(table.sources(trigger))]
     listed = " or ".join(filter(None, (", ".join(sources[:-1]), *sources[-1:])))
     name = trigger.split("[", maxsplit=1)[0]
-    wish = f"a state from which {name} leads on: {listed}" if listed else f"nothing: {name} leads on from no state"
+    wish = f"it to be {listed}" if listed else "a trigger that leads on from some state"
     return refused(RefusalKind.UNMET, Code.NO_SUCH_EDGE, wish, actual.replace("(", " (was "), resource, name)
 
 

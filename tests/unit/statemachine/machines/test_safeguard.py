@@ -108,7 +108,7 @@ def test_a_refused_edge_says_from_where_it_leads(world: World) -> None:
     [unmet] = result.unmet
     assert (unmet.code, unmet.actual) == (Code.NO_SUCH_EDGE, "planned")
     assert "needs" not in unmet.requirement
-    assert unmet.requirement.endswith(": active, verified, suspended (was active) or suspended (was verified)")
+    assert unmet.requirement == "it to be active, verified, suspended (was active) or suspended (was verified)"
 
 
 @pytest.mark.parametrize("stage", ["verified", "active", "degraded"])
