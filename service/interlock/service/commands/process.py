@@ -11,6 +11,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+import uvloop
 from rich.console import Console
 
 from interlock.service.bootstrap import StartError, running
@@ -37,7 +38,7 @@ def run(
         return _complain(str(error), USAGE)
     os.umask(0o077)  # the log, evidence and a unix socket are the owner's alone
     try:
-        asyncio.run(_serve(config, ready_file, as_json=as_json))
+        uvloop.run(_serve(config, ready_file, as_json=as_json))
     except StartError as error:
         return _complain(str(error), FAILED)
     return 0
