@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -63,9 +64,9 @@ def run(settings: Settings) -> Row:
                     mine = _ours(server, clients, settings.seconds, numbers)
                     theirs, waiting = _theirs(python, address, clients, settings.seconds)
                     stuck += waiting
-                    if theirs:
+                    if theirs["per_second"]:
                         ours[clients].append({"per_second": mine})
-                        peer[clients].append({"per_second": theirs})
+                        peer[clients].append(theirs)
     notes = ["`ratio` with 1 client, `ratio_16` with 16; MLflow stores no documents and checks no signatures"]
     if stuck:
         notes.append(f"peer stuck: {stuck} times a client of MLflow's was not answered in time (cycles.py says why)")
@@ -79,30 +80,37 @@ def _row(ours: dict[int, list[Numbers]], peer: dict[int, list[Numbers]], notes: 
         "cycle",
         "cycles/s",
         {f"per_second_{n}": medians(ours[n])["per_second"] for n in CLIENTS if ours[n]},
-        {f"per_second_{n}": medians(peer[n])["per_second"] for n in CLIENTS if peer[n]},
-        {name: ratio(both) for name, both in rounds.items()},
+        {f"{key}_{n}": value for n in CLIENTS if peer[n] for key, value in medians(peer[n]).items()},
+        {name: ratio(both) for name, both in rounds.items()}
+        | {f"ratio_going_on{_SUFFIX[n]}": _going_on(ours[n], peer[n]) for n in CLIENTS if peer[n]},
         max((spread(both) for both in rounds.values()), default=math.inf),
         BARS,
         tuple(notes),
     )
 
 
+def _going_on(ours: list[Numbers], peer: list[Numbers]) -> float:
+    """Return the ratio to the peer as if none of its clients had been stuck."""
+    return statistics.median(mine["per_second"] / theirs["going_on"] for mine, theirs in zip(ours, peer, strict=True))
+
+
 def _ours(server: RunningServer, clients: int, seconds: float, numbers: Iterator[int]) -> float:
+    """Return the cycles that all clients finished in the time, over the time."""
     with People(server) as people:
         for who in ("evaluator", *SIGNERS):
             people[who].checkpoint()
-        started = time.perf_counter()
-        ends = started + seconds
+        ends = time.perf_counter() + seconds
 
-        def client() -> float:
+        def client() -> int:
             count = 0
-            while time.perf_counter() < ends:
+            while True:
                 _cycle(people, next(numbers))
+                if time.perf_counter() > ends:
+                    return count
                 count += 1
-            return count / (time.perf_counter() - started)
 
         with ThreadPoolExecutor(clients) as pool:
-            return sum(future.result() for future in [pool.submit(client) for _ in range(clients)])
+            return sum(future.result() for future in [pool.submit(client) for _ in range(clients)]) / seconds
 
 
 def _cycle(people: People, number: int) -> None:
@@ -157,7 +165,7 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _theirs(python: Path, address: str, clients: int, seconds: float) -> tuple[float, int]:
+def _theirs(python: Path, address: str, clients: int, seconds: float) -> tuple[Numbers, int]:
     """Return MLflow's cycles a second, and how many of its clients were stuck at the end; 0 where all of them were."""
     program = str(HERE / "peers" / "mlflow" / "cycles.py")
     command = [str(python), program, address, str(clients), str(seconds)]
@@ -171,6 +179,6 @@ def _theirs(python: Path, address: str, clients: int, seconds: float) -> tuple[f
             timeout=seconds + STUCK_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        return 0.0, clients
+        return {"per_second": 0.0, "going_on": 0.0}, clients
     found = json.loads(done.stdout.splitlines()[-1])
-    return float(found["per_second"]), int(found["stuck"])
+    return {key: float(found[key]) for key in ("per_second", "going_on")}, int(found["stuck"])
