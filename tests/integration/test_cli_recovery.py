@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from interlock.proofs import keys
+from interlock.service.clock import SystemClock
+from interlock.service.commands import found
+from interlock.service.genesis.data_directory import make_data_directory
+from interlock.service.genesis.plan import PlannedPrincipal
 from tests.integration.cli_runner import Cli, command_line
+from tests.support.server import ServerThread
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.support.server import ServerThread
 
 RESTORE = "title: bring the owner back\ntriggers: [principal.restore: principals/owner]\n"
 
@@ -56,3 +64,47 @@ def test_a_document_that_is_none(cli: Cli, tmp_path: Path) -> None:
     odd.write_bytes(b"\xff\xff")
 
     assert cli("owner", "recover", "send", str(odd), str(odd)).code != 0
+
+
+def with_a_third(target: Path) -> Path:
+    """Found a log whose recovery takes two people of three."""
+    order = found.order_of(found.Wish(target=target, pack="minimal"))
+    key = Ed25519PrivateKey.generate()
+    public = (("recovery", keys.public_bytes(key)),)
+    third = PlannedPrincipal("recovery-3", "human", "recovery-3", keys=public, recovery=True)
+    plan = replace(order.plan, principals=(*order.plan.principals, third))
+    secrets = {**order.secrets, "recovery-3": {"recovery": key}}
+    asyncio.run(make_data_directory(replace(order, plan=plan, secrets=secrets), SystemClock(), os.urandom))
+    return target
+
+
+def test_a_member_is_suspended_by_a_change_and_not_alone(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An administrator can't; the policy's people can, as long as enough are left; then that signature is none."""
+    with ServerThread(with_a_third(tmp_path / "data")) as server:
+        cli = command_line(server, capsys, tmp_path, monkeypatch)
+        no = cli("admin", "principals", "suspend", "recovery-3", "--json")
+        assert no.codes == ["RECOVERY_QUORUM"]
+        change = cli.must("requester", "recover", "suspend", "recovery-3", "--json").json["name"]
+        cli.must("owner", "sign", change, "--yes")
+        assert cli.must("auditor", "principals", "show", "recovery-3", "--json").json["state"] == "active"
+        cli.must("reviewer", "sign", change, "--yes")
+        assert cli.must("auditor", "principals", "show", "recovery-3", "--json").json["state"] == "suspended"
+        no = cli("requester", "recover", "suspend", "recovery-1", "--json")
+        assert no.codes == ["RECOVERY_QUORUM"]
+
+        cli.must("admin", "principals", "suspend", "owner")
+        file, document = tmp_path / "back.yaml", str(tmp_path / "recovery.bin")
+        file.write_text(RESTORE)
+        cli.must("requester", "recover", "write", "-f", str(file), "--out", document)
+        signed = []
+        for who in ("recovery-1", "recovery-3", "recovery-2"):
+            secret = ("--key", str(server.home / who / "recovery.key"), "--passphrase-file")
+            out = str(tmp_path / f"{who}.json")
+            words = ("--as", who, *secret, str(server.home / who / "passphrase"), "--out", out, "--yes")
+            cli.must("requester", "recover", "sign", document, *words)
+            signed.append(out)
+        assert cli("requester", "recover", "send", document, *signed[:2]).code != 0
+        cli.must("requester", "recover", "send", document, signed[0], signed[2])
+        assert cli.must("auditor", "audit", "verify").code == 0

@@ -25,5 +25,6 @@ RICH_CAST: Final = (
     Member("release-bot", (("release-tool", "*"),), kind="service"),
     Member("recovery-1", recovery=True),
     Member("recovery-2", recovery=True),
+    Member("recovery-3", recovery=True),
 )
 """Every role of the pack: people with two accounts or two roles, with narrow scopes, and of the wrong affiliation."""

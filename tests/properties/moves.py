@@ -87,6 +87,20 @@ def a_spare_account(draw: Draw, world: World) -> str:
     return str(draw(st.sampled_from([*spare, *spare, "principals/never", "principals/recovery-1"])))
 
 
+def a_recovery_account(draw: Draw, world: World) -> str:
+    """Draw a member of the recovery quorum, now and then somebody else."""
+    members = [account.name for account in world.state.all_of(r.Principal) if account.recovery]
+    return str(draw(st.sampled_from([*members, *members, "principals/never", "principals/owner-a"])))
+
+
+def a_recovery_key(draw: Draw, world: World) -> str:
+    """Draw a key of such an account."""
+    owner = a_recovery_account(draw, world)
+    account = world.state.find(owner, r.Principal)
+    keys = [key.fingerprint for key in account.credentials] if account is not None else []
+    return credential_name(owner, draw(st.sampled_from([*keys, "0" * 64])))
+
+
 def a_key(draw: Draw, world: World) -> str:
     """Draw a key of such an account."""
     owner = a_spare_account(draw, world)
@@ -195,6 +209,8 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
     f.PrincipalUnlink: lambda draw, w, _p: f.PrincipalUnlink(
         a_spare_account(draw, w), draw(st.sampled_from(["persons/parted", "persons/parted-2", "persons/owner-a"]))
     ),
+    f.RecoverySuspend: lambda draw, w, _p: f.RecoverySuspend(a_recovery_account(draw, w)),
+    f.RecoveryRevoke: lambda draw, w, _p: f.RecoveryRevoke(a_recovery_key(draw, w)),
     f.ChangeRatify: lambda draw, w, _p: ratifying(w, draw(st.sampled_from(names_of(w, r.Change, "changes/99")))),
     f.PrincipalRestore: lambda draw, w, _p: f.PrincipalRestore(a_spare_account(draw, w)),
     f.CredentialRegister: lambda draw, w, _p: a_registration(draw, w),
@@ -273,6 +289,7 @@ LOOSENING = (
     f.SafeguardActivate, f.SafeguardReattest, f.SafeguardRestore, f.SafeguardResume, f.HoldLift,
     f.PrincipalCreate, f.PrincipalRestore, f.CredentialRegister, f.GrantGive, f.InterimMeasurePutInForce,
     f.ObligationWaive, f.ChangeRatify, f.PrincipalUnlink, f.BreakGlassOpen, f.IncidentTriage, f.IncidentClose,
+    f.RecoverySuspend, f.RecoveryRevoke,
     f.FindingDismiss,
 )  # fmt: skip
 """The triggers that random changes are mostly made of."""

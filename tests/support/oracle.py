@@ -186,7 +186,7 @@ class Oracle:
             self._obligation(trigger, firing)
         elif machine == "policy":
             self._adopt(firing, now)
-        elif machine in {"principal", "credential", "grant"}:
+        elif machine in {"principal", "credential", "grant", "recovery"}:
             self._identity(machine, trigger, firing)
         elif machine == "delegation":
             self._delegation(trigger, firing)
@@ -362,6 +362,12 @@ class Oracle:
             return
         if trigger in {"link", "unlink"}:
             return  # moves no state
+        if machine == "recovery":
+            if trigger == "suspend":
+                self.identity[firing.principal]["state"] = "suspended"
+            else:
+                self.identity[firing.credential]["state"] = "revoked"
+            return
         known = self.identity[getattr(firing, machine)]
         if trigger == "restore":
             known["state"] = "invited" if known["state"] == "removed" else "active"

@@ -29,6 +29,40 @@ DocumentArgument = Annotated[
 ]
 
 
+@command(app, "suspend", example="interlock recover suspend recovery-3")
+def suspend(
+    run: Run,
+    principal: Annotated[str, typer.Argument(metavar="PRINCIPAL", help="An account of the recovery quorum.")],
+    title: Annotated[str, typer.Option("--title", "-t", help="Title of the change.")] = "",
+) -> None:
+    """Propose the change by which a member of the recovery quorum counts no more, until `principals restore`.
+
+    Whoever is left must still be enough for a recovery.
+    """
+    from interlock.cli.registering import propose
+    from interlock.v1 import trigger_pb2
+
+    who = names.principal(principal)
+    taken = trigger_pb2.RecoverySuspend(principal=who)
+    propose(run, [trigger_pb2.Trigger(recovery_suspend=taken)], title or f"{who} recovers nothing for now")
+
+
+@command(app, "revoke", example="interlock recover revoke principals/recovery-3/credentials/4f1c09ab…")
+def revoke(
+    run: Run,
+    credential: Annotated[
+        str, typer.Argument(metavar="CREDENTIAL", help="A key of the recovery quorum, by its full name.")
+    ],
+    title: Annotated[str, typer.Option("--title", "-t", help="Title of the change.")] = "",
+) -> None:
+    """Propose the change by which a key of the recovery quorum counts no more, for ever."""
+    from interlock.cli.registering import propose
+    from interlock.v1 import trigger_pb2
+
+    taken = trigger_pb2.RecoveryRevoke(credential=credential)
+    propose(run, [trigger_pb2.Trigger(recovery_revoke=taken)], title or "A recovery key is revoked")
+
+
 @command(app, "log-key", example="interlock recover log-key --out keys/log-next.key --public new-key.json")
 def log_key(
     run: Run,

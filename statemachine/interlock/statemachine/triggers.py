@@ -70,6 +70,8 @@ class Trigger(StrEnum):
     ISSUER_TRUST = "issuer.trust"
     ISSUER_DISTRUST = "issuer.distrust"
     CREDENTIAL_BIND = "credential.bind"
+    RECOVERY_SUSPEND = "recovery.suspend"
+    RECOVERY_REVOKE = "recovery.revoke"
     BREAK_GLASS_OPEN = "break_glass.open"
     INTERIM_MEASURE_PUT_IN_FORCE = "interim_measure.put_in_force"
     INTERIM_MEASURE_END = "interim_measure.end"
@@ -133,6 +135,8 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.ISSUER_TRUST: _LOOSENS,
         Trigger.ISSUER_DISTRUST: _TIGHTENS,
         Trigger.CREDENTIAL_BIND: _LOOSENS,
+        Trigger.RECOVERY_SUSPEND: _LOOSENS,
+        Trigger.RECOVERY_REVOKE: _LOOSENS,
         Trigger.BREAK_GLASS_OPEN: _LOOSENS,
         Trigger.INTERIM_MEASURE_PUT_IN_FORCE: _LOOSENS,
         Trigger.INTERIM_MEASURE_END: _TIGHTENS,

@@ -171,7 +171,8 @@ def test_a_weak_rule_for_roles_is_a_door_to_all_the_others() -> None:
     weak = SKETCH.replace(
         "default: ",
         "  - triggers: [grant.give, credential.register, credential.bind, issuer.trust,\n"
-        "               principal.create, principal.restore, principal.unlink, policy.adopt, rules.adopt]\n"
+        "               principal.create, principal.restore, principal.unlink, recovery.suspend,\n"
+        "               recovery.revoke, policy.adopt, rules.adopt]\n"
         f"    sign_offs: [{OWNER}, {OWNER}]\n    source: {{document: D, section: s}}\ndefault: ",
     )
 

@@ -28,6 +28,8 @@ from interlock.statemachine.firings.identity import (
     PrincipalRestore,
     PrincipalSuspend,
     PrincipalUnlink,
+    RecoveryRevoke,
+    RecoverySuspend,
 )
 from interlock.statemachine.firings.incident import (
     FindingConfirm,
@@ -126,6 +128,8 @@ __all__ = [
     "PrincipalRestore",
     "PrincipalSuspend",
     "PrincipalUnlink",
+    "RecoveryRevoke",
+    "RecoverySuspend",
     "SafeguardActivate",
     "SafeguardDegrade",
     "SafeguardReattest",
@@ -189,6 +193,8 @@ Firing = (
     | ChangeRatify
     | PrincipalLink
     | PrincipalUnlink
+    | RecoverySuspend
+    | RecoveryRevoke
     | IncidentReport
     | IncidentTriage
     | IncidentMitigate

@@ -174,3 +174,19 @@ class CredentialBind:
     subject: str = ""
     claims: tuple[str, ...] = ()
     until: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverySuspend:
+    """``recovery.suspend``."""
+
+    trigger: ClassVar[Trigger] = Trigger.RECOVERY_SUSPEND
+    principal: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryRevoke:
+    """``recovery.revoke``."""
+
+    trigger: ClassVar[Trigger] = Trigger.RECOVERY_REVOKE
+    credential: str

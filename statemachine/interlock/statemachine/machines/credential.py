@@ -126,7 +126,7 @@ def revoke(moment: Moment, state: State, firing: f.CredentialRevoke) -> Moved | 
         return not_found(firing.credential, "a key of that account")
     trigger = firing.trigger.value
     if key.use == "recovery":
-        wish = "a key that is none of the recovery quorum's"
+        wish = "a key that is none of the recovery quorum's: `recovery.revoke`, in a change, takes one of these"
         return refused(RefusalKind.UNMET, Code.RECOVERY_QUORUM, wish, "a recovery key", firing.credential, trigger)
     since = firing.compromised_since or None
     if since is not None and since > moment.instant:

@@ -28,6 +28,7 @@ from interlock.statemachine.machines import (
     policy_version,
     principal,
     ratification,
+    recovery_quorum,
     safeguard,
 )
 from interlock.statemachine.machines.step import Moved
@@ -100,6 +101,10 @@ def _fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  #
             return credential.register(moment, state, firing)
         case f.GrantGive():
             return grant.give(moment, state, firing)
+        case f.RecoverySuspend():
+            return recovery_quorum.suspend(moment, state, firing)
+        case f.RecoveryRevoke():
+            return recovery_quorum.revoke(moment, state, firing)
         case f.DelegationGive():
             return delegation.give(moment, state, firing)
         case f.DelegationEnd():
@@ -183,9 +188,10 @@ def subject_of(firing: f.Firing) -> str:
             | f.CredentialRegister()
             | f.CredentialBind()
             | f.GrantGive()
+            | f.RecoverySuspend()
         ):
             return firing.principal
-        case f.CredentialRevoke():
+        case f.CredentialRevoke() | f.RecoveryRevoke():
             return firing.credential
         case f.IssuerTrust() | f.IssuerDistrust():
             return firing.issuer
@@ -295,8 +301,8 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
             found |= state.accounts(firing.principal)
         case f.PrincipalRemove():
             found |= {grant.name for grant in state.grants(firing.principal)}
-        case f.CredentialRevoke():
-            found = {names.owner_of(subject)}
+        case f.CredentialRevoke() | f.RecoverySuspend() | f.RecoveryRevoke():
+            found = recovery_quorum.touched(state, subject)
         case f.CredentialBind():
             found.add(firing.issuer)
         case f.IssuerDistrust():

@@ -30,7 +30,7 @@ def recovery_stays(account: r.Principal, resource: str, trigger: str) -> Refused
     if not account.recovery:
         return None
     wish = "an account and a key that are none of the recovery quorum's"
-    actual = f"{account.name} is of the recovery quorum, and nobody takes from it alone"
+    actual = f"{account.name} is of the recovery quorum, from which a change alone takes: `recovery.suspend`"
     return refused(RefusalKind.UNMET, Code.RECOVERY_QUORUM, wish, actual, resource, trigger)
 
 

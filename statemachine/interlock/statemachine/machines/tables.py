@@ -156,6 +156,7 @@ def _principal_edges() -> Iterable[Edge]:
     yield ABSENT, "principal.create", "invited"
     yield "invited", "credential.register", "active"
     yield "invited", "credential.bind", "active"
+    yield "active", "recovery.suspend", "suspended"
     yield "suspended", "principal.restore", "active"
     yield "removed", "principal.restore", "invited"
     for state in ("invited", "active"):
@@ -171,6 +172,7 @@ def _credential_edges() -> Iterable[Edge]:
     yield ABSENT, "credential.register", "active"
     yield ABSENT, "credential.bind", "active"
     yield "active", "credential.revoke", "revoked"
+    yield "active", "recovery.revoke", "revoked"
     yield "active", "credential.revoke[compromised]", "revoked"
     yield "revoked", "credential.revoke[compromised]", "revoked"
 

@@ -48,6 +48,8 @@ AS_DEAR_AS_A_GRANT: Final = (
     Trigger.ISSUER_TRUST.value,
     Trigger.CREDENTIAL_BIND.value,
     Trigger.PRINCIPAL_UNLINK.value,
+    Trigger.RECOVERY_SUSPEND.value,
+    Trigger.RECOVERY_REVOKE.value,
 )
 """Triggers whose rule asks for all that the rule for grants asks for (identity design, "People, principals")."""
 

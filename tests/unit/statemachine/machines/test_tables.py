@@ -38,6 +38,7 @@ EDGES = {
             "principal.unlink": "invited",
         },
         "active": {
+            "recovery.suspend": "suspended",
             "principal.suspend": "suspended",
             "principal.remove": "removed",
             "principal.link": "active",
@@ -53,7 +54,11 @@ EDGES = {
     },
     "credential": {
         "absent": {"credential.register": "active", "credential.bind": "active"},
-        "active": {"credential.revoke": "revoked", "credential.revoke[compromised]": "revoked"},
+        "active": {
+            "credential.revoke": "revoked",
+            "credential.revoke[compromised]": "revoked",
+            "recovery.revoke": "revoked",
+        },
         "revoked": {"credential.revoke[compromised]": "revoked"},
     },
     "grant": {"absent": {"grant.give": "active"}, "active": {"grant.end": "ended"}},
