@@ -93,7 +93,7 @@ def compared(world: World, oracle: Oracle) -> None:
                     assert said == oracle.failures(model, context, artifact, at), (model, context, artifact, at)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25)
 @given(st.data(), st.sampled_from(["minimal", "rich"]), st.sampled_from(CONCLUSIONS))
 def test_whatever_is_adopted_the_gate_says_what_the_oracle_says(data: st.DataObject, pack: str, said: str) -> None:
     """Two versions one after the other, with moves of one person before each."""

@@ -114,7 +114,7 @@ class Amid:
         assert Way.LOOSENS in ways or not any(row.allowed for row in foreseen.turned)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(data=st.data(), pack=st.sampled_from(["minimal", "rich"]))
 def test_whatever_stands_an_adoption_is_judged_as_the_oracle_judges_it(data: st.DataObject, pack: str) -> None:
     """Three to nine moves, every other one an adoption; then the log replays, and the fold is made again from rows."""

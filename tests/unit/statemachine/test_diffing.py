@@ -238,3 +238,41 @@ def test_what_replaces_others_loosens_where_more_list_it(old: str, new: str, wor
     rows = compare_policies(load_pack(narrower), load_pack(wider))
 
     assert [(row.way, row.words) for row in rows if row.subject == "other"] == [(Way.LOOSENS, words)]
+
+
+TWIN = """\
+  twin:
+    {title: Guard, standard: deployment, level: middle, track: commitment, guards: [staff],
+     verify_with: [{evidence: red_team_report}], attested_for: 30d}
+  advice:
+"""
+ESCAPE = "  escape: {title: Escape, asks: {deployment: high}, reassess: {every: 90d}}\n  noise:"
+
+
+@pytest.mark.parametrize(
+    ("says", "subject", "words"),
+    [
+        ("safeguards: {guard: twin, twin: guard}", "guard-high", "replaces guard → guard (what was twin)"),
+        ("thresholds: {runaway: [escape], escape: [runaway]}", "affirmative",
+         "listed for runaway → runaway (what was escape)"),
+    ],
+    ids=["replaces", "for"],
+)  # fmt: skip
+def test_the_same_words_may_name_other_things(says: str, subject: str, words: str) -> None:
+    """Where two ids are swapped, what names one of them means the other: what stands behind it is compared."""
+    text = WIDE.replace("  advice:\n", TWIN, 1).replace("  noise:", ESCAPE)
+    new = text.replace('version: "1"', 'version: "2"', 1) + f"succeeds: [{{policy: wide, {says}}}]\n"
+
+    rows = compare_policies(load_pack({"policy.yaml": text.encode()}), load_pack({"policy.yaml": new.encode()}))
+
+    assert [(row.way, row.words) for row in rows if row.subject == subject] == [(Way.LOOSENS, words)]
+
+
+def test_a_stub_that_moves_down_loosens() -> None:
+    """What asks for it was out of reach for every model, and is met by a level above it from then on."""
+    old = version(("levels: [basic, guarded]", "levels: [basic, guarded, {id: top, stub: true}]"))
+    new = version(("levels: [basic, guarded]", "levels: [basic, {id: top, stub: true}, guarded]"), called="3.0")
+
+    rows = compare_policies(load_pack(old), load_pack(new))
+
+    assert [(row.way, row.area) for row in rows] == [(Way.LOOSENS, "levels")]

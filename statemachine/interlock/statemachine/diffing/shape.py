@@ -43,9 +43,12 @@ def _levels(old: Policy, new: Policy) -> Iterator[Difference]:
 
 
 def _level_moves_up(old: Policy, new: Policy) -> bool:
-    """Say whether the order of what stays was turned round, or a stub can be assigned from then on."""
-    kept = [carrying.level_after(old, new, level.id) for level in old.levels]
-    places = [new.level_index(level) for level in kept if level]
+    """Say whether the order of what stays was turned round, or a stub can be assigned from then on.
+
+    A stub counts: what asks for it and stood above all that can be assigned, may stand below.
+    """
+    kept = [carrying.level_after(old, new, level.id) or (level.id if level.stub else "") for level in old.levels]
+    places = [known.index for level in kept if (known := new.level(level)) is not None]
     freed = any(e.stub and (level := new.level(e.id)) is not None and not level.stub for e in old.levels)
     return freed or places != sorted(places)
 
@@ -253,15 +256,7 @@ def _details(old: Policy, new: Policy, before: Safeguard, after: Safeguard) -> I
     if before.covers != after.covers:
         goes = way(loosens=bool(before.covers - after.covers) or replaces, tightens=True)
         yield goes, f"guards {listed(sorted(before.covers))} → {listed(sorted(after.covers))}"
-    if before.for_thresholds != after.for_thresholds:
-        was, now = before.for_thresholds, after.for_thresholds
-        carried = {source for threshold in now for source in carrying.sources_of_threshold(old, new, threshold)}
-        narrower = bool(now) and (not was or not carried.issuperset(was))
-        wording = (listed(was) if was else "always", listed(now) if now else "always")
-        yield way(loosens=narrower, tightens=True), f"listed for {wording[0]} → {wording[1]}"
-    if before.replaces != after.replaces:
-        looser = bool(set(after.replaces) - set(before.replaces))
-        yield way(loosens=looser, tightens=True), f"replaces {listed(before.replaces)} → {listed(after.replaces)}"
+    yield from _named(old, new, before, after)
     if before.attested_for_us != after.attested_for_us:
         goes = way(loosens=after.attested_for_us > before.attested_for_us, tightens=True)
         yield goes, f"an attestation lasts {lasting(before.attested_for_us)} → {lasting(after.attested_for_us)}"
@@ -270,6 +265,30 @@ def _details(old: Policy, new: Policy, before: Safeguard, after: Safeguard) -> I
         yield goes, f"verified with {needs_in_words(before.verify_with)} → {needs_in_words(after.verify_with)}"
     if before.source != after.source:
         yield Way.NEUTRAL, "cites another source"
+
+
+def _named(old: Policy, new: Policy, before: Safeguard, after: Safeguard) -> Iterator[tuple[Way, str]]:
+    """Compare the thresholds and safeguards that a safeguard names, by what stands behind their ids in each version."""
+    was, now = before.for_thresholds, after.for_thresholds
+    carried = {source for threshold in now for source in carrying.sources_of_threshold(old, new, threshold)}
+    if was != now or (now and carried != set(was)):
+        wording = (listed(was) if was else "always", listed(now) if now else "always")
+        narrower = bool(now) and (not was or not carried.issuperset(was))
+        yield (
+            way(loosens=narrower, tightens=True),
+            f"listed for {wording[0]} → {wording[1]}{_of_old(now, carried, was)}",
+        )
+    stand = (carrying.source_of_safeguard(old, new, new.safeguards[name]) or name for name in after.replaces)
+    replaced = set(stand)
+    if before.replaces != after.replaces or replaced != set(before.replaces):
+        wording = (listed(before.replaces), listed(after.replaces))
+        words = f"replaces {wording[0]} → {wording[1]}{_of_old(after.replaces, replaced, before.replaces)}"
+        yield way(loosens=bool(replaced - set(before.replaces)), tightens=True), words
+
+
+def _of_old(now: tuple[str, ...], stand: set[str], was: tuple[str, ...]) -> str:
+    """Say what ids stand for, where that is not what the same words meant."""
+    return f" (what was {listed(sorted(stand))})" if set(now) == set(was) != stand else ""
 
 
 def asks_as_much(before: tuple[EvidenceNeed, ...], after: tuple[EvidenceNeed, ...]) -> bool:
