@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 FRAUD = "thresholds:\n  fraud: {title: Real help to defraud, asks: {deployment: guarded}, reassess: {every: 90d}}\n"
 STRICTER = version(("thresholds:\n", FRAUD))
+RENAMED = version(
+    ("  misuse:\n", "  fraud:\n"),
+    ("obligations:\n", "succeeds: [{policy: minimal, thresholds: {fraud: [misuse]}}]\nobligations:\n"),
+)
 NEW = "policies/minimal/versions/2.0"
 OLD = "policies/minimal/versions/1.0"
 
@@ -252,23 +256,27 @@ def test_a_stale_adoption_can_still_be_rejected(cli: Cli) -> None:
     assert "an attestation lasts 180d → 90d" in rejected.out
 
 
-def test_one_model_s_part_of_a_log_verifies_over_an_adoption(
+@pytest.mark.parametrize("pack", [STRICTER, RENAMED], ids=["kept", "renamed"])
+def test_one_model_s_part_of_a_log_verifies_over_an_adoption(  # one for each fixture that it takes
+    pack: dict[str, bytes],
     installations: Callable[[str], Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What a version that keeps its ids is adopted on lies in no other model's entries."""
+    """One that keeps its ids rests on no other model; one that renames some, on all, also of which nothing was said."""
     data = copy_of(installations("minimal"), tmp_path / "parts")
     with ServerThread(data, state_digest_entries=3) as server:
         cli = command_line(server, capsys, tmp_path, monkeypatch)
         cli.release("m")
-        adopt(cli, folder_of(cli, STRICTER))
+        cli.must("evaluator", "models", "create", "silent")
+        adopt(cli, folder_of(cli, pack))
         for number in range(4):
             cli.must("evaluator", "models", "create", f"later-{number}")
-        part = str(cli.folder / "part.ilbundle")
-        cli.must("auditor", "audit", "export", "--out", part, "--model", "later-1")
+        for model in ("m", "later-1"):
+            part = str(cli.folder / f"{model}.ilbundle")
+            cli.must("auditor", "audit", "export", "--out", part, "--model", model)
 
-        verified = cli.must("auditor", "audit", "verify", part, "--partial-ok")
+            verified = cli.must("auditor", "audit", "verify", part, "--partial-ok")
 
-    assert "PARTIAL: covers models/later-1" in verified.out
+            assert f"PARTIAL: covers models/{model}" in verified.out

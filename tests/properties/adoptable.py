@@ -49,6 +49,17 @@ break_glass:
     review_within: 72h
 obligations:
 """
+CLOCKS: Final = """\
+obligations:
+  incident-report:
+    after: {incident: discovery, at_least: critical, within: 15d}
+    fulfilled_by: {evidence: board_notice}
+    blocking: true
+  closing-report:
+    after: {incident: closing, at_least: low, within: 2d}
+    fulfilled_by: {evidence: board_notice}
+    blocking: false
+"""
 GRAVE: Final = (
     "incidents: {severities: [low, {id: grave, blocking: true}, {id: critical, blocking: true}]}\nobligations:\n"
 )
@@ -60,6 +71,7 @@ MINIMAL: Final = (
         (
             ("safeguards:\n", SECOND.replace("guarded", "barred")),
             ("- triggers: [hold.lift]", GLASS),
+            ("obligations:\n", CLOCKS),
             ("every: 90d, fulfilled_by: {evidence: risk_report}, blocking: false",
              "every: 50d, fulfilled_by: {evidence: risk_report}, blocking: true"),
         ),
@@ -91,6 +103,7 @@ RICH: Final = (
         {"locks": "vault", "vault": "locks", "doom": "ruin", "theft": "watched", "watched": "theft"},
         (
             ("obligations:\n", RICH_GLASS),
+            ("obligations:\n", CLOCKS.replace("within: 15d", "within: 72h").replace("discovery", "determination")),
             ("obligations:\n", GRAVE),
             ("  - {id: lab, unguarded: true, artifact: required, thresholds: []}\n", ""),
             ("  wished-report: {every: 80d", "  other-report: {every: 80d"),

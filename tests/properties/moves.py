@@ -21,10 +21,9 @@ from interlock.statemachine.names import (
     determination_name,
     leaf_of,
     level_name,
-    obligation_of,
     safeguard_name,
 )
-from interlock.statemachine.owed import unfulfilled
+from interlock.statemachine.owed import spec_of, unfulfilled
 from interlock.statemachine.ruling import direction_at
 from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.triggers import Direction
@@ -352,7 +351,7 @@ def _thinkable(world: World) -> Iterator[f.Firing]:
     for model in models:
         yield from (f.FindingRaise(model, row.id) for row in policy.severities)
         yield from (f.IncidentReport(model, "other", row.id) for row in policy.severities)
-    for obligation in policy.obligations:
+    for obligation in (*policy.obligations, "break-glass-review"):
         for period in unfulfilled(world.state, f"obligations/{obligation}", max(world.now, world.state.time)):
             yield f.ObligationWaive(period, world.now + 30 * DAY_US)
             yield from (f.ObligationFulfil(period, (document,)) for document in names_of(world, r.Evidence))
@@ -400,8 +399,8 @@ def _mend(world: World, reason: Unmet, document: Callable[[str], str]) -> list[f
         case Code.FINDING_CONFIRMED:
             return [f.FindingDismiss(name)]
         case Code.OBLIGATION_OVERDUE:
-            spec = world.policy.obligations[leaf_of(obligation_of(name))]
-            return [f.ObligationFulfil(name, (document(spec.fulfilled_by.kind),))]
+            spec = spec_of(world.policy, name)
+            return [f.ObligationFulfil(name, (document(spec.fulfilled_by.kind),))] if spec is not None else []
         case Code.SAFEGUARD_NOT_ACTIVE | Code.ATTESTATION_ENDED:
             return _mend_safeguard(world, name, reason.code, document)
         case _:

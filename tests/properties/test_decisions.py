@@ -16,7 +16,9 @@ from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.decide import Accepted
+from interlock.statemachine.policy import load_pack
 from interlock.statemachine.unmet import Refused
+from tests.properties.adoptable import versions_of
 from tests.properties.casts import RICH_CAST
 from tests.properties.moves import (
     ADMINISTERING,
@@ -279,6 +281,16 @@ class Decisions(RuleBasedStateMachine):
         firings = mending(self.world, model, context, self.document)[:most]
         name = self.propose_these(tuple(firings)) if firings else None
         if name is not None:
+            self.sign_in_turn(name, data.draw(st.permutations(self.approvers())))
+
+    @rule(data=DATA)
+    def adopt(self, data: st.DataObject) -> None:
+        """Somebody proposes another version of the policy; now and then enough people sign it at once."""
+        files = data.draw(st.sampled_from(versions_of("rich" if self.pack == RICH else "minimal")))
+        if load_pack(files).digest == self.world.policy.digest:
+            return
+        name = self.world.propose_policy(self.proposer, files)
+        if data.draw(st.booleans()):
             self.sign_in_turn(name, data.draw(st.permutations(self.approvers())))
 
     @rule(data=DATA)

@@ -71,7 +71,7 @@ class Oracle:
     policies: dict[str, str] = field(default_factory=dict)
     delegations: dict[str, dict[str, Any]] = field(default_factory=dict)
     exceptions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    incidents: dict[str, dict[str, str]] = field(default_factory=dict)
+    incidents: dict[str, dict[str, Any]] = field(default_factory=dict)
     findings: dict[str, dict[str, str]] = field(default_factory=dict)
     changes: dict[str, bytes] = field(default_factory=dict)
     evidence: dict[str, str] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class Oracle:
         elif isinstance(command, c.Fire):
             self.fire(command.firing, entry.time, entry.seq)
         elif isinstance(command, c.ReportAnonymously):
-            self._incident("report", f.IncidentReport(command.target, command.category))
+            self._incident("report", f.IncidentReport(command.target, command.category), entry.time)
         elif isinstance(command, c.ProposeChange):
             self.changes[f"changes/{len(self.changes) + 1}"] = command.content
         elif isinstance(command, c.AmendChange | c.AttachEvidence | c.DetachEvidence | c.RebaseChange):
@@ -179,7 +179,7 @@ class Oracle:
         elif machine == "interim_measure":
             self._measure(trigger, firing)
         elif machine == "incident":
-            self._incident(trigger, firing)
+            self._incident(trigger, firing, now)
         elif machine == "finding":
             self._finding(trigger, firing)
         elif machine == "obligation":
@@ -252,8 +252,8 @@ class Oracle:
 
     def begin(self, now: int) -> None:
         """Begin the grid of each obligation that no pack named before; one of another length goes on by that."""
-        for obligation, spec in self.pack.get("obligations", {}).items():
-            if spec.get("jurisdiction") not in {None, *self.pack.get("jurisdictions", [])} or "every" not in spec:
+        for obligation, spec in self._in_force().items():
+            if "every" not in spec:
                 continue
             every, known = microseconds(spec["every"]), self.grids.get(obligation)
             if known is None:
@@ -267,10 +267,13 @@ class Oracle:
         first, since, every = next(grid for grid in reversed(self.grids[obligation]) if grid[0] <= number)
         return since + (number - first) * every, since + (number - first + 1) * every
 
-    def _incident(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
+    def _incident(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
         if trigger == "report":
-            made = {"on": firing.target, "state": "reported", "severity": firing.severity}
-            self.incidents[f"incidents/{len(self.incidents) + 1}"] = made
+            name = f"incidents/{len(self.incidents) + 1}"
+            found = firing.discovered_at or now
+            made = {"on": firing.target, "state": "reported", "severity": firing.severity, "category": firing.category}
+            self.incidents[name] = {**made, "discovered": found, "owed": set()}
+            self._start_clocks(self.incidents[name], now)
             return
         known = self.incidents[firing.incident]
         if trigger == "triage":
@@ -279,10 +282,32 @@ class Oracle:
             if self._severities().index(firing.severity) < self._rank(known["severity"]):
                 self._give(firing.incident, "severity")
             known.update(severity=firing.severity, state="mitigated" if stays else "triaged")
+            known["category"] = firing.category or known["category"]
         else:
             known["state"] = {"mitigate": "mitigated", "close": "closed"}[trigger]
             if trigger == "close":
                 self._give(firing.incident, "closing")
+        self._start_clocks(known, now)
+
+    def _start_clocks(self, incident: dict[str, Any], now: int) -> None:
+        """Open a period of each obligation that an incident as it is starts the clock of, once for each incident."""
+        for obligation, spec in self._in_force().items():
+            after = spec.get("after")
+            if after is None or obligation in incident["owed"] or not incident["severity"]:
+                continue
+            grave = self._rank(incident["severity"]) >= self._rank(after["at_least"])
+            of_it = not after.get("categories") or incident["category"] in after["categories"]
+            if grave and of_it and (after["incident"] != "closing" or incident["state"] == "closed"):
+                start = incident["discovered"] if after["incident"] == "discovery" else now
+                number = 1 + sum(name.startswith(f"obligations/{obligation}/periods/") for name in self.periods)
+                due = start + microseconds(after["within"])
+                self.periods[f"obligations/{obligation}/periods/{number}"] = {"state": "due", "until": 0, "due": due}
+                incident["owed"].add(obligation)
+
+    def _in_force(self) -> dict[str, Any]:
+        """Return the obligations whose jurisdiction is on."""
+        on = {None, *self.pack.get("jurisdictions", [])}
+        return {name: spec for name, spec in self.pack.get("obligations", {}).items() if spec.get("jurisdiction") in on}
 
     def _finding(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
         if trigger == "raise":
@@ -613,13 +638,15 @@ class Oracle:
 
     def overdue(self, now: int) -> set[str]:
         """Return the periods of obligations whose end has passed, unfulfilled, and not waived any longer."""
+        owed = {*self._in_force(), "break-glass-review"}
         found = {
             name
             for name, known in self.periods.items()
-            if "due" in known and known["state"] != "fulfilled" and now >= (known["until"] or known["due"])
+            if "due" in known and known["state"] != "fulfilled" and now >= max(known["until"], known["due"])
+            if name.split("/")[1] in owed
         }
-        for obligation, spec in self.pack.get("obligations", {}).items():
-            if spec.get("jurisdiction") not in {None, *self.pack.get("jurisdictions", [])} or "every" not in spec:
+        for obligation, spec in self._in_force().items():
+            if "every" not in spec:
                 continue
             number = 1
             while self._span(obligation, number)[1] <= now:
@@ -631,7 +658,7 @@ class Oracle:
 
     def dues(self, now: int) -> set[int]:
         """Return when the next periods of each obligation end, three of each, and the ends of all waivers."""
-        found = {int(known["until"] or known.get("due", 0)) for known in self.periods.values()}
+        found = {max(int(known["until"]), int(known.get("due", 0))) for known in self.periods.values()}
         for obligation in self.grids:
             number = 1
             while self._span(obligation, number)[1] <= now:
@@ -642,7 +669,7 @@ class Oracle:
     def _blocks(self, period: str) -> bool:
         if period.startswith("obligations/break-glass-review/"):
             return True
-        return bool(self.pack["obligations"][period.split("/")[1]]["blocking"])
+        return bool(self._in_force().get(period.split("/")[1], {}).get("blocking"))
 
     def _named(self, model: str, safeguard: str) -> str:
         shared = self.pack["safeguards"][safeguard].get("scope") == "shared"

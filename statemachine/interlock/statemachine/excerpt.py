@@ -122,7 +122,9 @@ def select(
             if entry.seq not in positions:
                 positions.add(entry.seq)
                 for name in named_by(entry):
-                    wanted |= groups.get(_group(state, name), set()) if name in state.items else set()
+                    # A change may rest on it that nothing was said of a model, such as one that adopts a policy.
+                    if name in state.items or names.model_of(name) in state.items:
+                        wanted |= groups.get(_group(state, name), set())
     return wanted, positions
 
 

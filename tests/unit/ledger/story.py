@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
 from interlock.statemachine.decide import Accepted
+from interlock.statemachine.policy import load_pack
 from tests.support.world import World, sha256_of
 
 if TYPE_CHECKING:
@@ -63,7 +65,10 @@ def tell() -> tuple[World, list[State]]:
 
 def replayed_states(world: World) -> list[State]:
     """Return the state after each entry of a world."""
-    again = World(world.policy, world.cast)
+    founding = world.entries[0].command
+    assert isinstance(founding, c.Genesis)
+    pack = world.objects[codec.decode_genesis(founding.document).policy.digest]
+    again = World(load_pack(codec.decode_pack(pack)), world.cast)
     return [_step(again, entry) for entry in world.entries]
 
 
