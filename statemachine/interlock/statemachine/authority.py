@@ -129,7 +129,7 @@ def check_right(  # who, what and where, each by name
     return refused(
         RefusalKind.NOT_ALLOWED,
         Code.RIGHT_MISSING,
-        f"{right} on {where}: a role among {', '.join(roles) or 'none'}",
+        f"the right {right} on {where}, which these roles give: {', '.join(roles) or 'none'}",
         f"{actor.principal} holds no such role there",
         model or actor.principal,
     )

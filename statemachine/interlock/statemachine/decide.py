@@ -182,8 +182,8 @@ def _check_firing(turn: Turn, state: State, firing: f.Firing) -> Refused | None:
         return refused(
             RefusalKind.UNMET,
             Code.CHANGE_REQUIRED,
-            f"{firing.trigger.value} happens only in an applied change: propose one",
-            "fired by one person",
+            f"an applied change that fires {firing.trigger.value}: propose one",
+            "one person",
             subject_of(firing),
             firing.trigger.value,
         )

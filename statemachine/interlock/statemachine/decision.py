@@ -215,9 +215,13 @@ def check_decision(data: bytes, expected: Expected, now: int) -> Checked:
     """
     try:
         envelope = dsse.RawEnvelope.from_json(data)
+    except RefusedError as error:
+        return Checked(None, (Fault("DECISION_SIGNATURE", f"it is no signed decision ({error})"),))
+    try:
         verified = dsse.verify(envelope, expected.key, payload_type=dsse.IN_TOTO_TYPE)
     except RefusedError as error:
-        return Checked(None, (Fault("DECISION_SIGNATURE", str(error)),))
+        detail = f"this log's decision key did not sign it: it is of another log, or was edited ({error})"
+        return Checked(None, (Fault("DECISION_SIGNATURE", detail),))
     try:
         decision = parse_decision(verified.payload)
     except DecisionError as error:
