@@ -26,11 +26,13 @@ from interlock.service.api import deployment_token, pages, resume
 from interlock.service.errors import Invalid, InvalidRequest
 from interlock.service.genesis.plan import PlanError
 from interlock.service.genesis.reviewed import read_reviewed
+from interlock.service.identity.tokens import TokenError
 from interlock.service.wire import RequestReader
 from interlock.statemachine import codec, decision, signoff, statements
 from interlock.statemachine import commands as c
 from interlock.statemachine.policy.loader import examine_pack
 from interlock.v1 import audit_pb2, change_pb2
+from tests.fuzz import readers
 from tests.support.bundles import NAME, VKEY, judged
 from tests.support.parted import a_range, a_selection
 from tests.support.service import contract
@@ -223,6 +225,9 @@ TARGETS: Final[dict[str, Target]] = {
     "pack": Target(_pack, ()),
     "change-file": Target(_from_file(load_change_file), (InvalidRequestError,)),
     "genesis-file": Target(_from_file(read_reviewed), (PlanError,)),
+    "oidc-token": Target(readers.read_token, (TokenError,)),
+    "identity-document": Target(readers.read_document, (statements.StatementError, RefusedError, codec.CodecError)),
+    "altered-part": Target(readers.judge_part, ()),
 }
 
 
@@ -253,5 +258,8 @@ def seeds(name: str) -> list[bytes]:
         "pack": lambda: [sketch()["policy.yaml"]],
         "change-file": lambda: [_CHANGE],
         "genesis-file": lambda: [_GENESIS],
+        "oidc-token": readers.token_seeds,
+        "identity-document": readers.document_seeds,
+        "altered-part": readers.part_seeds,
     }
     return makers[name]()

@@ -9,7 +9,17 @@ import pytest
 from tests.fuzz.targets import TARGETS, seeds
 
 CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
-ACCEPTED = ("envelope", "change-file", "genesis-file", "pack", "bundle", "altered-bundle")
+ACCEPTED = (
+    "envelope",
+    "change-file",
+    "genesis-file",
+    "pack",
+    "bundle",
+    "altered-bundle",
+    "oidc-token",
+    "identity-document",
+    "altered-part",
+)
 """Targets whose first seed is good: the fuzzer begins behind the first refusal."""
 
 
