@@ -131,6 +131,13 @@ class Reviews(RuleBasedStateMachine):
             self.world.fire("owner-a", data.draw(st.sampled_from(near)))
         self.agree()
 
+    @rule(data=DATA)
+    def link(self, data: st.DataObject) -> None:
+        """An administrator says that two who may sign are one person: a reject of the one is not the other's."""
+        one, other = (f"principals/{data.draw(st.sampled_from(self.approvers))}" for _ in range(2))
+        self.world.fire("admin", f.PrincipalLink(one, other))
+        self.agree()
+
     @rule(who=PROPOSERS)
     def apply(self, who: str) -> None:
         """Somebody asks for what is approved to be applied."""

@@ -25,24 +25,36 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An approval: by an account, in the name of another one or in its own, in some roles."""
+    """An approval: by an account, in the name of another one or in its own, in some roles; ``at`` orders it in time."""
 
     signer: str
     roles: frozenset[str]
     owner: str
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """A delegation that stands: who lends which role to whom; ``at`` orders it in time."""
+
+    owner: str
+    delegate: str
+    role: str
+    at: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """Who is who: the person behind each account, its roles, and which (delegator, delegate, role) stand."""
+    """Who is who: the person behind each account, its roles, which delegations stand, who was suspended."""
 
     person: Mapping[str, str]
     roles: Mapping[str, frozenset[str]]
-    delegations: frozenset[tuple[str, str, str]] = frozenset()
+    delegations: frozenset[Lent] = frozenset()
     requesters: frozenset[str] = frozenset()
     authors: frozenset[str] = frozenset()
     admins: frozenset[str] = frozenset()
     used: tuple[tuple[str, str], ...] = field(default=())
+    suspended: frozenset[str] = frozenset()
 
     def one_with(self, person: str, said: Iterable[Said]) -> frozenset[str]:
         """Return everybody who is one person with somebody, where these approvals were given."""
@@ -60,7 +72,11 @@ class Town:
         people = self.one_with(self.person[row.signer], said)
         if slot.role not in row.roles or slot.role not in self.roles[row.owner]:
             return False
-        if row.owner != row.signer and (row.owner, row.signer, slot.role) not in self.delegations:
+        if {row.owner, row.signer} & self.suspended:
+            return False
+        lent = [one.at for one in self.delegations if (one.owner, one.delegate) == (row.owner, row.signer)
+                and one.role == slot.role]  # fmt: skip
+        if row.owner != row.signer and not any(at < row.at for at in lent):
             return False
         if {self.person[row.signer], self.person[row.owner]} & self.admins:
             return False
