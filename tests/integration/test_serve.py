@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -81,11 +82,15 @@ def test_the_ready_line_for_people_names_the_same(data: Path) -> None:
     ]
 
 
-def test_sigterm_stops_it_cleanly(data: Path) -> None:
-    """Exit code 0, and the last thing logged is that it stopped."""
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT], ids=lambda told: told.name)
+def test_it_stops_cleanly_when_told(data: Path, told: signal.Signals) -> None:
+    """Exit code 0, by Ctrl-C too: it is how a server is stopped, and no failure. It logs that it stopped, last."""
     server = ServerProcess(data).start()
 
-    assert server.stop() == 0
+    server.process.send_signal(told)
+
+    assert server.process.wait(STOP_SECONDS) == 0
+    assert server.stop() == 0  # closes what it was read through
     assert [line["event"] for line in server.lines()][-2:] == ["stopping", "stopped"]
 
 
