@@ -128,13 +128,23 @@ def test_tools_that_do_not_know_us_verify_the_same_bytes(
     assert statement.predicate["verificationResult"] == "PASSED"
 
 
+@pytest.mark.parametrize("flags", [(), ("-O",)], ids=["plain", "optimised"])
 @pytest.mark.parametrize(
     "wrong", ["", "bytes", "key", "log", "context", "artifact"], ids=lambda word: word or "nothing wrong"
 )
 def test_the_page_s_script_needs_nothing_of_ours(
-    shared_server: ServerThread, people: People, m: Subject, artifact: str, tmp_path: Path, wrong: str
+    shared_server: ServerThread,
+    people: People,
+    m: Subject,
+    artifact: str,
+    tmp_path: Path,
+    wrong: str,
+    flags: tuple[str, ...],
 ) -> None:
-    """docs/how-to/gate.md as it stands, where no module of Interlock can be imported: yes to one decision alone."""
+    """docs/how-to/gate.md as it stands, where no module of Interlock can be imported: yes to one decision alone.
+
+    Regression: it checked by `assert`, so with `python -O` a decision about something else passed.
+    """
     page = ROOT / "docs" / "how-to" / "gate.md"
     (script,) = (block.text for block in blocks(page) if block.info == "elsewhere.py")
     (tmp_path / "elsewhere.py").write_text(f"import sys\nsys.modules['interlock'] = None\n{script}")
@@ -145,7 +155,7 @@ def test_the_page_s_script_needs_nothing_of_ours(
     question = {word: "0" * len(value) if word == wrong else value for word, value in question.items()}
 
     done = subprocess.run(
-        [sys.executable, "elsewhere.py", "d", *question.values()],
+        [sys.executable, *flags, "elsewhere.py", "d", *question.values()],
         cwd=tmp_path,
         capture_output=True,
         text=True,
