@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from interlock.client import files
-from interlock.client.errors import ProfileError
+from interlock.client.errors import DataLossError, ProfileError
 from interlock.proofs import note
 from interlock.proofs.errors import RefusedError
 from interlock.proofs.log_keys import LogKey, LogKeys
@@ -25,8 +25,15 @@ FILE: Final = "log-keys.json"
 
 
 def known_keys(profile: Profile) -> LogKeys:
-    """Return the keys of the profile's log that this machine knows. Raises ProfileError for a file that is damaged."""
-    pinned = LogKeys.from_vkey(profile.log_key)
+    """Return the keys of the profile's log that this machine knows.
+
+    Raises DataLossError for a profile whose key is none, for nothing can be checked; ProfileError for a damaged file.
+    """
+    try:
+        pinned = LogKeys.from_vkey(profile.log_key)
+    except RefusedError as refused:
+        what = f"the log key that the profile {profile.name} pins is none: {refused}"
+        raise DataLossError(what, reason=refused.fault) from refused
     path = profile.folder / FILE
     try:
         data = path.read_bytes()

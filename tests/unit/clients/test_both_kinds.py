@@ -66,7 +66,7 @@ def test_the_two_kinds_have_the_same_methods(blocking: type, awaited: type) -> N
 @pytest.mark.parametrize(("blocking", "awaited"), PAIRS[:1] + PAIRS[2:], ids=lambda kind: kind.__name__)
 def test_what_talks_to_the_server_is_awaited(blocking: type, awaited: type) -> None:
     """A method is a coroutine or gives an asynchronous iterator, unless it does not wait for anything."""
-    local = {"from_profile", "trust", "remember"}
+    local = {"from_profile", "trust", "remember", "accept_loss"}
 
     waiting = {
         name
