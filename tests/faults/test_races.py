@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Final
 import grpc
 
 from interlock.proofs.dsse import RawEnvelope
-from interlock.v1 import audit_pb2, change_pb2, ledger_pb2, safeguard_pb2
+from interlock.statemachine.policy import load_pack
+from interlock.v1 import audit_pb2, change_pb2, ledger_pb2, policy_pb2, safeguard_pb2
+from tests.faults.test_adoption import propose as propose_policy
 from tests.support.people import People, refused
 from tests.support.server import ServerProcess, answer_of
+from tests.support.versions import version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,3 +135,27 @@ def test_a_tightening_is_seen_by_the_very_next_read_of_everybody(data: Path) -> 
             people["reviewer"].sign(change.name, "reviewer")
 
         assert "BASE_MOVED" in said.unmet
+
+
+def test_of_two_adoptions_that_race_one_is_applied(data: Path) -> None:
+    """Both lack one signature, which come at once: one version is in force, the other change is stale and says so."""
+    with ServerProcess(data) as server, People(server) as people:
+        packs = [version(("attested_for: 180d", f"attested_for: {days}d"), called=f"{days}.0") for days in (30, 60)]
+        changes = [propose_policy(people, files) for files in packs]
+        people["reviewer"]
+        start = threading.Barrier(len(changes))
+
+        def finish(change: str) -> str:
+            start.wait()
+            return attempt(partial(people["reviewer"].sign, change, "reviewer"))
+
+        with ThreadPoolExecutor(len(changes)) as pool:
+            ended = list(pool.map(finish, changes))
+        states = [people["auditor"].changes.GetChange(change_pb2.GetChangeRequest(name=name)) for name in changes]
+        in_force = people["auditor"].policies.GetPolicy(policy_pb2.GetPolicyRequest(name="policies/-")).name
+
+    assert sorted(ended) == ["STALE_BASE", "done"]
+    won = ended.index("done")
+    assert [found.state == change_pb2.CHANGE_STATE_APPLIED for found in states] == [won == 0, won == 1]
+    assert in_force == load_pack(packs[won]).name
+    assert in_force in states[1 - won].moved

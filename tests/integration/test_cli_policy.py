@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -70,6 +71,17 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").symlink_to("/etc/hostname")
 
     assert interlock("lint", tmp_path).returncode == 2
+
+
+def test_a_pipe_and_a_link_to_a_folder_are_refused(tmp_path: Path) -> None:
+    """The one would never end, the other would be passed over without a word."""
+    piped, linked = tmp_path / "piped", tmp_path / "linked"
+    for folder in (piped, linked):
+        folder.mkdir()
+    os.mkfifo(piped / "policy.yaml")
+    (linked / "notes").symlink_to(tmp_path)
+
+    assert [interlock("lint", folder).returncode for folder in (piped, linked)] == [2, 2]
 
 
 def test_lint_shows_the_calls_that_lead_to_a_fault_and_what_every_trigger_takes(tmp_path: Path) -> None:

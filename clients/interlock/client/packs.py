@@ -24,18 +24,20 @@ def shipped_pack(name: str) -> dict[str, bytes]:
 def read_folder(folder: Path) -> dict[str, bytes]:
     """Return the files of a folder by path inside it, as far as a pack may go: the loader says what is too much.
 
-    Raises InvalidRequestError for a folder that is none, and for a symbolic link in it: nobody would review its target.
+    Raises InvalidRequestError for a folder that is none, and for what is no plain file in it: nobody would review what
+    a symbolic link leads to, and a pipe never ends.
     """
     if not folder.is_dir():
         raise InvalidRequestError(f"{folder} is no folder", reason="NO_PACK")
     files: dict[str, bytes] = {}
-    for place, _, names in os.walk(folder):
-        for name in sorted(names):
+    for place, folders, names in os.walk(folder):
+        for name in sorted((*names, *folders)):
             path = Path(place) / name
-            if path.is_symlink():
-                raise InvalidRequestError(
-                    f"{path} is a symbolic link; a pack holds plain files only", reason="BAD_PACK"
-                )
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                what = "a symbolic link" if path.is_symlink() else "no file"
+                raise InvalidRequestError(f"{path} is {what}; a pack holds plain files only", reason="BAD_PACK")
+            if path.is_dir():
+                continue
             with path.open("rb") as file:
                 files[path.relative_to(folder).as_posix()] = file.read(MAX_FILE_BYTES + 1)
             if len(files) > MAX_FILES:

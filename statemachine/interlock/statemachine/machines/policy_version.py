@@ -30,13 +30,13 @@ def adopt(moment: Moment, state: State, firing: f.PolicyAdopt) -> Moved | Refuse
         return not_found(firing.policy, f"a pack with digest {firing.pack_digest.hex()}, brought by a change")
     known = state.find(firing.policy, r.PolicyVersion)
     source = "drafted" if known is None else known.state
-    target = table.target(source, trigger)
-    if target is None:
-        return no_edge(table, trigger, firing.policy, source)
     if known is not None and known.digest != firing.pack_digest:
         wish = f"the pack that was adopted as this version, {known.digest.hex()}: a version never changes"
         actual = f"another one, {firing.pack_digest.hex()}: give it a version of its own"
         return refused(RefusalKind.UNMET, Code.POLICY_IMMUTABLE, wish, actual, firing.policy, trigger)
+    target = table.target(source, trigger)
+    if target is None:
+        return no_edge(table, trigger, firing.policy, source)
     moves = [Transition(firing.policy, trigger, source, target)]
     before = state.policy
     if before is not None:

@@ -78,9 +78,10 @@ class Tree:
 
 def read_tree(file: str, text: str) -> tuple[Tree | None, tuple[Finding, ...]]:
     """Parse one file. The tree is None when any finding stands; all that could be found is listed."""
-    builder = _Builder(file, text)
+    builder, place = _Builder(file, text), (1, 1)
     try:
         for event in new_parser().parse(text):
+            place = (event.end_mark.line + 1, event.end_mark.column + 1)
             builder.take(event)
         builder.finish()
     except _StopReadingError:
@@ -88,7 +89,7 @@ def read_tree(file: str, text: str) -> tuple[Tree | None, tuple[Finding, ...]]:
     except MarkedYAMLError as error:
         builder.syntax_error(error)
     except _PARSER_ERRORS as error:
-        builder.find((1, 1), Code.YAML_SYNTAX, f"This is not YAML: {shown(error)}.", "mend the syntax")
+        builder.find(place, Code.YAML_SYNTAX, f"This is not YAML: {shown(error)}.", "mend the syntax")
     if builder.findings or not isinstance(builder.root, dict):
         return None, tuple(builder.findings)
     return Tree(file, builder.root, builder.values, builder.keys), ()
@@ -163,16 +164,24 @@ class _Builder:
 
     def _start_document(self, event: DocumentStartEvent) -> None:
         self.documents += 1
-        if event.version is not None or event.tags:
-            lines = self.text.split("\n")
-            line = next((n for n, text in enumerate(lines, start=1) if text.startswith("%")), 1)
+        line = self._directive()  # also one that nobody knows: the parser passes over it
+        if self.documents == 1 and (event.version is not None or event.tags or line):
             fix = "take the line out; it is YAML 1.2"
-            self.find((line, 1), Code.DIRECTIVE, "A pack has no `%` directives.", fix)
+            self.find((line or 1, 1), Code.DIRECTIVE, "A pack has no `%` directives.", fix)
         if self.documents > 1:
             message = "A second document starts here."
             fix = "keep one document, drop the `---`"
             self.find(_place(event), Code.SEVERAL_DOCUMENTS, message, fix)
             raise _StopReadingError
+
+    def _directive(self) -> int:
+        """Return the line of the first directive; 0 for none. Nothing but comments stands before one."""
+        for number, line in enumerate(self.text.split("\n"), start=1):
+            if line.startswith("%"):
+                return number
+            if line.strip() and not line.lstrip().startswith("#"):
+                return 0
+        return 0
 
     def _count(self, event: Event) -> None:
         self.nodes += 1

@@ -212,6 +212,20 @@ def test_two_versions_under_review_do_not_both_come_into_force() -> None:
     assert Code.BASE_MOVED in codes(world.sign("owner-a", second))
 
 
+def test_another_pack_by_the_name_of_the_one_in_force_is_told_from_the_same_one() -> None:
+    """The same pack is in force already; another one can't take its name."""
+    world, said = adopted(STRICTER), []
+    for files in (STRICTER, version(("Real help", "True help"), called="2.0")):
+        firing = f.PolicyAdopt("policies/minimal/versions/2.0", packs_digest(files))
+        pack = packs.new_to(world.state, (firing,), codec.encode_pack(files))
+        shelved = packs.shelve(world.state, (firing,), pack)
+        assert not isinstance(shelved, Refused)
+        content = replace(world, state=shelved).content(firing)
+        said.append(codes(world.attempt("evaluator", c.ProposeChange(content, pack=pack))))
+
+    assert said == [[Code.NO_SUCH_EDGE], [Code.POLICY_IMMUTABLE]]
+
+
 def test_a_version_never_changes_and_may_come_back() -> None:
     """The old version can be adopted again, as it was; another pack can't take its name."""
     world = adopted(STRICTER)
