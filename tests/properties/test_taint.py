@@ -68,6 +68,8 @@ class Doubted:
         if not isinstance(world.attempt("evaluator", c.ProposeChange(encode_content(drafted))), Accepted):
             return
         signers = [draw(st.sampled_from(OWNERS)), draw(st.sampled_from(REVIEWERS)), draw(st.sampled_from(SIGNERS))]
+        if draw(st.integers(0, 3)) == 0 and f"principals/{signers[-1]}" in world.state.items:
+            world.sign(signers[-1], drafted.change, "reject")  # and perhaps takes that back, with whosever key it is
         for who in dict.fromkeys(signers):
             if f"principals/{who}" in world.state.items:
                 world.sign(who, drafted.change)

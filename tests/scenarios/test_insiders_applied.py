@@ -194,6 +194,26 @@ def test_who_rejected_is_taken_away(people: People, how: str) -> None:
     assert "SIGN_OFF_REJECTED" in [row.code for row in still.unmet]
 
 
+def test_a_reject_that_a_stolen_key_took_back(people: People) -> None:
+    """A thief signs away what the key's owner had rejected: once that is learned the gate denies, with the reject."""
+    subject = people.new_model()
+    change = proposal(people, subject)
+    people["owner-2"].sign(change.name, "owner", decision="reject")
+    people["owner"].sign(change.name, "owner")
+    stolen = people["owner-2"].sign(change.name, "owner", decision="withdraw")
+    people["reviewer"].sign(change.name, "reviewer")
+    assert denied(people, subject) == []
+
+    key = keys.fingerprint(keys.public_bytes(people.server.key("owner-2", "signoff")))
+    request = identity_pb2.RevokeCredentialRequest(name=f"principals/owner-2/credentials/{key}")
+    request.compromised_since.CopyFrom(stolen.sign_offs[-1].create_time)
+    people["admin"].identity.RevokeCredential(request)
+
+    assert set(denied(people, subject)) == {"TAINTED"}
+    shown = read(people["auditor"], change.name)
+    assert [(row.code, row.resource) for row in shown.doubts] == [("SIGN_OFF_REJECTED", "principals/owner-2")]
+
+
 def test_a_role_that_lost_words_gave(people: People) -> None:
     """What was signed under a role that a tainted change gave is tainted in turn, and signs nothing new."""
     given = people["evaluator"].propose(give("owner-2", "reviewer"))

@@ -302,6 +302,7 @@ def standing_rejects(world: World, change: r.Change) -> list[str]:
         if sign_off.decision != "reject" or any(
             _person(world, row.signer) == _person(world, sign_off.signer)
             and (row.signer == sign_off.signer or _were_one(world, sign_off, row))
+            and _signed_with_a_good_key(world, row)
             for row in later
         ):
             continue

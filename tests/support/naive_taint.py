@@ -91,6 +91,9 @@ class NaiveTaint:
             for sign_off in item.change.sign_offs
         )
         change = replace(item.change, sign_offs=voices)
+        rejects = [row for row in item.change.sign_offs if row.decision == "reject"]
+        if not all(_was_taken_back(past, change, row) for row in rejects):
+            return False
         return all(
             most_filled(item.pack, past, change, firing) == len(slots_of(item.pack, past, firing))
             for firing in codec.decode_content(change.content).triggers
@@ -134,3 +137,22 @@ class NaiveTaint:
         made = [at for at in self.made.get(sign_off.signer, []) if at < item.position]
         earlier = [at for at in made if at < sign_off.position]
         return bool({key.registered_by, *earlier[-1:], *(at for at in made if at > sign_off.position)} & bad)
+
+
+def _was_taken_back(past: World, change: r.Change, reject: r.SignOff) -> bool:
+    """Say whether somebody's own word took a reject back: its author's, or that of its role on a newer revision."""
+    own = [row for row in change.sign_offs if row.position > reject.position and row.decision != "void"]
+    own = [row for row in own if _is_good(past, row)]
+    authors = [row for row in own if row.signer == reject.signer or row.person == reject.person]
+    again = [
+        row
+        for row in own
+        if reject.revision < row.revision == change.revision and row.decision != "withdraw" and row not in authors
+    ]
+    return bool(authors or [row for row in again if set(row.roles) & set(reject.roles)])
+
+
+def _is_good(past: World, row: r.SignOff) -> bool:
+    """Say whether the key was its owner's alone when it signed."""
+    found = [key for key in past.state.need(row.signer, r.Principal).credentials if key.fingerprint == row.credential]
+    return all(key.compromised_since is None or row.at < key.compromised_since for key in found)

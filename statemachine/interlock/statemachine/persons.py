@@ -88,14 +88,43 @@ def _overtakes(state: State, later: r.SignOff, row: r.SignOff) -> bool:
 def _is_authors(state: State, later: r.SignOff, row: r.SignOff) -> bool:
     """Say whether a sign-off speaks for the author of an earlier one: of a reject, as they were known then.
 
-    What made the two accounts one person's after that, an administrator's word or a new account, does not count.
+    What made the two accounts one person's after that, an administrator's word or a new account, does not count; nor
+    does a word of whoever had got hold of the author's key.
     """
-    if row.decision == "approve" or row.signer == later.signer:
+    if row.decision == "approve":
+        return True
+    if not is_own_word(state, later):
+        return False
+    if row.signer == later.signer:
         return True
     accounts = (state.need(name, r.Principal) for name in (row.signer, later.signer))
     return row.person == later.person and all(
         max(account.linked_by, account.given_by[0]) < row.position for account in accounts
     )
+
+
+def is_own_word(state: State, sign_off: r.SignOff) -> bool:
+    """Say whether a sign-off was its signer's own, by what is known now: the key, and the account, were theirs."""
+    account = state.need(sign_off.signer, r.Principal)
+    key = account.credential(sign_off.credential)
+    if key is None or is_compromised(key, sign_off.at):
+        return False
+    return not any(at in state.tainted for at in identity_of(account, key, sign_off.position, state.size))
+
+
+def rejects_again(state: State, change: r.Change) -> Iterator[r.SignOff]:
+    """Yield the rejects of an applied change that stand again: no word that took them back was its signer's own."""
+    for row in change.sign_offs:
+        later = [one for one in change.sign_offs if one.position > row.position and _took_back(change, row, one)]
+        if row.decision == "reject" and not any(is_own_word(state, one) for one in later):
+            yield row
+
+
+def _took_back(change: r.Change, row: r.SignOff, later: r.SignOff) -> bool:
+    """Say whether a later word took a reject back on its day: of the same person, or of its role on a newer one."""
+    anew = later.revision == change.revision != row.revision and later.decision != "withdraw"
+    same = later.signer == row.signer or later.person == row.person
+    return same or (anew and not set(later.roles).isdisjoint(row.roles))
 
 
 def is_compromised(key: r.Credential, at: int) -> bool:

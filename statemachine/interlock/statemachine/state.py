@@ -330,11 +330,13 @@ def _accounts(state: State, item: r.Principal) -> Map[str, frozenset[str]]:
 def _approvals(approvals: Map[str, bytes], item: r.Change) -> Map[str, bytes]:
     """The index of whose word counted in which applied changes, with one of them: a row of positions each.
 
+    Where somebody had rejected, every word did: one of them took that back.
     Rows are short, for the next position is added by a copy; each goes by account and the range of its positions.
     """
     counted = {word.sign_off for word in item.grounds.words} if item.grounds is not None else set()
     added = item.applied_position.to_bytes(8)
-    words = [sign_off for sign_off in item.sign_offs if sign_off.position in counted]
+    rejected = any(sign_off.decision == "reject" for sign_off in item.sign_offs)
+    words = [sign_off for sign_off in item.sign_offs if rejected or sign_off.position in counted]
     for account in {name for word in words for name in (word.signer, word.on_behalf_of or word.signer)}:
         key = f"{account}@{item.applied_position // ROW}"
         row = approvals.get(key, b"")

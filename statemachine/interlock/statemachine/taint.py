@@ -133,6 +133,8 @@ def stands(state: State, change: r.Change) -> bool:
     grounds = change.grounds
     if grounds is None:
         return False
+    if any(persons.rejects_again(state, change)):
+        return False
     words = [word for word in _words(state, change, grounds) if word.doubt is None]
     return not any(
         rule.given_by in state.tainted or not _is_filled(state, grounds, place, words)
@@ -239,6 +241,9 @@ def find_doubts(state: State, change: r.Change) -> tuple[Unmet, ...]:
         if rule.given_by in state.tainted:
             wish, actual = "a policy that an untainted change adopted", f"adopted by {state.tainted[rule.given_by]}"
             found.append(Unmet(Code.TAINTED, wish, actual, change.name))
+    for row in persons.rejects_again(state, change):
+        actual = f"rejected by {row.signer}; who took that back had got hold of a key or an account"
+        found.append(Unmet(Code.SIGN_OFF_REJECTED, "no standing reject", actual, row.signer))
     for word in _words(state, change, grounds):
         if word.doubt is not None:
             found.append(word.doubt)

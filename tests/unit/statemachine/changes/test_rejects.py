@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from interlock.proofs import keys
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
+from interlock.statemachine import snapshot
 from interlock.statemachine.decide import Accepted
+from interlock.statemachine.taint import find_doubts
 from interlock.statemachine.unmet import Code
-from tests.support.world import DAY_US, SECOND_US, World, codes, envelope
+from tests.support.world import DAY_US, SECOND_US, World, codes, envelope, public_of
 from tests.unit.statemachine.changes.reviews import ASSIGN, LEVEL, MISUSE, judged, stored, voids
 
 
@@ -192,6 +195,64 @@ def test_regression_an_administrator_lends_nobody_a_reject(decision: str, world:
     world.sign("owner-b", change, "withdraw")
     world.sign("both", change, roles=["owner"])
     assert isinstance(world.attempt("reviewer-a", c.ApplyApprovedChange(change)), Accepted)
+
+
+def lose(world: World, who: str, since: int) -> None:
+    """Learn that somebody's sign-off key was lost at an instant."""
+    fingerprint = keys.fingerprint(public_of(f"principals/{who}", "signoff"))
+    world.must("admin", c.Fire(f.CredentialRevoke(f"principals/{who}/credentials/{fingerprint}", since)))
+
+
+@pytest.mark.parametrize("decision", ["approve", "withdraw"])
+def test_regression_a_stolen_key_takes_no_reject_back(decision: str, world: World) -> None:
+    """What a thief signed in the name of whoever had rejected is void, and the reject stands again."""
+    change = world.propose("evaluator", ASSIGN, apply_separately=True)
+    world.sign("owner-b", change, "reject")
+    stolen = world.now + 1
+    world.sign("owner-b", change, decision)
+    world.sign("owner-a", change)
+    world.sign("reviewer-a", change)
+    assert judged(world, change).approved
+
+    lose(world, "owner-b", stolen)
+
+    assert codes(world.attempt("reviewer-a", c.ApplyApprovedChange(change))) == [Code.SIGN_OFF_REJECTED]
+
+
+@pytest.mark.parametrize("decision", ["approve", "withdraw"])
+def test_regression_a_reject_that_a_stolen_key_took_back_taints(decision: str, world: World) -> None:
+    """Applied since, the change is tainted, with who had rejected; others ratify it, or it stays so."""
+    change = world.propose("evaluator", ASSIGN)
+    world.sign("owner-b", change, "reject")
+    stolen = world.now + 1
+    world.sign("owner-b", change, decision)
+    world.sign("owner-a", change)
+    if stored(world, change).state == "in_review":
+        world.sign("reviewer-a", change)
+    assert stored(world, change).state == "applied"
+
+    lose(world, "owner-b", stolen)
+
+    assert set(world.state.tainted.values()) == {change}
+    doubts = find_doubts(world.state, stored(world, change))
+    assert Code.SIGN_OFF_REJECTED in [doubt.code for doubt in doubts]
+    rows = [(name, world.state.position(name), item) for name, item in world.state.items.items()]
+    assert snapshot.rebuild(rows, size=world.state.size, time=world.state.time) == world.state
+    world.enact(f.ChangeRatify(change))
+    assert not world.state.tainted
+
+
+def test_a_key_lost_before_the_reject_too(world: World) -> None:
+    """Who rejected may have been the thief as well: a reject stands, whoever signed it, until it is taken back."""
+    change = world.propose("evaluator", ASSIGN, apply_separately=True)
+    stolen = world.now + 1
+    world.sign("owner-b", change, "reject")
+    world.sign("owner-a", change)
+    world.sign("reviewer-a", change)
+
+    lose(world, "owner-b", stolen)
+
+    assert codes(world.attempt("reviewer-a", c.ApplyApprovedChange(change))) == [Code.SIGN_OFF_REJECTED]
 
 
 def test_who_was_one_person_before_takes_a_reject_back(world: World) -> None:
