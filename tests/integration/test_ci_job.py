@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import os
 import re
@@ -24,7 +25,8 @@ from tests.docs.pages import ROOT, blocks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SHA256 = "3e9a7d2c51f04b86a1c8e5f2907d64b3c2f1a8e09b7d5643e1f08a9c7b6d5e43"
+WEIGHTS = b"layer-0 6b86b273\n"
+SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
 JOB = ROOT / "ops" / "ci" / "github-actions.yml"
 PAGE = ROOT / "docs" / "how-to" / "ci.md"
 
@@ -44,6 +46,7 @@ class Runner:
         (folder / "ops").symlink_to(ROOT / "ops")
         (folder / "deploy.sh").write_text('#!/bin/sh\ntouch "deployed-$1"\n')
         (folder / "deploy.sh").chmod(0o755)
+        (folder / "weights.manifest").write_bytes(WEIGHTS)
         self.folder = folder
         self.model = model
         profile = load_profile(server.home / "release-bot" / "profile.json")
@@ -51,8 +54,6 @@ class Runner:
             "secrets.INTERLOCK_PROFILE": _packed(profile.folder),
             "vars.INTERLOCK_DECISION_KEY": profile.decision_key.hex(),
             "vars.INTERLOCK_LOG_ID": profile.log_id.hex(),
-            "steps.weights.outputs.artifact": SHA256,
-            "needs.gate.outputs.artifact": SHA256,
         }
         self._job: Any = YAML(typ="safe").load(JOB.read_text("utf-8"))
 
@@ -110,16 +111,29 @@ def test_what_the_gate_allows_is_deployed(server: EmbeddedServer, tmp_path: Path
     assert run.deployed()
 
 
-@pytest.mark.parametrize("changed", [{"ARTIFACT": "0" * 64}, {"CONTEXT": "internal"}, {"MODEL": "denied"}], ids=str)
+@pytest.mark.parametrize("changed", [{"CONTEXT": "internal"}, {"MODEL": "denied"}], ids=str)
 def test_a_decision_about_another_release_deploys_nothing(
     server: EmbeddedServer, tmp_path: Path, changed: dict[str, str]
 ) -> None:
-    """A decision is good for one artifact, context and model."""
+    """A decision is good for one context and model."""
     server.allow("allowed", "api", artifact=SHA256)
     run = Runner(tmp_path, server, "allowed")
 
     assert run("gate") == 0
     assert run("deploy", **changed) == 1
+    assert not run.deployed()
+
+
+def test_other_weights_than_were_allowed_are_not_deployed(server: EmbeddedServer, tmp_path: Path) -> None:
+    """Regression: the deploying job took the digest from the job before it, whatever weights it had itself."""
+    server.allow("allowed", "api", artifact=SHA256)
+    run = Runner(tmp_path, server, "allowed")
+
+    assert run("gate") == 0
+    (tmp_path / "weights.manifest").write_text("others")
+    assert run("deploy", ARTIFACT=SHA256) == 1
+    (tmp_path / "weights.manifest").unlink()
+    assert run("deploy", ARTIFACT=SHA256) == 2
     assert not run.deployed()
 
 
@@ -151,16 +165,17 @@ def test_without_an_answer_nothing_is_deployed(server: EmbeddedServer, tmp_path:
     assert not run.deployed()
 
 
-@pytest.mark.parametrize("unset", ["MODEL", "CONTEXT", "ARTIFACT"])
+@pytest.mark.parametrize("unset", ["MODEL", "CONTEXT", "weights.manifest"])
 def test_a_variable_that_nobody_set_leaves_no_decision_of_before(
     server: EmbeddedServer, tmp_path: Path, unset: str
 ) -> None:
-    """Regression: the file of an earlier ALLOW was still there for the step that deploys."""
+    """Regression: the file of an earlier ALLOW was still there for the step that deploys. The same without weights."""
     server.allow("allowed", "api", artifact=SHA256)
     run = Runner(tmp_path, server, "allowed")
     assert run("gate") == 0
     shutil.rmtree(tmp_path / "temp" / "release-bot")  # each job unpacks the profile into a folder of its own
 
+    (tmp_path / unset).unlink(missing_ok=True)
     assert run("gate", **{unset: ""}) == 2
 
     assert not run.decision().exists()
