@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -195,6 +196,40 @@ def test_moments_the_wrong_way_round_are_a_mistake_of_usage(cli: Cli, story: Sto
 
     assert cli("auditor", "audit", "diff", *span).code == 2
     assert cli("auditor", "audit", "why", story.model, "-c", "internal", "--at", "2001-01-01").code == 2
+
+
+def test_a_bundle_says_nothing_of_what_came_after_it(cli: Cli, story: Story) -> None:
+    """A moment past its last entry: a hold may have been placed by then, also after the export. No verdict, exit 2."""
+    words = ("audit", "why", story.model, "-c", "internal")
+
+    there = cli("auditor", *words, *story.offline)
+    later = cli("auditor", *words, *story.offline, "--at", "2100-01-01")
+    until = cli("auditor", "audit", "diff", "--from", "0", "--to", "2100-01-01", *story.offline)
+
+    assert there.code == 0
+    assert (later.code, later.out, until.code) == (2, "", 2)
+    assert "its last entry is" in later.err
+
+
+def test_a_range_between_two_moments_answers_at_these_moments(cli: Cli, story: Story, tmp_path: Path) -> None:
+    """It has one entry past its end, which shows that no other was made by then."""
+    start, end = (_time_of(cli, story.at[step] + 1) for step in ("registered", "held"))
+    span = ("--from", start, "--to", end)
+    cli.must("auditor", "audit", "export", "--out", str(tmp_path / "r.ilbundle"), *span)
+    asked = ("--bundle", str(tmp_path / "r.ilbundle"), "--key", str(story.key))
+
+    offline = cli.must("auditor", "audit", "diff", *span, *asked, "--json").json
+    why = cli("auditor", "audit", "why", story.model, "-c", "internal", "--at", end, *asked, "--json").json
+
+    assert offline == cli.must("auditor", "audit", "diff", *span, "--json").json
+    assert (why["verdict"], why["position"]) == ("DENY", story.at["held"])
+
+
+def _time_of(cli: Cli, position: int) -> str:
+    """Return the last moment before an entry."""
+    entry = cli.must("auditor", "audit", "show", str(position), "--json").json["entry"]
+    before = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(entry["time"]) - 1)
+    return before.isoformat()
 
 
 def test_a_bundle_that_does_not_verify_answers_nothing(cli: Cli, story: Story, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def why(
             past = read_past(run, bundle, trust, (when,), names.model(model))
             if past is None:
                 return ExitCode.NO
-            found = judge(_there(past.moments[0], at), names.model(model), context, artifact, other)
+            found = judge(_there(past, 0, at), names.model(model), context, artifact, other)
             entries = bundle_entries(bundle, found.positions)
         else:
             with run.client() as client:
@@ -116,7 +116,7 @@ def diff(
         past = read_past(run, bundle, trust, whens, names.model(model) if model else "")
         if past is None:
             return ExitCode.NO
-        before, after = _there(past.moments[0], start), _there(past.moments[1], end)
+        before, after = _there(past, 0, start), _there(past, 1, end)
         covers = past.report.part.models if past.report.part is not None and past.report.part.models else None
     else:
         with run.client() as client:
@@ -158,9 +158,13 @@ def read_past(run: Run, bundle: Path, trust: Trust, whens: Sequence[When], model
     return past
 
 
-def _there(moment: Moment | None, text: str | None) -> Moment:
+def _there(past: BundlePast, number: int, text: str | None) -> Moment:
+    from interlock.cli.views.common import when_micros
+
+    moment = past.moments[number]
     if moment is None:
-        raise typer.BadParameter(f"the bundle does not say how the log was at {text or 'its head'}")
+        ends = f"its last entry is {past.last}, of {when_micros(past.until)}: what was made later is not in it"
+        raise typer.BadParameter(f"the bundle does not say how the log was at {text or 'its head'}; {ends}")
     return moment
 
 

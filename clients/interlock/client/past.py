@@ -96,8 +96,9 @@ class _Watch:
 class BundlePast:
     """What was asked of a bundle: its verification, and the moments in the order in which they were asked for.
 
-    A moment is None where the bundle does not reach so far; one before the founding has nothing in it. ``until`` is the
-    time of its last entry (microseconds): what came later is not in it. ``last`` is the position of that entry.
+    A moment is None where the bundle does not reach so far: past the last entry another may have been made by then,
+    also where that was the log's last. One before the founding has nothing in it. ``until`` is the time of its last
+    entry (microseconds), ``last`` the position of that entry.
     """
 
     report: VerifyReport
@@ -133,14 +134,13 @@ def read_bundle_past(path: Path, trust: Trust, whens: Sequence[When], progress: 
     with path.open("rb") as file:
         report = verify_bundle(file.read, trust, progress, visit=seen)
     moments = [watch.found for watch in seen.watches]
-    ends_before_the_head = report.part is not None and seen.last + 1 < report.entries
     for index, when in enumerate(whens):
         if moments[index] is None and isinstance(when, datetime) and seen.founded:
             moments[index] = before_the_founding(_microseconds(when))
         if isinstance(when, int) and when > seen.last:
             moments[index] = None
-        if isinstance(when, datetime) and ends_before_the_head and _microseconds(when) > seen.until:
-            moments[index] = None  # an entry that is not here may have been made by then
+        if isinstance(when, datetime) and _microseconds(when) > seen.until:
+            moments[index] = None  # an entry that is not here may have been made by then, also after the export
     return BundlePast(report, tuple(moments), seen.until, seen.last)
 
 

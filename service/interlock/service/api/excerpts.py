@@ -91,13 +91,17 @@ class Excerpts:
         return await self._store.read(lambda connection: _range_from(connection, state, header))
 
     async def _position(self, request: audit_pb2.ExportBundleRequest, end: str, unset: int) -> int:
-        """Return the position that one end of a range is at: of a moment, that of the last entry made by then."""
+        """Return the position that one end of a range is at: of a moment, that of the last entry made by then.
+
+        A range up to a moment has one entry more, where there is one: it shows that no other was made by then.
+        """
         match request.WhichOneof("from" if end == "from" else "to"):
             case None:
                 return unset
             case "from_time" | "to_time" as field:
                 moment = to_microseconds(getattr(request, field), field)
-                return max(await self._store.read(lambda connection: queries.position_at(connection, moment)), 0)
+                last = await self._store.read(lambda connection: queries.position_at(connection, moment))
+                return max(min(last + 1, self._committer.view.position) if end == "to" else last, 0)
             case field:
                 return int(getattr(request, field))
 
