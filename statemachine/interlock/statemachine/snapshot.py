@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _LOGIC: Final = 1
 """Raise it when the same entries fold to other values of the same shape; a change of shape is seen by itself."""
 
+_INT_END: Final = 1 << 63
+"""Whole numbers are those that the contract and every store hold: signed, 64 bits."""
+
 
 class SnapshotError(ValueError):
     """Bytes that are no resource in its canonical form."""
@@ -63,6 +66,9 @@ def _reader_of(kind: type) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:  # noqa: ANN401  # JSON of any shape
         if type(value) is not kind:  # a bool is an int to isinstance
             msg = f"{kind.__name__} expected, not {value!r}"
+            raise SnapshotError(msg)
+        if kind is int and not -_INT_END <= value < _INT_END:
+            msg = "a number of more than 64 bits"
             raise SnapshotError(msg)
         return value
 

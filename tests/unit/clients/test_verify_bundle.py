@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from interlock.client.verify import BUNDLE_STEPS, LOG, VerifyReport
-from interlock.proofs import bundle
+from interlock.client.verify import BUNDLE_STEPS, LOG, VerifyReport, signing_keys
+from interlock.client.verify.procedure import Procedure
+from interlock.proofs import bundle, note
+from interlock.proofs.errors import Fault
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
 from interlock.statemachine.policy.files import pack_digest
 from interlock.v1 import bundle_pb2
-from tests.support.bundles import Parts, codes, framed, judged, root_of, signed_head, trust_in
-from tests.support.world import World, envelope
+from tests.support.bundles import NAME, Parts, codes, framed, judged, root_of, signed_head, trust_in
+from tests.support.world import World, envelope, key_of
 
 if TYPE_CHECKING:
     from interlock.client.verify import Trust
@@ -212,6 +214,34 @@ def test_a_checkpoint_that_is_none_of_this_log_is_found() -> None:
     other = replace(parts, heads={3: signed_head((b"one", b"two", b"three"))})
 
     assert codes(judged(other.data, trust)) == [("history", LOG, "LOG_FORKED")]
+
+
+def test_what_a_finding_quotes_is_cut_off() -> None:
+    """A note may be a megabyte, and there may be a thousand findings: a reader's memory and screen are its own."""
+    parts, trust = good()
+    junk = f"text\n\n{'x' * 50_000}\n"
+
+    (found,) = judged(replace(parts, heads={3: junk}).data, trust).findings
+
+    assert found.code == "NOTE_FORMAT"
+    assert len(found.detail) <= 1000
+
+
+@pytest.mark.parametrize("signer", ["log", "a stranger"])
+def test_checkpoints_that_wait_for_their_key_have_a_bound(signer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whom a note is that no known key signed, or several, is known at the end: until then few bytes are kept."""
+    monkeypatch.setattr(signing_keys, "MOST_CHARACTERS", 10_000)
+    parts, trust = good()
+    head = note.Checkpoint(NAME, 3, root_of(parts.entries[:3]), ("x" * 3000,))
+    text = note.sign_checkpoint(head, NAME, key_of(signer, "log"))
+    long = text + text[text.rindex("\u2014") :]  # two lines by the log's name
+
+    with Procedure(trust) as procedure:
+        for _ in range(5):
+            procedure.take_checkpoint(long)
+
+        assert len(procedure.keys.waiting) == 3
+        assert Fault.NOTE_NOT_SIGNED in {row.code for row in procedure.findings}
 
 
 def test_an_entry_edited_and_everything_signed_anew_is_found_by_who_kept_a_checkpoint() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
+from collections.abc import Callable  # noqa: TC003  # the type of a table
 from dataclasses import fields, replace
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from immutables import Map
@@ -27,7 +28,7 @@ from tests.support.versions import version
 from tests.support.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from interlock.client.verify import Trust
@@ -155,6 +156,36 @@ def test_what_is_damaged_is_not_gone_on_from(half: Path, kind: str, harm: Callab
     assert (report.verified, start) == (True, 0)
     assert "damaged" in report.anew or "can't be read" in report.anew
     assert verify(half, whole())[1] == len(whole())
+
+
+EDITS: Final[dict[str, Callable[[dict[str, Any]], object]]] = {
+    "a list": lambda _: [],
+    "nothing in it": lambda _: {},
+    "deep": lambda text: {**text, "made_by": json.loads("[" * 500 + "]" * 500)},
+    "no log id": lambda text: {**text, "log_id": None},
+    "no founding": lambda text: {key: value for key, value in text.items() if key != "genesis"},
+    "keys": lambda text: {**text, "keys": 3},
+    "note": lambda text: {**text, "note": 3},
+    "resources": lambda text: {**text, "warm": 3},
+    "state": lambda text: {**text, "state": []},
+    "frontier": lambda text: {**text, "frontier": [7]},
+    "roots": lambda text: {**text, "roots": "../../seen.json"},
+    "infinite": lambda text: {**text, "first_asserted": 1e999},
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_what_was_edited_with_a_digest_that_fits_is_not_gone_on_from(half: Path, edit: str) -> None:
+    """Any JSON can stand there: everything is judged from the first entry, and it is said why."""
+    (path,) = (half / FOLDER).glob("*.json")
+    _, _, body = path.read_bytes().partition(b"\n")
+    edited = json.dumps(EDITS[edit](json.loads(body))).encode()
+    path.write_bytes(hashlib.sha256(edited).hexdigest().encode() + b"\n" + edited)
+
+    report, start = verify(half, whole()[:20])
+
+    assert (report.verified, start) == (True, 0)
+    assert report.anew
 
 
 @pytest.mark.parametrize("kind", ["fold", "roots"])

@@ -124,6 +124,21 @@ def test_no_resource_of_its_state_is_another() -> None:
     assert ("state", at["held_n"], "STATE_DIFFERS") in codes(report)
 
 
+@pytest.mark.parametrize("position", [1 << 70, -(1 << 70), -5])
+@pytest.mark.parametrize("field", ["applied_position", "sign_offs"])
+def test_a_number_that_nothing_holds_is_a_finding(field: str, position: int) -> None:
+    """A state is read before its digest is judged: a position that no store takes ends the reading, not the program."""
+    world, at = story()
+    change = state_before(world, at["first"]).need("changes/1", r.Change)
+    signed = (replace(change.sign_offs[0], position=position), *change.sign_offs[1:])
+    other = replace(change, **{field: position if field == "applied_position" else signed})  # type: ignore[arg-type]
+
+    report = judge(a_range().with_row(change.name, snapshot.encode(other)))
+
+    assert not report.verified
+    assert {step for step, _, _ in codes(report)} <= {"state", "replay", "sign-offs", "history"}
+
+
 def test_a_sign_off_before_the_begin_is_held_to_the_signers_key() -> None:
     """Somebody else's envelope in its entry, in a correctly built tree, is found though nothing replays it."""
     world, at = story()

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _FORMAT: Final = 1
 _TEXT: Final = "verified.json"
 _PIECE_BYTES: Final = 1 << 20
+_NOT_OURS: Final = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading JSON of another shape raises: whoever edits the file can make its digest fit."""
 
 
 class KeptError(ValueError):
@@ -76,16 +78,24 @@ def open_kept(folder: Path, trust: Trust) -> Kept | None:
     digest, _, body = data.partition(b"\n")
     if digest != hashlib.sha256(body).hexdigest().encode():
         raise KeptError(f"{folder / _TEXT} is damaged")
-    text = json.loads(body)
+    try:
+        return _bound(folder, json.loads(body), trust)
+    except KeptError:
+        raise
+    except RefusedError as error:
+        raise KeptError(f"its checkpoint is refused: {error}") from error
+    except _NOT_OURS as error:
+        raise KeptError(f"{folder / _TEXT} is none that this program wrote: {error}") from error
+
+
+def _bound(folder: Path, text: dict[str, Any], trust: Trust) -> Kept:
+    """Return it where it is of this program and of the log that is trusted. Raises whatever JSON of any shape does."""
     if text.get("made_by") != _made_by():
         raise KeptError("another version of this program made it, or other rules")
     bound = (trust.log_key, trust.log_id.hex() or text["log_id"], trust.genesis_digest.hex() or text["genesis"])
     if bound != (text["log_key"], text["log_id"], text["genesis"]):
         raise KeptError("it is of another log, key or founding")
-    try:
-        head, _ = _keys_of(text).open(text["note"])
-    except (RefusedError, ValueError, KeyError, TypeError) as error:
-        raise KeptError(f"its checkpoint is refused: {error}") from error
+    head, _ = _keys_of(text).open(text["note"])
     return Kept(folder, text, text["note"], head.size)
 
 
@@ -104,7 +114,7 @@ def take_up(kept: Kept, procedure: Procedure) -> None:
         procedure.consent.first_asserted = int(text["first_asserted"])
         procedure.objects.packs[policy.digest] = b64decode(text["policy"])
         procedure.go_on(Counts(**text["counts"]), frontier, state, policy)
-    except (OSError, sqlite3.Error, ValueError, KeyError, TypeError, LookupError, PackError) as error:
+    except (OSError, sqlite3.Error, PackError, *_NOT_OURS) as error:
         raise KeptError(f"what was kept in {kept.folder} can't be read: {error}") from error
     if (frontier.root(), procedure.roots.at(kept.size)) != (_root_of(kept),) * 2:
         raise KeptError(f"what was kept in {kept.folder} disagrees with itself")

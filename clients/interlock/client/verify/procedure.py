@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 MAX_FINDINGS: Final = 1000
 """How many findings are kept: what is wrong is plain long before."""
 
+MAX_DETAIL: Final = 1000
+"""Characters of each: what it quotes may be as long as somebody else wanted."""
+
 
 class Record(Protocol):
     """An entry's stored bytes, and the objects that it names (`interlock.v1.EntryRecord`)."""
@@ -143,7 +146,7 @@ class Procedure:
     def find(self, step: str, position: int, code: str, detail: str) -> None:
         """Note a finding."""
         if len(self.findings) < MAX_FINDINGS:
-            self.findings.append(Finding(step, position, code, detail))
+            self.findings.append(Finding(step, position, code, detail[:MAX_DETAIL]))
 
     def open_head(self, text: str) -> None:
         """Step 1."""

@@ -108,7 +108,7 @@ class RangeProcedure(PartialProcedure):
             state = snapshot.rebuild(rows, size=begin, time=0)
             for change in state.all_of(r.Change):
                 content_of(change.content)
-        except (ValueError, LookupError) as error:
+        except (ValueError, LookupError, OverflowError) as error:  # the last of a position below nothing
             self.stop(LOG, "STATE_ROWS", f"it is no state: {error}")
             return
         self.givers = Givers(state, self.find)

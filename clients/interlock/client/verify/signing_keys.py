@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _MOST_WAITING: Final = 10_000
 """How many checkpoints by keys that are not known yet are kept; proofs alone ask a new key for heads of before."""
 
+MOST_CHARACTERS: Final = 1 << 24
+"""How long these are together: a checkpoint is short, but a note may be a megabyte."""
+
 
 @dataclass(slots=True)
 class SigningKeys:
@@ -35,6 +38,7 @@ class SigningKeys:
     find: Find
     greatest: dict[bytes, tuple[int, str]] = field(default_factory=dict)
     waiting: list[tuple[str, str]] = field(default_factory=list)
+    characters: int = 0
     vouched: bool = False
 
     def open(self, step: str, text: str, log: r.Log | None) -> note.Checkpoint | None:
@@ -67,12 +71,15 @@ class SigningKeys:
         try:
             signers = note.open_note(text, known).signers
         except NoteError as refused:
-            if refused.fault is not Fault.NOTE_NOT_SIGNED or len(self.waiting) >= _MOST_WAITING:
+            if refused.fault is not Fault.NOTE_NOT_SIGNED:
                 raise
             signers = ()
         lines = [row for row in note.split_note(text).signatures if row.name == self.pinned.name]
         if len(lines) == len(signers) == 1:
             return signers
+        self.characters += len(text)
+        if len(self.waiting) >= _MOST_WAITING or self.characters > MOST_CHARACTERS:
+            raise NoteError(Fault.NOTE_NOT_SIGNED, "one more by no known key than are kept until the keys are known")
         self.waiting.append((step, text))  # by several keys: which of them counts is known at the end
         return ()
 
