@@ -86,6 +86,18 @@ def test_without_a_key_a_bundle_is_held_to_the_profile(cli: Cli) -> None:
     assert report["genesis_pinned"]
 
 
+def test_without_a_key_and_a_profile_it_says_which_option_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An auditor with the client alone has no profile, and nothing of `interlock init` helps."""
+    from interlock.cli import main  # noqa: PLC0415  # it takes time to import
+
+    monkeypatch.setenv("INTERLOCK_HOME", str(tmp_path / "nothing"))
+
+    assert main.run(["audit", "verify", str(tmp_path / "q2.ilbundle")]) == 2
+    assert "Give --key" in capsys.readouterr().err
+
+
 def test_documents_come_along_where_they_are_asked_for(cli: Cli) -> None:
     """Every text is given; documents by digest only, or with their bytes."""
     without, key = _export(cli), _key(cli)

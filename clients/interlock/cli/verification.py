@@ -172,12 +172,17 @@ def _verify_file(run: Run, bundle: Path, trust: Trust) -> VerifyReport:
 
 def trust_of(run: Run, key: str, genesis: str, since: Path | None, *, accept: bool, partial: bool = False) -> Trust:
     """Return what a bundle is held to: the given key, or else all that the profile pins."""
+    from interlock.client.errors import ProfileError
     from interlock.client.profile import find_profile, load_profile
     from interlock.client.verify import Trust
 
     if key:
         return _also(Trust(_key_of(key), accept_asserted=accept, partial_ok=partial), genesis, since)
-    profile = load_profile(find_profile(run.profile, run.environment))
+    try:
+        profile = load_profile(find_profile(run.profile, run.environment))
+    except ProfileError as error:
+        said = f"without --key a bundle is held to the log of your profile, and {error.message}"
+        raise ProfileError(f"{said}. Give --key with the log's public key", reason=error.reason) from error
     pinned = Trust(profile.log_key, profile.log_id, profile.genesis_digest, accept_asserted=accept, partial_ok=partial)
     return _also(pinned, genesis, since)
 

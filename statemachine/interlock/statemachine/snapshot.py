@@ -67,7 +67,7 @@ def _reader_of(kind: type) -> Callable[[Any], Any]:
         if type(value) is not kind:  # a bool is an int to isinstance
             msg = f"{kind.__name__} expected, not {value!r}"
             raise SnapshotError(msg)
-        if kind is int and not -_INT_END <= value < _INT_END:
+        if isinstance(value, int) and not -_INT_END <= value < _INT_END:
             msg = "a number of more than 64 bits"
             raise SnapshotError(msg)
         return value
