@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -10,6 +12,7 @@ from interlock.client.witness import create_witness, load_witness
 from interlock.proofs.errors import NoteError
 from interlock.proofs.log_keys import LogKeys
 from tests.integration.cli_runner import Cli, Outcome, command_line
+from tests.support.people import People
 from tests.support.server import ServerThread
 
 if TYPE_CHECKING:
@@ -135,9 +138,19 @@ def test_it_goes_on_after_a_restart(cli: Cli, data: Path) -> None:
     assert (data / "keys" / "log.key").read_bytes() == fresh
     assert not (data / "keys" / "log-next.key").exists()
     cli.server.stop()
+    named = (data / "log.pub").read_text()
     with ServerThread(data) as again:
         assert again.ready["checkpoint"]
-        assert again.ready["log_key"] == (data / "log.pub").read_text().strip()
+        assert again.ready["log_key"] == named.strip()
+    for public in (cli.must("auditor", "audit", "key").out, named):  # killed before the files were put in their places
+        (data / "keys" / "log-next.key").write_bytes(fresh)
+        (data / "keys" / "log-next.key").chmod(0o600)
+        (data / "keys" / "log.key").write_bytes(old)
+        (data / "log.pub").write_text(public)
+        with ServerThread(data) as again:
+            assert again.ready["checkpoint"]
+        assert (data / "keys" / "log.key").read_bytes() == fresh
+        assert (data / "log.pub").read_text() == named
     (data / "keys" / "log.key").write_bytes(old)  # whoever puts the old one back, or starts with a copy of before
     (data / "log.pub").write_text(cli.must("auditor", "audit", "key").out)
     with ServerThread(data) as wrong:
@@ -160,3 +173,25 @@ def test_what_the_server_refuses(cli: Cli, data: Path) -> None:
     assert (no.code, no.codes) == (3, ["LOG_KEY_FILE"])
     assert cli.must("auditor", "audit", "verify").code == 0
     assert cli.must("auditor", "audit", "key").out == (data / "log.pub").read_text()
+
+
+def test_a_thief_of_the_old_key_goes_on_with_a_copy(cli: Cli, data: Path, tmp_path: Path) -> None:
+    """A server of the log as it was before, with its key of then: whoever knows the new key believes nothing of it."""
+    cli.server.stop()
+    shutil.copytree(data, tmp_path / "stolen")
+    with ServerThread(data) as honest:
+        cli.server = honest
+        rename(cli)
+        cli.must("auditor", "audit", "verify")
+    with ServerThread(tmp_path / "stolen") as thief:
+        with People(thief) as people:
+            for _ in range(4):
+                people.new_model()
+        file = data / "principals" / "auditor" / "profile.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "address": thief.address}))
+        shown = cli("auditor", "audit", "checkpoint", "--json")
+        judged = cli("auditor", "audit", "verify", "--json")
+
+    assert shown.refusal["reason"] == "LOG_KEY_ENDED"
+    assert judged.code == 1
+    assert not judged.json["verified"]
