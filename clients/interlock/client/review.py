@@ -59,6 +59,8 @@ class OpenedChange:
 class ReviewedChange:
     """An opened change that can be shown in full, with the record of every document that it names, in its order.
 
+    ``named`` are documents that its triggers name and that are not attached: their digests are the server's word.
+
     Made by `review` alone: signing asks for this type, so that nothing is signed that could not be shown.
     """
 
@@ -66,6 +68,7 @@ class ReviewedChange:
     evidence: tuple[Evidence, ...]
     adoption: Adoption | None = None
     ratified: tuple[RatifiedChange, ...] = ()
+    named: tuple[Evidence, ...] = ()
 
     @property
     def change(self) -> Change:
@@ -130,7 +133,17 @@ def review(opened: OpenedChange, readers: Readers) -> ReviewedChange:
             f"{opened.name}: {', '.join(opened.erased)} was erased and can't be shown", reason="TEXT_ERASED"
         )
     adoption = compare_packs(opened, readers.policy)
-    return ReviewedChange(opened, _records(opened, readers), adoption, _ratified(opened, readers, 1))
+    named = tuple(readers.evidence(name) for name in named_by_triggers(opened))
+    return ReviewedChange(opened, _records(opened, readers), adoption, _ratified(opened, readers, 1), named)
+
+
+def named_by_triggers(opened: OpenedChange) -> tuple[str, ...]:
+    """Return the documents that triggers of a change name and that are not attached to it."""
+    named: dict[str, None] = {}
+    for firing in opened.content.triggers:
+        found = getattr(firing, "evidence", ())
+        named |= dict.fromkeys((found,) if isinstance(found, str) else found)
+    return tuple(name for name in named if name and name not in dict(opened.content.evidence))
 
 
 def ratified_by(opened: OpenedChange) -> tuple[str, ...]:

@@ -207,6 +207,21 @@ def test_an_adoption_that_can_not_be_compared_is_not_shown(adoption: change_pb2.
     assert _not_shown(adoption, sketch()) == "PACK_MISSING"
 
 
+def test_documents_that_a_trigger_names_are_shown(change: change_pb2.Change) -> None:
+    """A document that is not attached is shown too, apart from those whose digest is signed."""
+    content = codec.decode_content(change.content)
+    attested = f.SafeguardReattest("models/m/safeguards/input-filter", ("evidence/1", "evidence/7"))
+    change.content = codec.encode_content(replace(content, triggers=(attested,)))
+
+    def read(name: str) -> evidence_pb2.Evidence:
+        return evidence_pb2.Evidence(name=name, sha256=sha256_of("report" if name == "evidence/1" else "seven"))
+
+    reviewed = review(open_change(change, LOG_ID), Readers(read))
+
+    assert [record.name for record in reviewed.evidence] == ["evidence/1"]
+    assert [record.name for record in reviewed.named] == ["evidence/7"]
+
+
 # A ratification ------------------------------------------------------------------------------------------------------
 
 

@@ -103,6 +103,10 @@ def show_for_signing(terminal: Terminal, reviewed: ReviewedChange) -> None:
     terminal.line(("evidence" if reviewed.evidence else "no evidence", "bold"), indent=2)
     for record in reviewed.evidence:
         _show_document(terminal, record)
+    if reviewed.named:
+        terminal.line(("named by a trigger, not attached: the digest is the server's word", "bold"), indent=2)
+    for record in reviewed.named:
+        _show_document(terminal, record)
     for ratified in reviewed.ratified:
         _show_ratified(terminal, ratified)
     terminal.line()

@@ -12,6 +12,7 @@ from interlock.client.review import (
     OpenedChange,
     Readers,
     ReviewedChange,
+    named_by_triggers,
     open_change,
     ratified_by,
     review,
@@ -51,7 +52,8 @@ class AsyncSigningDesk:
         level = [opened]
         for _ in range(DEEPEST + 1):  # the change, what it ratifies, what that ratifies
             for one in level:
-                records |= {name: await self._client.evidence.get(name) for name, _digest in one.content.evidence}
+                wanted = (*(name for name, _digest in one.content.evidence), *named_by_triggers(one))
+                records |= {name: await self._client.evidence.get(name) for name in wanted}
                 under = written_under(one.content)
                 policies |= {under: await self._client.policy.get(under)} if under else {}
             below = {name: await self._client.changes.get(name) for one in level for name in ratified_by(one)}
