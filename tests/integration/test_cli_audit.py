@@ -54,6 +54,13 @@ def test_a_verification_in_json_has_every_step(cli: Cli) -> None:
     assert [row["name"] for row in report["steps"]] == list(STEPS)
 
 
+def test_no_entry_is_said(cli: Cli) -> None:
+    """A listing that is empty says so, beside what other programs read."""
+    done = cli.must("auditor", "audit", "log", "--since", "2999-01-01")
+
+    assert (done.out, done.err) == ("", "no entry\n")
+
+
 def test_a_verification_goes_on_from_the_last_one(cli: Cli) -> None:
     """Both parts are counted; `--full` judges everything again, and a bundle always is."""
     cli.must("auditor", "audit", "verify")

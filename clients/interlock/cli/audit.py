@@ -64,6 +64,8 @@ def log(
         return
     for row in rows:
         show_entry_line(run.terminal, row)
+    if not rows:
+        run.terminal.note(("no entry", "dim"))
 
 
 @command(app, "state", example="interlock audit state models/aurora-4 --as-of 2026-05-22T10:00:00Z")

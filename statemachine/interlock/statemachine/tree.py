@@ -37,8 +37,11 @@ RULES: Final = {
 """The ALLOW rule by its numbers, in words."""
 
 _NOTHING_SAID: Final = {
-    7: "met: nothing that could block is open, and the policy in force obliges to nothing",
-    8: "met: every change that it rests on stands",
+    4: "the context needs none",
+    5: "no standard applies",
+    6: "the assigned levels list none",
+    7: "nothing that could block is open, and the policy in force obliges to nothing",
+    8: "every change that it rests on stands",
 }
 """What a rule says that finds nothing to judge."""
 

@@ -11,7 +11,7 @@ from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.tree import RULES, Node, grow_tree, unmet_leaves
 from interlock.statemachine.unmet import Code
-from tests.unit.statemachine.steps import MODEL, NOW
+from tests.unit.statemachine.steps import MODEL, NOW, with_model
 from tests.unit.statemachine.test_explain import CLASSIFIER, END, FILTER, ONE, ONE_BY_ONE, ask, released
 
 if TYPE_CHECKING:
@@ -117,3 +117,12 @@ def test_an_attestation_is_a_leaf_of_its_own(wide_world: World) -> None:
     found = [(node.met, node.until) for node in tree.children[5].children if node.resource == FILTER]
 
     assert found == [(False, None), (True, END)]
+
+
+def test_no_rule_is_met_without_a_word(world: World) -> None:
+    """Regression: a rule that finds nothing to ask for stood there met and empty."""
+    tree = grow(world, with_model(world))
+
+    silent = [node.rule for node in tree.children if not node.children and not node.actual]
+
+    assert silent == []
