@@ -22,7 +22,7 @@ from tests.support.server import ServerThread, copy_of, install
 from tests.support.versions import version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from interlock.statemachine.entry import Entry
@@ -158,11 +158,29 @@ def propose(cli: Cli, results: str, *rows: str) -> str:
 
 
 def adopt(cli: Cli, files: dict[str, bytes], name: str) -> None:
-    """Have a version adopted."""
-    folder = cli.folder / name
+    """Have a version adopted; what flips is what a server and a bundle foresaw."""
+    folder, bundle = cli.folder / name, str(cli.folder / f"{name}.ilbundle")
     folder.mkdir()
     (folder / "policy.yaml").write_bytes(files["policy.yaml"])
-    sign(cli, cli.must("evaluator", "policy", "adopt", str(folder), "--json").json["name"])
+    change, was = cli.must("evaluator", "policy", "adopt", str(folder), "--json").json["name"], allowed(cli)
+    cli.must("auditor", "audit", "export", "--out", bundle)
+    foreseen = []
+    for words in ((), ("--against", bundle)):
+        flips = cli("auditor", "policy", "simulate", str(folder), "--json", *words).json["flips"]
+        foreseen.append({(row["model"].removeprefix("models/"), row["context"]): row["allowed"] for row in flips})
+    sign(cli, change)
+    is_ = allowed(cli)
+    assert foreseen == [{key: is_[key] for key in is_ if is_[key] is not was[key]}] * 2
+    assert foreseen[0]
+
+
+def allowed(cli: Cli) -> dict[tuple[str, str], bool]:
+    """Return what the gate says of each model in each place, with no artifact named."""
+    found = {}
+    for model in ("m", "n"):
+        for context in ("internal", "api", "web"):
+            found[model, context] = cli("release-bot", "gate", "check", model, "-c", context).code == 0
+    return found
 
 
 def judged(cli: Cli) -> dict[tuple[str, str], set[tuple[int, str]]]:
@@ -175,9 +193,9 @@ def judged(cli: Cli) -> dict[tuple[str, str], set[tuple[int, str]]]:
     return found
 
 
-def oracle_of(cli: Cli) -> Oracle:
+def oracle_of(cli: Cli, founded_with: Mapping[str, bytes] = FIRST) -> Oracle:
     """Verify a bundle of the whole log, and have the naive oracle read it."""
-    bundle, oracle = cli.folder / "log.ilbundle", Oracle.of(FIRST["policy.yaml"])
+    bundle, oracle = cli.folder / "log.ilbundle", Oracle.of(founded_with["policy.yaml"])
     with Interlock.from_profile(str(cli.server.home / "auditor")) as client:
         client.export(bundle)
         key = client.profile.log_key

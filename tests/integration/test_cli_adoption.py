@@ -280,3 +280,24 @@ def test_one_model_s_part_of_a_log_verifies_over_an_adoption(  # one for each fi
             verified = cli.must("auditor", "audit", "verify", part, "--partial-ok")
 
             assert f"PARTIAL: covers models/{model}" in verified.out
+
+
+def test_the_public_report_says_what_is_only_recommended_and_since_when(cli: Cli) -> None:
+    """Also under another name, and after a further version; what was never a commitment says nothing of that."""
+    demoted = version(("track: commitment", "track: recommendation"), ("api]   #", "{id: api, unguarded: true}]   #"),
+                      ("levels: [basic, guarded]", "levels: [basic, {id: guarded, stub: true}]"))  # fmt: skip
+    says = "succeeds: [{policy: minimal, safeguards: {screen: input-filter}}]\nobligations:\n"
+    renamed = version(("input-filter", "screen"), ("obligations:\n", says), of=demoted, called="3.0")
+    founded = cli.must("auditor", "policy", "report", "--json").json
+    position = adopt(cli, folder_of(cli, demoted))
+    adopt(cli, folder_of(cli, renamed, "renamed"))
+
+    found = cli.must("auditor", "policy", "report", "--json").json
+    public = cli.must("auditor", "policy", "report").out
+
+    assert [row["id"] for row in founded["committed"]] == ["input-filter"]
+    assert (founded["change"], founded["signed_by_roles"]) == ("", [])
+    assert found["committed"] == []
+    told = {row["id"]: (row.get("committed_in"), row.get("demoted_at")) for row in found["recommended"]}
+    assert told == {"screen": (OLD, position), "quarterly-report": (None, None)}
+    assert "owner, reviewer" in public.partition("## Recommended, not committed")[2]

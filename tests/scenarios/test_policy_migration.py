@@ -205,6 +205,12 @@ def demoted(company: Company, change: str) -> None:
     )  # fmt: skip
     adopted = must("auditor", "changes", "show", change, "--json").json
     assert {row["filled_by"] for row in adopted["slots"]} == {f"principals/{who}" for who in ADOPTERS}
+    report = must("auditor", "policy", "report", "--json").json
+    told = next(row for row in report["recommended"] if row["id"] == "offline-monitoring")
+    assert (told["committed_in"], told["change"], set(told["signed_by_roles"])) == (OLD, change, set(ADOPTERS))
+    assert "offline-monitoring" not in {row["id"] for row in report["committed"]}
+    public = must("auditor", "policy", "report").out.partition("## Recommended, not committed")[2]
+    assert re.search(rf"\*\*offline-monitoring\*\*.*\n *A commitment in `{OLD}`, until entry \d+, {change}", public)
 
 
 def promoted_back(company: Company) -> None:

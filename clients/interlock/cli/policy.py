@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from interlock.cli import adopting, drawing, linting
+from interlock.cli import adopting, drawing, linting, reporting
 from interlock.cli.arguments import AsOfOption, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import to_json, when, word
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 app = group("Policies: the versions ever adopted, with their packs; packs to write, compare, try and adopt.")
 adopting.add_to(app)
+command(app, "report", example="interlock policy report > policy.md")(reporting.report)
 
 IN_FORCE: Final = "policies/-"
 

@@ -122,7 +122,7 @@ def test_every_command_of_the_design_is_there() -> None:
             recover write | recover sign | recover send
         principals add | principals restore | principals suspend | principals remove
         policy list | policy show | policy init | policy lint | policy diagram
-        policy diff | policy simulate | policy adopt | principals list | principals show
+        policy diff | policy simulate | policy adopt | policy report | principals list | principals show
         audit log | audit show | audit state | audit why | audit diff | audit tail | audit checkpoint | audit verify
         audit prove | audit witness | audit witness-key
         audit erase | audit export | audit key | audit accept-clock
