@@ -167,7 +167,7 @@ def test_an_edited_entry_is_named_by_verify_live(data: Path, told: tuple[ServerT
     with auditor_of(server) as client:
         note = client.audit.checkpoint_note()
         edit(data, "UPDATE entries SET bytes = replace(bytes, 'owner', 'admin') WHERE seq = 5")
-        report = verify_log(client.audit.tail(), note, client.trust())
+        report = verify_log(client.audit.tail(as_sent=True), note, client.trust())
 
     assert not report.verified
     assert {finding.position for finding in report.findings} >= {5}

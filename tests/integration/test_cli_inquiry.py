@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -209,6 +210,17 @@ def test_a_bundle_says_nothing_of_what_came_after_it(cli: Cli, story: Story) -> 
     assert there.code == 0
     assert (later.code, later.out, until.code) == (2, "", 2)
     assert "its last entry is" in later.err
+
+
+def test_a_bundle_that_can_be_read_once_is_refused(cli: Cli, story: Story, tmp_path: Path) -> None:
+    """A pipe, as `<(…)` gives one: it would have to be read again for the entries that the answer names."""
+    os.mkfifo(tmp_path / "pipe")
+    words = ("--bundle", str(tmp_path / "pipe"), "--key", str(story.key))
+
+    done = cli("auditor", "audit", "why", story.model, "-c", "internal", *words)
+
+    assert (done.code, done.out) == (2, "")
+    assert "read twice" in done.err
 
 
 def test_a_range_between_two_moments_answers_at_these_moments(cli: Cli, story: Story, tmp_path: Path) -> None:

@@ -144,6 +144,8 @@ def read_past(run: Run, bundle: Path, trust: Trust, whens: Sequence[When], model
     from interlock.cli.views.common import when_micros
     from interlock.client.past import read_bundle_past
 
+    if bundle.exists() and not bundle.is_file():
+        raise typer.BadParameter(f"{bundle} is no file, which can be read twice")
     try:
         with run.terminal.progress("verifying") as progress:
             past = read_bundle_past(bundle, trust, whens, progress)

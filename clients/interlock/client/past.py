@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from interlock.client.entries import check_is
 from interlock.client.errors import DataLossError, InvalidRequestError
 from interlock.proofs import bundle
 from interlock.statemachine import snapshot
@@ -57,8 +58,8 @@ def live_moment(client: Interlock, when: When) -> Moment:
 
 
 def live_entries(client: Interlock, positions: Iterable[int]) -> dict[int, ledger_pb2.LedgerEntry]:
-    """Return entries by position, as a server gives them."""
-    return {at: ledger_pb2.LedgerEntry.FromString(client.audit.get(at).entry) for at in sorted(set(positions))}
+    """Return entries by position, as a server gives them. Raises DataLossError for others."""
+    return {at: check_is(client.audit.get(at), at) for at in sorted(set(positions))}
 
 
 def _policy_of(client: Interlock, state: State) -> Policy | None:

@@ -198,7 +198,7 @@ class Interlock:
         text, held_to = self.audit.newest_note(), trust or self.trust()
         anew = full or held_to.accept_restored
         with LiveVerification(self.profile.folder, text, held_to, full=anew) as verification:
-            report = verification.judge(self.audit.tail(verification.start - 1), progress)
+            report = verification.judge(self.audit.tail(verification.start - 1, as_sent=True), progress)
         if report.verified:
             if held_to.genesis_digest == self.profile.genesis_digest:
                 keep_keys(self.profile, report.keys)

@@ -28,7 +28,7 @@ from interlock.client.profile import Profile
 from interlock.client.sdk import Interlock
 from interlock.client.transport import Ticking
 from interlock.service.tls import certificate_pem, make_authority, make_server_certificate
-from interlock.v1 import audit_pb2, gate_pb2, identity_pb2, model_pb2
+from interlock.v1 import audit_pb2, gate_pb2, identity_pb2, ledger_pb2, model_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +45,9 @@ _ANSWERED: Final[dict[str, type[Message]]] = {
     "/interlock.v1.GateService/CheckRelease": gate_pb2.CheckReleaseRequest,
     "/interlock.v1.IdentityService/WhoAmI": identity_pb2.WhoAmIRequest,
     "/interlock.v1.AuditService/GetCheckpoint": audit_pb2.GetCheckpointRequest,
+    "/interlock.v1.AuditService/GetEntry": audit_pb2.GetEntryRequest,
+    "/interlock.v1.AuditService/GetStateAt": audit_pb2.GetStateAtRequest,
+    "/interlock.v1.AuditService/ListEntries": audit_pb2.ListEntriesRequest,
 }
 _STREAMED: Final[dict[str, type[Message]]] = {"/interlock.v1.AuditService/TailEntries": audit_pb2.TailEntriesRequest}
 
@@ -190,6 +193,11 @@ def _answer(item: Message | int, context: grpc.ServicerContext) -> Message:
         context.abort(code, item.message)
     assert not isinstance(item, int)
     return item
+
+
+def numbered(position: int) -> audit_pb2.EntryRecord:
+    """Return an entry that says where it is, and nothing else."""
+    return audit_pb2.EntryRecord(entry=ledger_pb2.LedgerEntry(seq=position).SerializeToString())
 
 
 def failing(code: int, *details: Message) -> status_pb2.Status:

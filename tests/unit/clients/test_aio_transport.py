@@ -10,8 +10,8 @@ import pytest
 from interlock.client.aio.sdk import AsyncInterlock
 from interlock.client.errors import RollbackError, UnauthenticatedError, UnavailableError
 from interlock.client.transport import Retry
-from interlock.v1 import audit_pb2, model_pb2
-from tests.unit.clients.scripted import UNAUTHENTICATED, UNAVAILABLE, ScriptedServer
+from interlock.v1 import model_pb2
+from tests.unit.clients.scripted import UNAUTHENTICATED, UNAVAILABLE, ScriptedServer, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -72,7 +72,7 @@ def test_calls_that_lose_the_session_together_log_in_once(tmp_path: Path) -> Non
 
 def test_a_stream_that_breaks_off_is_taken_up_behind_the_last_entry(tmp_path: Path) -> None:
     """No entry twice, none left out."""
-    records = [audit_pb2.EntryRecord(entry=bytes([seq])) for seq in range(4)]
+    records = list(map(numbered, range(4)))
 
     async def entries(client: AsyncInterlock) -> list[bytes]:
         return [record.entry async for record in client.audit.tail()]

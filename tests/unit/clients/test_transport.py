@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,10 +17,11 @@ from interlock.client.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from interlock.client.past import live_entries
 from interlock.client.transport import Retry
 from interlock.service.tls import certificate_pem, make_authority
 from interlock.v1 import audit_pb2, gate_pb2, identity_pb2, model_pb2, requirement_pb2
-from tests.unit.clients.scripted import UNAUTHENTICATED, UNAVAILABLE, ScriptedServer, failing
+from tests.unit.clients.scripted import UNAUTHENTICATED, UNAVAILABLE, ScriptedServer, failing, numbered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -236,64 +238,120 @@ def test_only_a_plain_allow_allows(
 
 def test_a_stream_that_does_not_start_is_tried_again(tmp_path: Path) -> None:
     """Before the first answer a stream is like any call."""
-    rows = [audit_pb2.EntryRecord(entry=b"1"), audit_pb2.EntryRecord(entry=b"2")]
+    rows = [numbered(0), numbered(1)]
     with ScriptedServer(tmp_path, [[UNAVAILABLE], rows]) as server:
-        assert [row.entry for row in server.client().audit.tail()] == [b"1", b"2"]
+        assert list(server.client().audit.tail()) == rows
 
 
 def test_a_tail_that_breaks_off_is_taken_up_behind_what_came(tmp_path: Path) -> None:
     """The stream is asked for again from the last entry on: each comes once, and the caller is told of the break."""
-    one, two, three = (audit_pb2.EntryRecord(entry=data) for data in (b"1", b"2", b"3"))
+    one, two, three = map(numbered, (5, 6, 7))
     told: list[str] = []
     with ScriptedServer(tmp_path, [[one, two, UNAVAILABLE], [UNAVAILABLE], [three]]) as server:
-        heard = [row.entry for row in server.client().audit.tail(4, on_break=lambda error: told.append(error.reason))]
+        heard = list(server.client().audit.tail(4, on_break=lambda error: told.append(error.reason)))
 
-    assert heard == [b"1", b"2", b"3"]
+    assert heard == [one, two, three]
     assert told == ["UNAVAILABLE"]
     assert [request.after_position for request in server.requests] == [4, 6, 6]
 
 
 def test_a_tail_that_does_not_follow_gives_up_in_the_end(tmp_path: Path) -> None:
     """A server that never gets any further is no endless wait."""
-    rows: list[Message | int] = [audit_pb2.EntryRecord(entry=b"1"), UNAVAILABLE]
+    rows: list[Message | int] = [numbered(0), UNAVAILABLE]
     dead: list[Message | int] = [UNAVAILABLE]
-    heard: list[bytes] = []
+    heard: list[audit_pb2.EntryRecord] = []
     with ScriptedServer(tmp_path, [rows, *[dead] * 100]) as server, pytest.raises(UnavailableError):
-        heard.extend(row.entry for row in server.client().audit.tail())
+        heard.extend(server.client().audit.tail())
 
-    assert heard == [b"1"]
+    assert heard == [numbered(0)]
 
 
 def test_a_tail_that_follows_waits_for_as_long_as_it_takes(tmp_path: Path) -> None:
     """Far more failures than a call would stand, and the tail goes on."""
-    rows: list[Message | int] = [audit_pb2.EntryRecord(entry=b"1"), UNAVAILABLE]
+    rows: list[Message | int] = [numbered(0), UNAVAILABLE]
     dead: list[Message | int] = [UNAVAILABLE]
-    last: list[Message | int] = [audit_pb2.EntryRecord(entry=b"2")]
+    last: list[Message | int] = [numbered(1)]
     with ScriptedServer(tmp_path, [rows, *[dead] * 100, last]) as server:
-        heard = [row.entry for row in server.client().audit.tail(follow=True)]
+        heard = list(server.client().audit.tail(follow=True))
 
-    assert heard == [b"1", b"2"]
+    assert heard == [numbered(0), numbered(1)]
 
 
 def test_a_session_that_ends_under_a_tail_is_renewed(tmp_path: Path) -> None:
     """The tail logs in again and goes on where it was."""
-    rows: list[Message | int] = [audit_pb2.EntryRecord(entry=b"1"), UNAUTHENTICATED]
-    last: list[Message | int] = [audit_pb2.EntryRecord(entry=b"2")]
+    rows: list[Message | int] = [numbered(0), UNAUTHENTICATED]
+    last: list[Message | int] = [numbered(1)]
     with ScriptedServer(tmp_path, [rows, [UNAUTHENTICATED], last]) as server:
-        heard = [row.entry for row in server.client().audit.tail()]
+        heard = list(server.client().audit.tail())
 
-    assert heard == [b"1", b"2"]
+    assert heard == [numbered(0), numbered(1)]
     assert server.logins == 2
 
 
 def test_a_server_that_comes_back_shorter_was_rolled_back(tmp_path: Path) -> None:
     """What the tail has read must still be there."""
     ahead = failing(UNAVAILABLE, error_details_pb2.ErrorInfo(domain="interlock", reason="POSITION_NOT_REACHED"))
-    rows: list[Message | int] = [audit_pb2.EntryRecord(entry=b"1"), UNAVAILABLE]
+    rows: list[Message | int] = [numbered(0), UNAVAILABLE]
     with ScriptedServer(tmp_path, [rows, *[[ahead]] * 6]) as server, pytest.raises(RollbackError) as caught:
         list(server.client().audit.tail(follow=True))
 
     assert caught.value.reason == "LOG_ROLLED_BACK"
+
+
+@pytest.mark.parametrize(
+    "second", [numbered(0), numbered(2), audit_pb2.EntryRecord(entry=b"\xff")], ids=["twice", "left out", "none"]
+)
+def test_a_tail_takes_the_next_entry_alone(tmp_path: Path, second: audit_pb2.EntryRecord) -> None:
+    """One twice, one left out, what is no entry: an error, and no more was seen of the log than came in order."""
+    heard: list[audit_pb2.EntryRecord] = []
+    with ScriptedServer(tmp_path, [[numbered(0), second, numbered(1)]]) as server:
+        client = server.client()
+        with pytest.raises(DataLossError) as caught:
+            heard.extend(client.audit.tail())
+
+        assert json.loads((tmp_path / "seen.json").read_text())["position"] == 0
+    assert heard == [numbered(0)]
+    assert type(caught.value) is DataLossError
+
+
+@pytest.mark.parametrize(("first", "second", "descending"), [(3, 3, False), (3, 2, False), (3, 3, True), (3, 4, True)])
+def test_a_listing_that_gives_an_entry_again_is_an_error(
+    tmp_path: Path,
+    first: int,
+    second: int,
+    descending: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    """Over two pages as within one: nothing comes twice, also from a server that goes round for ever."""
+    pages = [
+        audit_pb2.ListEntriesResponse(entries=[numbered(row)], next_page_token=token)
+        for row, token in ((first, "a"), (second, "b"))
+    ]
+    with ScriptedServer(tmp_path, pages) as server:
+        listed = server.client().audit.list(descending=descending)
+
+        assert next(listed) == numbered(first)
+        with pytest.raises(DataLossError):
+            next(listed)
+
+
+@pytest.mark.parametrize(("position", "name"), [(8, "holds/2"), (7, "holds/1"), (7, "grants/1")])
+def test_pages_of_states_are_of_one_position_and_order(tmp_path: Path, position: int, name: str) -> None:
+    """A second page of a later position, or with what came before: two moments are never shown as one."""
+    pages = [
+        audit_pb2.GetStateAtResponse(
+            resources=[audit_pb2.ResourceState(name=row, position=1)], position=at, next_page_token=token
+        )
+        for row, at, token in (("holds/1", 7, "more"), (name, position, ""))
+    ]
+    with ScriptedServer(tmp_path, pages) as server, pytest.raises(DataLossError):
+        server.client().audit.state_at()
+
+
+@pytest.mark.parametrize("given", [numbered(6), audit_pb2.EntryRecord(entry=b"\xff")], ids=["another", "none"])
+def test_an_entry_that_is_another_gives_no_verdict_its_signers(tmp_path: Path, given: audit_pb2.EntryRecord) -> None:
+    """`audit why` names entries by position: one that is another, or none, is an error."""
+    with ScriptedServer(tmp_path, [given]) as server, pytest.raises(DataLossError):
+        live_entries(server.client(), (5,))
 
 
 def test_an_unsigned_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -21,15 +21,9 @@ if TYPE_CHECKING:
 
 def entry_of(record: EntryRecord) -> LedgerEntry:
     """Return the message that stored bytes are. Raises DataLossError for bytes that are none."""
-    from google.protobuf.message import DecodeError
+    from interlock.client.entries import read_entry
 
-    from interlock.client.errors import DataLossError
-    from interlock.v1.ledger_pb2 import LedgerEntry
-
-    try:
-        return LedgerEntry.FromString(record.entry)
-    except DecodeError as error:
-        raise DataLossError("the server gave bytes that are no entry", reason="ENTRY_UNREADABLE") from error
+    return read_entry(record)
 
 
 def entry_json(record: EntryRecord) -> dict[str, Any]:

@@ -213,7 +213,7 @@ class AsyncInterlock:
         known, folder = trust or self.trust(), self.profile.folder
         anew = full or known.accept_restored
         async with _opened(partial(LiveVerification, folder, text, known, full=anew)) as verification:
-            records = _Bridge(self.audit.tail(verification.start - 1))
+            records = _Bridge(self.audit.tail(verification.start - 1, as_sent=True))
             async with _thread(partial(verification.judge, records, progress)) as judging:
                 try:
                     report = await asyncio.shield(judging)

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from interlock.client import names
-from interlock.client.errors import ForkError, InterlockError, RollbackError, UnavailableError, UnprovenError
+from interlock.client.entries import check_follows, check_is
+from interlock.client.errors import (
+    DataLossError,
+    ForkError,
+    InterlockError,
+    RollbackError,
+    UnavailableError,
+    UnprovenError,
+)
 from interlock.client.groups.base import AsOf, Group, put_as_of, put_end, put_time
 from interlock.client.log_keys import known_keys
 from interlock.client.proving import (
@@ -45,6 +53,13 @@ class PastState:
     resources: tuple[ResourceState, ...]
 
 
+def check_page(found: Sequence[ResourceState], page: audit_pb2.GetStateAtResponse, at: int | None) -> None:
+    """Hold a page of states to those before it: of the same position, its names behind theirs. Raises DataLossError."""
+    ordered = [row.name for row in (*found[-1:], *page.resources)]
+    if at not in {None, page.position} or ordered != sorted(set(ordered)):
+        raise DataLossError("the server's pages of states are not of one position and order", reason="STATE")
+
+
 class Audit(Group):
     """The audit trail."""
 
@@ -62,7 +77,8 @@ class Audit(Group):
         """Yield entries by filter; times are aware.
 
         ``resource`` finds itself and what is below it; it and ``trigger`` may close with ``*``. What is written
-        meanwhile moves nothing: no entry comes twice, and none that was there at the first page is left out.
+        meanwhile moves nothing: no entry comes twice, and none that was there at the first page is left out. Raises
+        DataLossError where the server gives one twice, or in another order.
         """
         request = audit_pb2.ListEntriesRequest(
             model=names.model(model) if model else "",
@@ -75,7 +91,13 @@ class Audit(Group):
             put_time(request.start_time, start)
         if end is not None:
             put_time(request.end_time, end)
-        return self._pages(self._stub.ListEntries, request, "entries")
+        return self._in_order(request)
+
+    def _in_order(self, request: audit_pb2.ListEntriesRequest) -> Iterator[EntryRecord]:
+        before: int | None = None
+        for record in self._pages(self._stub.ListEntries, request, "entries"):
+            before = check_follows(record, before, descending=request.descending)
+            yield record
 
     def get(self, seq: int | str) -> EntryRecord:
         """Return one entry by its position."""
@@ -93,13 +115,17 @@ class Audit(Group):
     def state_at(self, resource: str = "", *, as_of: AsOf = None) -> PastState:
         """Return every resource, or ``resource`` with those below it (a closing ``*`` matches any rest), as it was.
 
-        All of one position, however long the answer is and whatever is written meanwhile.
+        All of one position, however long the answer is and whatever is written meanwhile. Raises DataLossError for
+        pages that are not.
         """
         request = audit_pb2.GetStateAtRequest(resource=resource, page_size=1000)
         put_as_of(request, as_of)
         found: list[audit_pb2.ResourceState] = []
+        at: int | None = None
         while True:
             page = self._transport.call(self._stub.GetStateAt, request)
+            check_page(found, page, at)
+            at = page.position
             found += page.resources
             if not page.next_page_token:
                 return PastState(page.position, page.instant.ToMicroseconds(), page.policy, tuple(found))
@@ -111,12 +137,14 @@ class Audit(Group):
         *,
         follow: bool = False,
         on_break: Callable[[InterlockError], None] | None = None,
+        as_sent: bool = False,
     ) -> Iterator[EntryRecord]:
         """Yield every entry after a position, in order, none twice, none left out.
 
         ``follow`` goes on with new ones as they come. A stream that breaks off is taken up behind the last entry
         yielded, with ``follow`` for as long as it takes, and ``on_break`` is told. Raises RollbackError where the
-        server comes back with a shorter log, InterlockError where it does not come back.
+        server comes back with a shorter log, InterlockError where it does not come back, DataLossError where it sends
+        another entry than the next, or none; ``as_sent`` takes whatever comes, for who verifies it.
         """
         position = after_position
 
@@ -125,6 +153,8 @@ class Audit(Group):
 
         try:
             for record in self._transport.resuming(self._stub.TailEntries, request, patient=follow, on_break=on_break):
+                if not as_sent:
+                    check_is(record, position + 1)
                 position += 1
                 yield record
         except UnavailableError as error:

@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING
 
 from interlock.client import names
 from interlock.client.aio.groups.base import AsyncGroup
-from interlock.client.errors import ForkError, InterlockError, RollbackError, UnavailableError, UnprovenError
-from interlock.client.groups.audit import PastState
+from interlock.client.entries import check_follows, check_is
+from interlock.client.errors import (
+    ForkError,
+    InterlockError,
+    RollbackError,
+    UnavailableError,
+    UnprovenError,
+)
+from interlock.client.groups.audit import PastState, check_page
 from interlock.client.groups.base import AsOf, put_as_of, put_end, put_time
 from interlock.client.log_keys import known_keys
 from interlock.client.proving import (
@@ -54,7 +61,8 @@ class AsyncAudit(AsyncGroup):
         """Yield entries by filter; times are aware.
 
         ``resource`` finds itself and what is below it; it and ``trigger`` may close with ``*``. What is written
-        meanwhile moves nothing: no entry comes twice, and none that was there at the first page is left out.
+        meanwhile moves nothing: no entry comes twice, and none that was there at the first page is left out. Raises
+        DataLossError where the server gives one twice, or in another order.
         """
         request = audit_pb2.ListEntriesRequest(
             model=names.model(model) if model else "",
@@ -67,7 +75,13 @@ class AsyncAudit(AsyncGroup):
             put_time(request.start_time, start)
         if end is not None:
             put_time(request.end_time, end)
-        return self._pages(self._stub.ListEntries, request, "entries")
+        return self._in_order(request)
+
+    async def _in_order(self, request: audit_pb2.ListEntriesRequest) -> AsyncIterator[EntryRecord]:
+        before: int | None = None
+        async for record in self._pages(self._stub.ListEntries, request, "entries"):
+            before = check_follows(record, before, descending=request.descending)
+            yield record
 
     async def get(self, seq: int | str) -> EntryRecord:
         """Return one entry by its position."""
@@ -85,13 +99,17 @@ class AsyncAudit(AsyncGroup):
     async def state_at(self, resource: str = "", *, as_of: AsOf = None) -> PastState:
         """Return every resource, or ``resource`` with those below it (a closing ``*`` matches any rest), as it was.
 
-        All of one position, however long the answer is and whatever is written meanwhile.
+        All of one position, however long the answer is and whatever is written meanwhile. Raises DataLossError for
+        pages that are not.
         """
         request = audit_pb2.GetStateAtRequest(resource=resource, page_size=1000)
         put_as_of(request, as_of)
         found: list[audit_pb2.ResourceState] = []
+        at: int | None = None
         while True:
             page = await self._transport.call(self._stub.GetStateAt, request)
+            check_page(found, page, at)
+            at = page.position
             found += page.resources
             if not page.next_page_token:
                 return PastState(page.position, page.instant.ToMicroseconds(), page.policy, tuple(found))
@@ -103,12 +121,14 @@ class AsyncAudit(AsyncGroup):
         *,
         follow: bool = False,
         on_break: Callable[[InterlockError], None] | None = None,
+        as_sent: bool = False,
     ) -> AsyncIterator[EntryRecord]:
         """Yield every entry after a position, in order, none twice, none left out.
 
         ``follow`` goes on with new ones as they come. A stream that breaks off is taken up behind the last entry
         yielded, with ``follow`` for as long as it takes, and ``on_break`` is told. Raises RollbackError where the
-        server comes back with a shorter log, InterlockError where it does not come back.
+        server comes back with a shorter log, InterlockError where it does not come back, DataLossError where it sends
+        another entry than the next, or none; ``as_sent`` takes whatever comes, for who verifies it.
         """
         position = after_position
 
@@ -119,6 +139,8 @@ class AsyncAudit(AsyncGroup):
             async for record in self._transport.resuming(
                 self._stub.TailEntries, request, patient=follow, on_break=on_break
             ):
+                if not as_sent:
+                    check_is(record, position + 1)
                 position += 1
                 yield record
         except UnavailableError as error:
