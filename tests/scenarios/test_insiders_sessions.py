@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import sqlite3
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -190,3 +192,29 @@ def test_a_session_that_was_closed_is_not_renewed(people: People) -> None:
     stub(people).Logout(identity_pb2.LogoutRequest(), metadata=metadata, timeout=CALL_SECONDS)
 
     assert [whoami(people, metadata) for _ in range(2)] == ["UNAUTHENTICATED"] * 2
+
+
+@pytest.mark.parametrize("how", ["another's name", "a row of one's own", "a later end"])
+def test_a_session_that_was_written_into_the_database(how: str, installations: Install, tmp_path: Path) -> None:
+    """Who can write to the database makes no session of it; those that are untouched go on after the restart."""
+    data = copy_of(installations("minimal"), tmp_path / "data")
+    with ServerThread(data) as server, People(server) as before:
+        mine, good = before["auditor"].metadata, before["reviewer"].metadata
+    digests = [hashlib.sha256(row[0][1].removeprefix("Bearer ").encode()).digest() for row in (mine, good)]
+    with closing(sqlite3.connect(data / "interlock.db")) as database, database:
+        admin = "principals/admin"
+        key = keys.fingerprint(keys.public_bytes(before.server.key("admin")))
+        if how == "another's name":
+            database.execute(
+                "UPDATE sessions SET principal = ?, credential = ? WHERE digest = ?", (admin, key, digests[0])
+            )
+        elif how == "a later end":
+            database.execute("UPDATE sessions SET expires_at = expires_at - 1 WHERE digest = ?", (digests[0],))
+        else:
+            [end] = database.execute("SELECT expires_at FROM sessions WHERE digest = ?", (digests[0],)).fetchone()
+            database.execute("DELETE FROM sessions WHERE digest = ?", (digests[0],))
+            database.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (digests[0], admin, key, end))
+
+    with ServerThread(data) as server, People(server) as after:
+        assert whoami(after, mine) == "UNAUTHENTICATED"
+        assert whoami(after, good) == "principals/reviewer"

@@ -18,7 +18,7 @@ from interlock.service.identity.challenges import Challenges
 from interlock.service.identity.jwks import KeySets
 from interlock.service.identity.login import SignIn
 from interlock.service.identity.sessions import Sessions
-from interlock.service.identity.table import StoredSessions, load_sessions
+from interlock.service.identity.table import SessionSeal, StoredSessions, load_sessions
 from interlock.service.identity.tokens import TokenGate
 from interlock.service.keyfiles import KeyFileError, is_encrypted, load_signing_key, passphrase_from
 from interlock.service.ledger.committer import Committer
@@ -166,10 +166,11 @@ async def _open(
     _settle_keys(files, signer.origin, committer, log)
     digests.start()
     stack.push_async_callback(digests.close)
+    seal = SessionSeal(decision_key.private_bytes_raw())
     forward = ForwardClock(guarded, lambda: committer.view.state.time)
     with store.reading() as connection:
-        saved = load_sessions(connection, forward.now_us())
-    sessions = Sessions(StoredSessions(committer), forward, rng, log, saved)
+        saved = load_sessions(connection, forward.now_us(), seal)
+    sessions = Sessions(StoredSessions(committer, seal), forward, rng, log, saved)
     stack.push_async_callback(sessions.settle)
     _end_with_their_accounts(sessions, committer)
     blobs = open_blobs(config.evidence, rng)

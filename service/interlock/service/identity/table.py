@@ -1,8 +1,13 @@
-"""Sessions in the database: written in the committer's thread and transaction, read once at the start."""
+"""Sessions in the database: written in the committer's thread and transaction, read once at the start.
+
+Each row is sealed with a key that is not in the database: whoever can write to that makes no session of it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Final
 
 from interlock.service.identity.caller import Caller
 from interlock.service.identity.sessions import LASTS_US
@@ -17,15 +22,42 @@ if TYPE_CHECKING:
     from interlock.service.ledger.committer import Committer
 
 
+_PURPOSE: Final = b"interlock-stored-session-v1"
+_BETWEEN: Final = "."
+
+
+class SessionSeal:
+    """Seals rows of sessions, and opens those that it sealed. The key follows from one that the server has anyway."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = hmac.digest(secret, _PURPOSE, hashlib.sha256)
+
+    def close(self, session: Caller) -> SessionRow:
+        """Return the row of a session; the seal stands behind the credential."""
+        sealed = f"{session.credential}{_BETWEEN}{self._mac(session)}"
+        return SessionRow(session.session_digest, session.principal, sealed, session.expires_at)
+
+    def open(self, row: SessionRow) -> Caller | None:
+        """Return the session of a row; None for one that was written or edited by somebody else."""
+        credential, _, mac = row.credential.rpartition(_BETWEEN)
+        session = Caller(row.principal, credential, row.digest, row.expires_at)
+        return session if hmac.compare_digest(mac.encode(), self._mac(session).encode()) else None
+
+    def _mac(self, session: Caller) -> str:
+        parts = (session.session_digest.hex(), session.principal, session.credential, str(session.expires_at))
+        return hmac.digest(self._key, "\0".join(parts).encode(), hashlib.sha256).hex()
+
+
 class StoredSessions:
     """The table ``sessions``."""
 
-    def __init__(self, committer: Committer) -> None:
+    def __init__(self, committer: Committer, seal: SessionSeal) -> None:
         self._committer = committer
+        self._seal = seal
 
     async def put(self, session: Caller) -> None:
         """Write a session, or its new end; durable when this returns."""
-        row = SessionRow(session.session_digest, session.principal, session.credential, session.expires_at)
+        row = self._seal.close(session)
         await self._committer.side(lambda connection: writes.put_session(connection, row))
 
     async def drop(self, digests: Iterable[bytes]) -> None:
@@ -34,11 +66,11 @@ class StoredSessions:
         await self._committer.side(lambda connection: writes.drop_sessions(connection, gone))
 
 
-def load_sessions(connection: Connection, now: int) -> tuple[Caller, ...]:
+def load_sessions(connection: Connection, now: int, seal: SessionSeal) -> tuple[Caller, ...]:
     """Return the stored sessions that have not ended at ``now`` (microseconds).
 
-    One that ends later than a session opened now would was dated by a clock that ran ahead, or its row was written by
-    somebody else: it is left out, and costs its owner a login.
+    One that ends later than a session opened now would was dated by a clock that ran ahead, and one whose seal does not
+    fit was written by somebody else: it is left out, and costs its owner a login.
     """
     rows = queries.sessions(connection, now, now + LASTS_US)
-    return tuple(Caller(row.principal, row.credential, row.digest, row.expires_at) for row in rows)
+    return tuple(session for row in rows if (session := seal.open(row)) is not None)
