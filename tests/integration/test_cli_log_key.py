@@ -89,7 +89,7 @@ def test_the_new_key_signs_and_the_old_one_nothing(cli: Cli, witness: Path) -> N
     before = cli.must("auditor", "audit", "checkpoint").out
 
     done = rename(cli)
-    assert "log: closed" in done.out
+    assert "log: another key is in force" in done.out
     assert "on everything" in done.out
 
     for refused in (cli("auditor", "audit", "checkpoint", "--json"), cosign(cli, witness)):

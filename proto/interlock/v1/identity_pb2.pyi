@@ -1212,7 +1212,7 @@ class RecoverResponse(_message.Message):
     """The hold on everything that it placed, `holds/{n}`; lifting it takes a change."""
     @_builtins.property
     def moved(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Everything that moved, as `resource: state`, in order."""
+        """Everything that moved, as `resource: state`, in order; of the log itself what was done to it."""
 
     def __init__(
         self,

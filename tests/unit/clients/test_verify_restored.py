@@ -49,6 +49,7 @@ def test_who_saw_more_is_told_and_has_to_accept(size: int | None) -> None:
         assert f"set back to {KEPT} of {LOST} entries" in report.findings[0].detail
         accepted = judge(parts(size), **pins, accept_restored=True)
         assert (accepted.findings, accepted.let_go) == ((), True)
+        assert "1 heads signed before are in it; what was seen besides" in accepted.steps[3].detail
 
 
 def test_a_fork_after_the_restore_is_a_fork() -> None:

@@ -399,20 +399,28 @@ class Procedure:
         names = f" ({', '.join(self.witnessed)})" if self.witnessed else ""
         return f"{log} and {len(self.witnessed)} of {len(self.trust.witnesses)} witnesses{names}"
 
+    def _history(self) -> str:
+        """Say how many heads that were signed before are in it, and whether others were let go of."""
+        trust = self.trust
+        if not self.let_go:
+            return f"{len(trust.heads) + len(trust.notes) + self.checkpoints} heads signed before are in it"
+        here = sum(size <= self.frontier.size and self.roots.at(size) == root for size, root in trust.heads)
+        return f"{here + self.checkpoints} heads signed before are in it; what was seen besides is let go of"
+
     def _said(self) -> dict[str, str]:
         """Return what each step has to say where it finds nothing wrong."""
         log = self.log
         pinned = "as pinned" if self.trust.genesis_digest else "not pinned"
         texts, documents = self.texts, self.documents
         given = f"{self.objects.used} contents and packs, {texts.given} texts, {documents.given} documents"
-        gone, seen = len(texts.erased), len(self.trust.heads) + len(self.trust.notes) + self.checkpoints
+        gone = len(texts.erased)
         held = f"{texts.withheld - gone} texts and {documents.recorded - documents.given} documents by digest only"
         erased = f", {gone} texts erased" if gone else ""
         return {
             "checkpoint": f"signed by {self._signers()}, {self.size} entries",
             "genesis": f"{self.genesis.hex()}, {pinned}, countersigned by {len(log.countersigned) if log else 0}",
             "tree": f"{self.frontier.size} leaves give the root {self.frontier.root().hex()}",
-            "history": f"{seen} heads signed before are in it",
+            "history": self._history(),
             "replay": f"{self.replay.state.size} entries decided again, alike",
             "sign-offs": f"{self.sign_offs} statements name heads that this log had",
             "consent": f"{self.consent.signed} loosening steps signed, {self.consent.asserted} asserted by the server",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from interlock.service.errors import Refusal
 from interlock.service.ledger.calls import Call, Prepared
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from interlock.service.ledger.view import View
     from interlock.statemachine.decide import Accepted
     from interlock.statemachine.entry import TreeHead
+
+
+_OF_THE_LOG: Final = {"log.name_key": "another key is in force", "log.accept_restore": "a restore is accepted"}
+"""What a recovery does to the log itself, which stays in the state that it is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +110,5 @@ def _render(_view: View, accepted: Accepted) -> identity_pb2.RecoverResponse:
     return identity_pb2.RecoverResponse(
         position=accepted.entry.seq,
         hold=next(move.resource for move in moves if move.trigger == "hold.place" and move.target == "placed"),
-        moved=[f"{move.resource}: {move.target}" for move in moves],
+        moved=[f"{move.resource}: {_OF_THE_LOG.get(move.trigger, move.target)}" for move in moves],
     )

@@ -39,4 +39,5 @@ def disagrees(detail: str) -> LedgerHealth:
 
 def rolled_back(detail: str, lost: Mark | None = None) -> LedgerHealth:
     """The log was longer once, or is not the one that was seen before."""
-    return LedgerHealth(ok=False, code=Code.LOG_ROLLED_BACK, detail=detail, lost=lost)
+    seen = "it is not the one that was seen before"
+    return LedgerHealth(ok=False, code=Code.LOG_ROLLED_BACK, detail=detail, actual=seen, lost=lost)
