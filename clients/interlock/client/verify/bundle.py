@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from interlock.client.verify import limits
 from interlock.client.verify.partial import PartialProcedure
 from interlock.client.verify.procedure import Procedure
 from interlock.client.verify.ranges import RangeProcedure
@@ -61,6 +62,7 @@ class _Reading:
     def take(self, segment: bundle.Segment) -> None:
         """Take one segment; `read_segments` has seen to their order. Raises CodecError for one that is no message."""
         procedure, data, kind = self.procedure, segment.data, bundle.Kind
+        limits.check_segment(segment.kind, data)
         match segment.kind:
             case kind.HEADER:
                 self._header = parse_strict(bundle_pb2.BundleHeader, data, "the header")
@@ -70,6 +72,7 @@ class _Reading:
                 self._check_head()
             case kind.ENTRY:
                 row = parse_strict(bundle_pb2.BundleEntry, data, f"entry segment {procedure.frontier.size}")
+                limits.check_entry(row)
                 procedure.take(row.entry, row.objects, row.texts)
                 if self._progress is not None:
                     self._progress(procedure.frontier.size, procedure.size)

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from interlock.client.verify.limits import MAX_ENTRY_BYTES
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine.policy.files import pack_digest
@@ -46,7 +47,7 @@ class Objects:
     def resolve(self, digest: bytes) -> bytes:
         """Return an object by its digest. Raises LookupError."""
         item = self.found.get(digest) or self._pack(digest)
-        if item is None:
+        if item is None or (len(item) > MAX_ENTRY_BYTES and digest not in self.packs):  # no content is as large
             raise LookupError(f"the object {digest.hex()} is not there, or has another digest")
         self.asked.add(digest)
         return item
