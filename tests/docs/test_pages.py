@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,7 +71,7 @@ def test_the_reference_is_that_of_the_code() -> None:
 
 def _declared(words: list[str]) -> bool:
     """Say whether words after `interlock` name a command and only options that it has."""
-    command: Any = get_command(build())
+    command = _program()
     joined = {"init": init_app, "serve": serve_app}
     options = set(_options(command))
     for word in words:
@@ -83,6 +84,11 @@ def _declared(words: list[str]) -> bool:
         options |= _options(command)
     given = {word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word)}
     return not hasattr(command, "commands") and given <= options | {"--help"}
+
+
+@cache
+def _program() -> Any:  # noqa: ANN401  # typer's own, vendored types
+    return get_command(build())
 
 
 def _options(command: Any) -> set[str]:  # noqa: ANN401  # typer's own, vendored types
