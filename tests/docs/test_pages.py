@@ -78,7 +78,7 @@ def _declared(words: list[str]) -> bool:
         if word.startswith("-"):
             continue
         if hasattr(command, "commands") and word in command.commands:
-            command = dict(real_commands(command))[word]
+            command = _below(command)[word]
         elif word in joined and hasattr(command, "commands"):
             command = get_command(joined[word])
         options |= _options(command)
@@ -87,7 +87,13 @@ def _declared(words: list[str]) -> bool:
 
 
 @cache
-def _program() -> Any:  # noqa: ANN401  # typer's own, vendored types
+def _below(group: Any) -> dict[str, Any]:  # noqa: ANN401  # typer's own, vendored types
+    """Return a group's commands; each is built once, not for every line of every page."""
+    return dict(real_commands(group))
+
+
+@cache
+def _program() -> Any:  # noqa: ANN401  # as above
     return get_command(build())
 
 
