@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from interlock.service.errors import StoreUnavailable
-from interlock.service.storage import SchemaTooNewError, StorageError, Store
+from interlock.service.storage import SchemaTooNewError, StorageError, Store, migrate
 from interlock.service.storage.engine import sqlite_url, writer_engine
 from interlock.service.storage.schema import METADATA
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import Connection
 
 
@@ -40,6 +40,13 @@ def test_the_migrations_make_the_schema_that_the_code_reads(tmp_path: Path) -> N
     made.dispose()
 
     assert tables_of(tmp_path / "migrated.db") == tables_of(tmp_path / "made.db")
+
+
+def test_the_newest_revision_is_the_last_migration() -> None:
+    """A start that finds it loads no Alembic: a migration that it does not name would never run."""
+    folder = Path(migrate.__file__).parent / "migrations"
+
+    assert ScriptDirectory(str(folder)).get_heads() == [migrate.NEWEST]
 
 
 def test_alembic_sees_no_difference(tmp_path: Path) -> None:

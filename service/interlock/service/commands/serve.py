@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path  # noqa: TC003  # typer reads the annotations
 from typing import Annotated
 
@@ -47,7 +48,11 @@ def serve(  # each option is a parameter
     as_json: Annotated[bool, typer.Option("--json", help="Print the ready line as JSON.")] = False,
 ) -> None:
     """Run the server."""
+    gc.disable()  # while modules load: what they leave stays, and would be walked again and again
     from interlock.service.commands import process  # noqa: PLC0415  # heavy: only when the command runs
+
+    gc.freeze()
+    gc.enable()
 
     flags = {
         "data": str(data) if data else None,
