@@ -301,3 +301,4 @@ def test_the_public_report_says_what_is_only_recommended_and_since_when(cli: Cli
     told = {row["id"]: (row.get("committed_in"), row.get("demoted_at")) for row in found["recommended"]}
     assert told == {"screen": (OLD, position), "quarterly-report": (None, None)}
     assert "owner, reviewer" in public.partition("## Recommended, not committed")[2]
+    assert "- **quarterly-report**: every 90d\n" in public

@@ -85,7 +85,8 @@ def _markdown(
         rows = [row for row in promises if row.committed is committed]
         for row in rows:
             cited = f" ({row.source})" if row.source else ""
-            yield f"- **{row.id}**: {row.title}: {row.terms}{cited}"
+            title = f"{row.title}: " if row.title != row.id else ""
+            yield f"- **{row.id}**: {title}{row.terms}{cited}"
             if row.demoted_at is not None:
                 until = _signed(changes[row.demoted_at], row.demoted_at)
                 yield f"  A commitment in `{row.committed_in}`, until {until}."
