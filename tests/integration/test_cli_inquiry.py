@@ -237,6 +237,21 @@ def test_a_range_between_two_moments_answers_at_these_moments(cli: Cli, story: S
     assert (why["verdict"], why["position"]) == ("DENY", story.at["held"])
 
 
+@pytest.mark.parametrize("offline", [False, True], ids=["server", "bundle"])
+def test_an_entry_counts_from_its_own_microsecond_on(cli: Cli, story: Story, offline: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """At the very instant of the hold it is placed; one microsecond before, it is not."""
+    before = _time_of(cli, story.at["held"])
+    at = (datetime.fromisoformat(before) + timedelta(microseconds=1)).isoformat()
+    words = ("audit", "why", story.model, "-c", "internal", *(story.offline if offline else ()), "--json", "--at")
+
+    verdicts = [cli("auditor", *words, when).json for when in (before, at)]
+
+    assert [(row["verdict"], row["position"]) for row in verdicts] == [
+        ("ALLOW", story.at["held"] - 1),
+        ("DENY", story.at["held"]),
+    ]
+
+
 def _time_of(cli: Cli, position: int) -> str:
     """Return the last moment before an entry."""
     entry = cli.must("auditor", "audit", "show", str(position), "--json").json["entry"]
