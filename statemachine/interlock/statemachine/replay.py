@@ -74,7 +74,7 @@ class Replay:
     def _redecide(self, entry: Entry) -> Accepted | None:
         rules = rulebook.rules_for(entry.rules_version)
         if rules is None or entry.rules_digest != rules.digest:
-            self._find(self.state.size, "RULES_UNKNOWN", f"rules version {entry.rules_version}: cannot judge")
+            self._find(self.state.size, "RULES_UNKNOWN", rulebook.unknown(entry.rules_version, entry.rules_digest))
             return None
         if self.policy is None and not self._load_policy(entry):
             return None

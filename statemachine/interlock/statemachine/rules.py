@@ -85,3 +85,10 @@ def current() -> Rules:
 def rules_for(version: int) -> Rules | None:
     """Return the rules of a version that this code can execute, or None."""
     return current() if version == VERSION else None
+
+
+def unknown(version: int, digest: bytes) -> str:
+    """Return the words for rules that this program does not have."""
+    own = current()
+    known = f"this program has version {own.version}, {own.digest.hex()[:16]}…"
+    return f"rules version {version}, {digest.hex()[:16]}…: cannot judge, {known}. The interlock that has them can"

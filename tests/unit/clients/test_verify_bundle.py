@@ -293,6 +293,21 @@ def test_rules_of_another_version_cannot_be_judged() -> None:
     assert codes(judged(parts.data, trust_in(world))) == [("replay", 2, "RULES_UNKNOWN")]
 
 
+@pytest.mark.parametrize("position", [0, 2])
+def test_what_comes_after_an_entry_that_cannot_be_judged_is_not_said_to_be_wrong_or_good(position: int) -> None:
+    """Its documents may be recorded there, its signatures were not looked at: both are said as they are."""
+    world = story()
+    newer = replace(world.entries[position], rules_version=2)
+    parts = Parts.of(world, documents=(DOCUMENT,)).with_row(position, entry=codec.encode_entry(newer)).resigned()
+
+    report = judged(parts.data, trust_in(world))
+
+    assert codes(report) == [("replay", position, "RULES_UNKNOWN")]
+    told = {step.name: step.detail for step in report.steps}
+    assert {told[name] for name in ("sign-offs", "consent", "digests")} == {f"nothing judged from entry {position} on"}
+    assert ("nothing judged" in told["genesis"]) == (position == 0)
+
+
 def test_a_log_that_nobody_countersigned_rests_on_the_servers_word() -> None:
     """Its keys are whoever's the operator says: exit 1 unless that is accepted, and told how much it is."""
     world = story(countersigned_by=())

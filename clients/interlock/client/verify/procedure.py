@@ -221,12 +221,12 @@ class Procedure:
 
     def begin_document(self, sha256: str, size: int) -> None:
         """Step 8, for the bytes of a document, which come by `documents.chunk`."""
-        self.documents.begin(sha256, size, self._find_digest)
+        self.documents.begin(sha256, size, self._find_document)
 
     def close(self) -> None:
         """Steps 3, 4, 7 and 8, once everything has come; and step 2 for a log in which nothing was ever founded."""
         size, head = self.frontier.size, self.head
-        self.documents.end(self._find_digest)
+        self.documents.end(self._find_document)
         if not self.replay.findings:  # else not every entry was looked at
             self.texts.end(self._find_digest)
         if head is not None and not self.genesis and not self.findings:
@@ -282,7 +282,7 @@ class Procedure:
         """Put together what was found."""
         log = self.log
         failed = {finding.step for finding in self.findings}
-        said = self._said()
+        said = self._said() | self._said_of_less()
         return VerifyReport(
             entries=self.frontier.size,
             root=self.frontier.root(),
@@ -308,6 +308,14 @@ class Procedure:
             now=self.counts.less(self.before),
         )
 
+    def _said_of_less(self) -> dict[str, str]:
+        """Return what the steps that follow replay have to say where it ended early: nothing after it was judged."""
+        if not self.replay.findings:
+            return {}
+        last = f"nothing judged from entry {self.replay.findings[0].position} on"
+        less = dict.fromkeys(("sign-offs", "consent", "digests"), last)
+        return less if self.genesis else {"genesis": "nothing judged", **less}
+
     def _cosigners(self, step: str, text: str) -> tuple[str, ...]:
         """Return the trusted witnesses that cosigned a checkpoint, one name for each key."""
         try:
@@ -319,6 +327,11 @@ class Procedure:
 
     def _find_digest(self, position: int, code: str, detail: str) -> None:
         self.find("digests", position, code, detail)
+
+    def _find_document(self, position: int, code: str, detail: str) -> None:
+        """Step 8; which documents were recorded is not known where not every entry was looked at."""
+        if code != "EVIDENCE_UNKNOWN" or not self.replay.findings:
+            self._find_digest(position, code, detail)
 
     def _find_fork(self, size: int) -> None:
         detail = f"the head of {size} entries that was signed before is none of this log"

@@ -186,7 +186,7 @@ class RangeProcedure(PartialProcedure):
             return None
         rules = rulebook.rules_for(entry.rules_version)
         if rules is None or entry.rules_digest != rules.digest:
-            self.find("replay", position, "RULES_UNKNOWN", f"rules version {entry.rules_version}: cannot judge")
+            self.find("replay", position, "RULES_UNKNOWN", rulebook.unknown(entry.rules_version, entry.rules_digest))
             return None
         if entry.seq != position:
             self.find("replay", position, "ENTRY_DIFFERS", f"it says that it is entry {entry.seq}")
