@@ -21,6 +21,7 @@ def any_of(kind: type[Any]) -> st.SearchStrategy[Any]:
     return st.builds(kind, **{item.name: st.from_type(hints[item.name]) for item in fields(kind)})
 
 
+st.register_type_strategy(int, st.integers(-(2**63), 2**63 - 1))  # larger ones are refused where they are read
 for _part in (r.Artifact, r.Credential, r.SignOff):
     st.register_type_strategy(_part, any_of(_part))
 RESOURCES = st.one_of([any_of(kind) for kind in get_args(r.Resource)])

@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from interlock.service.clock import MICROSECONDS, GuardedClock
 from interlock.service.errors import (
     LedgerUnhealthy,
@@ -27,8 +25,8 @@ from interlock.service.ledger import history
 from interlock.service.ledger.attention import Attention
 from interlock.service.ledger.batch import Done, Failed, Side, Signing
 from interlock.service.ledger.health import disagrees
-from interlock.service.ledger.highwater import Mark, MarkError
 from interlock.service.ledger.history import ForgedError
+from interlock.service.ledger.marking import MarkKeeper
 from interlock.service.ledger.policies import is_object_of
 from interlock.service.ledger.queue import MAX_WAITING, Queue, Waiting
 from interlock.service.ledger.steps import Steps
@@ -46,7 +44,7 @@ if TYPE_CHECKING:
     from interlock.service.ledger.calls import Call, M
     from interlock.service.ledger.checkpoints import CheckpointSigner
     from interlock.service.ledger.health import LedgerHealth
-    from interlock.service.ledger.highwater import HighWaterMark
+    from interlock.service.ledger.highwater import HighWaterMark, Mark
     from interlock.service.ledger.policies import Policies
     from interlock.service.ledger.startup import Opened
     from interlock.service.ledger.steps import Step
@@ -55,9 +53,6 @@ if TYPE_CHECKING:
     from interlock.service.storage.store import Store
 
 T = TypeVar("T")
-
-MARK_EVERY_SECONDS: Final = 1.0
-"""How old the high-water mark may get while entries are written that only loosen."""
 
 TAIL_PAGE: Final = 200
 """Entries in memory at a time for one who follows the log."""
@@ -85,11 +80,9 @@ class Committer:
         """The time that everything here is judged and dated by."""
         self._ahead = 0
         self._policies = policies
-        self._mark = mark
         self._log = log
         self._writer = Writer(store, self.clock, policies, opened, signer)
         self._attention = Attention(monotonic)
-        self._lower_mark = opened.lower_mark
         self._remembered = opened.remembered
         self._view = opened.head.view
         self._steps = Steps(self._view)
@@ -99,6 +92,7 @@ class Committer:
         self._moved = asyncio.Event()
         self._stopping = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-write")
+        self._marking = MarkKeeper(mark, self._writer, self._thread, self.distrust, log, lower=opened.lower_mark)
         self._tasks: list[asyncio.Task[None]] = []
         self._newest_checkpoint: tuple[int, str] | None = None
         policies.add(self._view.policy)
@@ -133,7 +127,10 @@ class Committer:
         """Begin to take work."""
         self._attention.heard("", looked=True)
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._drain()), loop.create_task(self._keep_mark())]
+        self._tasks = [
+            loop.create_task(self._drain()),
+            loop.create_task(self._marking.run(lambda: self._view, self._stopping)),
+        ]
 
     async def close(self) -> None:
         """Finish what waits, put the high-water mark at the head, and stop."""
@@ -141,7 +138,7 @@ class Committer:
         self._arrived.set()
         self._announce()
         await asyncio.gather(*self._tasks)
-        await self._advance_mark()
+        await self._marking.advance(self._view)
         self._thread.shutdown()
 
     # Writing ------------------------------------------------------------------------------------------------------
@@ -302,7 +299,8 @@ class Committer:
         while True:
             if not await self._wait_for_work():
                 await self._commit([])
-                await self._check_mark()
+                if fault := await self._marking.check():
+                    self._hear(fault, looked=True)
                 self._check_clock()
                 continue
             batch = self._queue.take()
@@ -337,7 +335,7 @@ class Committer:
             return
         self._hear(committed.fault, looked=not batch)
         if committed.restored:
-            self._lower_mark = True
+            self._marking.accept_loss()
             self._log.warning("loss_accepted", position=committed.head.view.position)
         if committed.head.view is not self._view:
             self._view = committed.head.view
@@ -354,7 +352,7 @@ class Committer:
             (tightened if late else others).append((waiting, outcome))
         _answer(others)
         if tightened:
-            fault = await self._advance_mark()
+            fault = await self._marking.advance(self._view)
             if fault:
                 tightened = [(waiting, Failed(StoreUnavailable(fault))) for waiting, _ in tightened]
             _answer(tightened)
@@ -372,46 +370,6 @@ class Committer:
         """Wake everyone who waits for the view to move."""
         self._moved.set()
         self._moved = asyncio.Event()
-
-    async def _keep_mark(self) -> None:
-        """Move the high-water mark up every second."""
-        while not self._stopping.is_set():
-            await self._advance_mark()
-            try:
-                async with asyncio.timeout(MARK_EVERY_SECONDS):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
-
-    async def _advance_mark(self) -> str:
-        """Put the mark at the view's head, durably; return what went wrong, empty for nothing."""
-        view, lower = self._view, self._lower_mark
-        reached = self._mark.has_reached(view.state.size) and not lower
-        if reached or not view.state.size or not self._writer.health.ok:
-            return ""
-        try:
-            await self._in_thread(self._put_mark, Mark(view.state.size, view.root), lower)
-            self._lower_mark = self._lower_mark and not lower
-        except MarkError as error:
-            self.distrust(disagrees(str(error)))
-            return str(error)
-        except (OSError, SQLAlchemyError) as error:
-            self._log.warning("high_water_mark_not_written", path=str(self._mark.path), error=repr(error))
-            return repr(error)
-        return ""
-
-    def _put_mark(self, mark: Mark, lower: bool) -> None:  # noqa: FBT001  # by position, through an executor
-        (self._mark.lower if lower else self._mark.advance)(mark)
-        self._writer.note_mark()
-
-    async def _check_mark(self) -> None:
-        """Look whether the mark is as it was left: whoever set it back could set the log back too."""
-        try:
-            await self._in_thread(self._mark.check)
-        except MarkError as error:
-            self.distrust(disagrees(str(error)))
-        except OSError as error:
-            self._hear(repr(error), looked=True)
 
     def _check_clock(self) -> None:
         """Log when the clock jumps, and when it counts again."""
