@@ -199,6 +199,8 @@ def decode_recovery(data: bytes) -> e.RecoveryDocument:
     key = None
     if message.HasField("log_key"):
         named = message.log_key
+        if not named.HasField("last"):
+            raise CodecError("the recovery document names a key of the log, and not where the old one ends")
         key = e.NewLogKey(named.public_key, named.proof, _read(named.last, e.TreeHead))
     lost = _read(message.lost, e.TreeHead) if message.HasField("lost") else None
     return e.RecoveryDocument(message.log_id, triggers, message.not_after, message.nonce, key, lost)

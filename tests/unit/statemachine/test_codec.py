@@ -259,6 +259,12 @@ def test_what_follows_is_refused(kind: str, tail: bytes) -> None:
         decode(good + tail)
 
 
+def test_a_recovery_that_names_a_key_without_an_end_for_the_old_one() -> None:
+    """Regression, found by fuzzing: an absent head was read as an empty one, so one document had two forms."""
+    with pytest.raises(codec.CodecError):
+        codec.decode_recovery(b"\x2a\x00")
+
+
 def test_an_entry_without_a_command() -> None:
     """An entry that names no command is none."""
     with pytest.raises(codec.CodecError):
