@@ -23,7 +23,7 @@ ARTIFACTS = ("", FIRST, LATER)
 OF_IDENTITY = {
     trigger.value
     for trigger in Trigger
-    if trigger.value.startswith(("principal.", "credential.", "grant.", "delegation.", "issuer."))
+    if trigger.value.startswith(("principal.", "credential.", "grant.", "delegation.", "issuer.", "recovery."))
 }
 """No verdict reads identity: their directions are derived in ``test_identity_product.py``."""
 OF_CHANGES = {"policy.adopt", "change.ratify", "delegation.give", "delegation.end"}

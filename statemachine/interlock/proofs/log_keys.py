@@ -5,8 +5,6 @@ larger tree by it is none of the log's. A later key may sign a smaller tree: pro
 Lives here: keys and notes. Not here: who may name the next key (`interlock.statemachine.recovery`).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Self
 
