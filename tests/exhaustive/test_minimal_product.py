@@ -23,11 +23,13 @@ ARTIFACTS = ("", FIRST, LATER)
 OF_IDENTITY = {
     trigger.value
     for trigger in Trigger
-    if trigger.value.startswith(("principal.", "credential.", "grant.", "delegation.", "issuer.", "recovery."))
+    if trigger.value.startswith(("principal.", "credential.", "grant.", "delegation.", "issuer."))
 }
 """No verdict reads identity: their directions are derived in ``test_identity_product.py``."""
-OF_CHANGES = {"policy.adopt", "change.ratify", "delegation.give", "delegation.end"}
-"""What is about the policy, a change or a word given for another: other tests derive these."""
+OF_CHANGES = {
+    "policy.adopt", "change.ratify", "delegation.give", "delegation.end", "recovery.suspend", "recovery.revoke",
+}  # fmt: skip
+"""What is about the policy, a change, a word given for another or who may recover: other tests hold these."""
 
 
 @pytest.fixture(scope="module")
