@@ -194,7 +194,9 @@ def test_a_session_that_was_closed_is_not_renewed(people: People) -> None:
     assert [whoami(people, metadata) for _ in range(2)] == ["UNAUTHENTICATED"] * 2
 
 
-@pytest.mark.parametrize("how", ["another's name", "a row of one's own", "a later end"])
+@pytest.mark.parametrize(
+    "how", ["another's name", "a row of one's own", "a later end", "no text", "bytes", "no digest"]
+)
 def test_a_session_that_was_written_into_the_database(how: str, installations: Install, tmp_path: Path) -> None:
     """Who can write to the database makes no session of it; those that are untouched go on after the restart."""
     data = copy_of(installations("minimal"), tmp_path / "data")
@@ -208,6 +210,13 @@ def test_a_session_that_was_written_into_the_database(how: str, installations: I
             database.execute(
                 "UPDATE sessions SET principal = ?, credential = ? WHERE digest = ?", (admin, key, digests[0])
             )
+        elif how in {"no text", "bytes"}:
+            value = "x'ff'" if how == "bytes" else "CAST(x'ff' AS TEXT)"
+            database.execute(f"UPDATE sessions SET credential = {value} WHERE digest = ?", (digests[0],))  # noqa: S608
+        elif how == "no digest":
+            database.execute(
+                "INSERT INTO sessions SELECT 'text', principal, credential, expires_at FROM sessions LIMIT 1"
+            )
         elif how == "a later end":
             database.execute("UPDATE sessions SET expires_at = expires_at - 1 WHERE digest = ?", (digests[0],))
         else:
@@ -216,5 +225,5 @@ def test_a_session_that_was_written_into_the_database(how: str, installations: I
             database.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", (digests[0], admin, key, end))
 
     with ServerThread(data) as server, People(server) as after:
-        assert whoami(after, mine) == "UNAUTHENTICATED"
+        assert whoami(after, mine) == ("principals/auditor" if how == "no digest" else "UNAUTHENTICATED")
         assert whoami(after, good) == "principals/reviewer"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Final
 
 from interlock.service.identity.caller import Caller
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _PURPOSE: Final = b"interlock-stored-session-v1"
 _BETWEEN: Final = "."
+_TYPES: Final = (bytes, str, str, int)
+"""Of a row's fields in their order."""
 
 
 class SessionSeal:
@@ -39,13 +42,20 @@ class SessionSeal:
 
     def open(self, row: SessionRow) -> Caller | None:
         """Return the session of a row; None for one that was written or edited by somebody else."""
+        if tuple(map(type, astuple(row))) != _TYPES:  # SQLite keeps any type in any column
+            return None
         credential, _, mac = row.credential.rpartition(_BETWEEN)
         session = Caller(row.principal, credential, row.digest, row.expires_at)
-        return session if hmac.compare_digest(mac.encode(), self._mac(session).encode()) else None
+        return session if hmac.compare_digest(_bytes_of(mac), _bytes_of(self._mac(session))) else None
 
     def _mac(self, session: Caller) -> str:
         parts = (session.session_digest.hex(), session.principal, session.credential, str(session.expires_at))
-        return hmac.digest(self._key, "\0".join(parts).encode(), hashlib.sha256).hex()
+        return hmac.digest(self._key, _bytes_of("\0".join(parts)), hashlib.sha256).hex()
+
+
+def _bytes_of(text: str) -> bytes:
+    """Encode any text of the database, also what is none: it was decoded so to be found wrong (`storage/engine.py`)."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 class StoredSessions:
