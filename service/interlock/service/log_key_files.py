@@ -6,11 +6,11 @@ each of which the next start can find done or not. `log.pub` says which key that
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from interlock.proofs import keys, note
+from interlock.service.durable import replace_file, sync_file, sync_folder
 from interlock.service.keyfiles import KeyFileError, load_signing_key
 from interlock.service.ledger.checkpoints import CheckpointSigner
 
@@ -45,12 +45,10 @@ class LogKeyFiles:
         waits = self._find_next()
         if waits is None or keys.public_bytes(waits) != named:
             return False
-        fresh = self.data / f"{PUBLIC}.new"
-        fresh.write_text(f"{note.vkey_of(origin, named)}\n", "utf-8")
-        fresh.replace(self.data / PUBLIC)
+        sync_file(self.data / NEXT)
+        replace_file(self.data / PUBLIC, f"{note.vkey_of(origin, named)}\n".encode())
         (self.data / NEXT).replace(self.data / KEY)
-        for folder in (self.data, (self.data / KEY).parent):
-            _sync(folder)
+        sync_folder((self.data / KEY).parent)
         return True
 
     def _find_next(self) -> Ed25519PrivateKey | None:
@@ -59,11 +57,3 @@ class LogKeyFiles:
             return load_signing_key(self.data / NEXT, self.passphrase) if (self.data / NEXT).exists() else None
         except KeyFileError:
             return None
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
+
+from interlock.service import durable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,15 +15,8 @@ class Durability:
 
     def sync_file(self, path: Path) -> None:
         """Have a file's bytes on the disk when this returns."""
-        self._sync(path, os.O_RDONLY)
+        durable.sync_file(path)
 
     def sync_directory(self, path: Path) -> None:
         """Have a directory's names on the disk when this returns."""
-        self._sync(path, os.O_RDONLY | os.O_DIRECTORY)
-
-    def _sync(self, path: Path, flags: int) -> None:
-        descriptor = os.open(path, flags)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        durable.sync_folder(path)

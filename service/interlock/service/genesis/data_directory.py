@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from google.protobuf import json_format
 from interlock.proofs import keys, note
 from interlock.service import tls
 from interlock.service.config import DATABASE_FILE, FILE_NAME, HIGHWATER_FILE, Config, host_and_port
+from interlock.service.durable import sync_file, sync_folder
 from interlock.service.genesis.founding import Founding, found
 from interlock.service.genesis.plan import LogIdentity, Plan, approvers, check_plan, document_of, origin_of
 from interlock.service.keyfiles import private_pem, write_private
@@ -130,7 +130,7 @@ def _whole_or_nothing(target: Path, elsewhere: Path | None) -> Iterator[Path]:
             folder.rename(target.absolute())  # onto an empty folder at most
         except OSError as error:
             raise DataDirectoryError(f"{target}: {error.strerror}; nothing was changed") from error
-        _sync_folder(parent)
+        sync_folder(parent)
     except BaseException:
         if elsewhere is not None:
             elsewhere.unlink(missing_ok=True)
@@ -251,19 +251,7 @@ def _sync_tree(folder: Path) -> None:
     """Make everything durable before it gets its name."""
     for path in folder.rglob("*"):
         if path.is_dir():
-            _sync_folder(path)
+            sync_folder(path)
         else:
-            _sync(path, os.O_RDONLY)
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync_file(path)
+    sync_folder(folder)

@@ -8,12 +8,12 @@ after the last mark, only clients and witnesses can show.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from interlock.proofs.errors import RefusedError
 from interlock.proofs.json_text import strict_json
+from interlock.service.durable import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,13 +83,7 @@ class HighWaterMark:
 
     def _put(self, mark: Mark) -> None:
         self.check()
-        fresh = self._path.with_name(f"{self._path.name}.new")
-        with fresh.open("wb") as file:
-            file.write(_text_of(mark))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
-        _sync_folder(self._path.parent)
+        replace_file(self._path, _text_of(mark))
         self._last = mark
 
 
@@ -106,12 +100,3 @@ def _parse(data: bytes) -> Mark:
     if type(mark.size) is not int or mark.size < 0 or len(mark.root) != _ROOT_BYTES:
         raise MarkError("not a high-water mark: no size and root")
     return mark
-
-
-def _sync_folder(path: Path) -> None:
-    """Bring a new name in a folder to the disk; an error here is one of the write."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
