@@ -19,7 +19,7 @@ from interlock.statemachine.policy import load_pack
 from tests.integration.cli_runner import SHA256, Cli, command_line
 from tests.support.oracle import Oracle
 from tests.support.server import ServerThread, copy_of, install
-from tests.support.versions import version
+from tests.support.versions import SECOND, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,17 +29,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(300)
 
-SECOND: Final = """\
-safeguards:
-  second:
-    title: Somebody looks a second time
-    standard: deployment
-    level: guarded
-    track: commitment
-    guards: [api]
-    verify_with: [{evidence: red_team_report}]
-    attested_for: 40d
-"""
 FRAUD: Final = "thresholds:\n  fraud: {title: Fraud, asks: {deployment: guarded}, reassess: {every: 90d}}\n"
 FIRST: Final = version(
     ("safeguards:\n", SECOND),

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tests.properties.released import CASTS
-from tests.support.versions import version
+from tests.support.versions import SECOND, version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,17 +29,6 @@ class Variant(NamedTuple):
     silent: bool = False
 
 
-SECOND: Final = """\
-safeguards:
-  second:
-    title: Somebody looks a second time
-    standard: deployment
-    level: guarded
-    track: commitment
-    guards: [api]
-    verify_with: [{evidence: red_team_report}]
-    attested_for: 40d
-"""
 GLASS: Final = "- triggers: [hold.lift, safeguard.restore, safeguard.resume]"
 RICH_GLASS: Final = """\
 break_glass:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tests.support.world import sketch
 
@@ -10,6 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NEXT = "2.0"
+
+SECOND: Final = """\
+safeguards:
+  second:
+    title: Somebody looks a second time
+    standard: deployment
+    level: guarded
+    track: commitment
+    guards: [api]
+    verify_with: [{evidence: red_team_report}]
+    attested_for: 40d
+"""
+"""A second safeguard of the sketch's kind: put it in the place of its ``safeguards:`` line."""
 
 
 def version(*edits: tuple[str, str], of: Mapping[str, bytes] | None = None, called: str = NEXT) -> dict[str, bytes]:

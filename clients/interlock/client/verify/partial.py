@@ -7,6 +7,7 @@ says when that matters (`NOT_DECIDABLE`).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +31,7 @@ PARTIAL_STEP: Final = "state"
 
 
 @dataclass(slots=True)
-class PartialProcedure(Procedure):
+class PartialProcedure(Procedure, ABC):
     """A verification of a part. ``header`` says which; nobody signed it, and every word of it is checked."""
 
     header: bundle_pb2.BundleHeader = field(default_factory=bundle_pb2.BundleHeader)
@@ -81,13 +82,13 @@ class PartialProcedure(Procedure):
         self.roots.append(self.frontier.root())
         self.left_out(begin, begin + size)
 
+    @abstractmethod
     def left_out(self, begin: int, end: int) -> None:
         """Judge that the entries [begin, end) are not here."""
-        raise NotImplementedError
 
+    @abstractmethod
     def part(self) -> Part:
         """Return which part of the log was judged."""
-        raise NotImplementedError
 
     def report(self, steps: Sequence[str]) -> VerifyReport:
         """Put together what was found."""
