@@ -51,6 +51,7 @@ EXIT_CODES: Final[Mapping[type[errors.InterlockError], ExitCode]] = MappingProxy
         errors.DeadlineError: ExitCode.UNAVAILABLE,
         errors.ServerFaultError: ExitCode.UNAVAILABLE,
         errors.DataLossError: ExitCode.UNAVAILABLE,
+        errors.PagesError: ExitCode.UNAVAILABLE,
         errors.ContentError: ExitCode.UNAVAILABLE,
         errors.RollbackError: ExitCode.UNAVAILABLE,
         errors.ForkError: ExitCode.NO,

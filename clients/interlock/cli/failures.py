@@ -28,6 +28,7 @@ _WORDS: tuple[tuple[type[errors.InterlockError], str], ...] = (
     (errors.ForkError, "LOG FORKED"),
     (errors.RollbackError, "LOG ROLLED BACK OR FORKED"),
     (errors.UnprovenError, "NOT PROVEN"),
+    (errors.PagesError, "ENDLESS ANSWER"),
     (errors.DataLossError, "WRONG BYTES"),
     (errors.InterlockError, "failed"),
 )

@@ -106,6 +106,10 @@ class DataLossError(InterlockError):
     """Bytes do not have the digest that they should have (DATA_LOSS, or found here)."""
 
 
+class PagesError(DataLossError):
+    """Pages of a listing that go round, bring nothing, or do not end: what came is not the whole."""
+
+
 class ContentError(DataLossError):
     """What the server gave to be read or signed is not what its digests say, or can't be shown in full."""
 

@@ -41,6 +41,7 @@ LOG_ID: Final = bytes(range(16))
 _NAME: Final = "interlock"
 _ANSWERED: Final[dict[str, type[Message]]] = {
     "/interlock.v1.ModelService/GetModel": model_pb2.GetModelRequest,
+    "/interlock.v1.ModelService/ListModels": model_pb2.ListModelsRequest,
     "/interlock.v1.ModelService/CreateModel": model_pb2.CreateModelRequest,
     "/interlock.v1.GateService/CheckRelease": gate_pb2.CheckReleaseRequest,
     "/interlock.v1.IdentityService/WhoAmI": identity_pb2.WhoAmIRequest,

@@ -18,6 +18,7 @@ from interlock.client.errors import (
 )
 from interlock.client.groups.base import AsOf, Group, put_as_of, put_end, put_time
 from interlock.client.log_keys import known_keys
+from interlock.client.paging import Paging
 from interlock.client.proving import (
     SignedCheckpoint,
     check_consistency,
@@ -78,7 +79,7 @@ class Audit(Group):
 
         ``resource`` finds itself and what is below it; it and ``trigger`` may close with ``*``. What is written
         meanwhile moves nothing: no entry comes twice, and none that was there at the first page is left out. Raises
-        DataLossError where the server gives one twice, or in another order.
+        DataLossError where the server gives one twice, or in another order, PagesError for pages without an end.
         """
         request = audit_pb2.ListEntriesRequest(
             model=names.model(model) if model else "",
@@ -95,7 +96,7 @@ class Audit(Group):
 
     def _in_order(self, request: audit_pb2.ListEntriesRequest) -> Iterator[EntryRecord]:
         before: int | None = None
-        for record in self._pages(self._stub.ListEntries, request, "entries"):
+        for record in self._pages(self._stub.ListEntries, request, "entries", streamed=True):
             before = check_follows(record, before, descending=request.descending)
             yield record
 
@@ -116,20 +117,21 @@ class Audit(Group):
         """Return every resource, or ``resource`` with those below it (a closing ``*`` matches any rest), as it was.
 
         All of one position, however long the answer is and whatever is written meanwhile. Raises DataLossError for
-        pages that are not.
+        pages that are not, PagesError for pages without an end.
         """
         request = audit_pb2.GetStateAtRequest(resource=resource, page_size=1000)
         put_as_of(request, as_of)
         found: list[audit_pb2.ResourceState] = []
+        paging = Paging(request.page_size)
         at: int | None = None
         while True:
             page = self._transport.call(self._stub.GetStateAt, request)
+            request.page_token = paging.next_token(page, page.resources)
             check_page(found, page, at)
             at = page.position
             found += page.resources
-            if not page.next_page_token:
+            if not request.page_token:
                 return PastState(page.position, page.instant.ToMicroseconds(), page.policy, tuple(found))
-            request.page_token = page.next_page_token
 
     def tail(
         self,

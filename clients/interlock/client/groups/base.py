@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from interlock.client.paging import Paging
 from interlock.v1 import policy_pb2
 
 if TYPE_CHECKING:
@@ -46,15 +47,21 @@ class Group:
         rows: str,
         *,
         remember: bool = True,
+        streamed: bool = False,
     ) -> Iterator[Any]:
-        """Yield the rows of every page; ``remember`` False where their position says nothing about the log's head."""
+        """Yield the rows of every page; ``remember`` False where their position says nothing about the log's head.
+
+        ``streamed`` where there may be more of them than fit into memory. Raises PagesError for pages without an end.
+        """
         request.page_size = request.page_size or PAGE
+        paging = Paging(request.page_size, streamed=streamed)
         while True:
             page = self._transport.call(method, request, remember=remember)
-            yield from getattr(page, rows)
-            if not page.next_page_token:
+            found = getattr(page, rows)
+            request.page_token = paging.next_token(page, found)
+            yield from found
+            if not request.page_token:
                 return
-            request.page_token = page.next_page_token
 
 
 def pack_message(files: Mapping[str, bytes]) -> policy_pb2.PolicyPack:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interlock.client.groups.base import PAGE, new_request_id
+from interlock.client.paging import Paging
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -35,13 +36,19 @@ class AsyncGroup:
         rows: str,
         *,
         remember: bool = True,
+        streamed: bool = False,
     ) -> AsyncIterator[Any]:
-        """Yield the rows of every page; ``remember`` False where their position says nothing about the log's head."""
+        """Yield the rows of every page; ``remember`` False where their position says nothing about the log's head.
+
+        ``streamed`` where there may be more of them than fit into memory. Raises PagesError for pages without an end.
+        """
         request.page_size = request.page_size or PAGE
+        paging = Paging(request.page_size, streamed=streamed)
         while True:
             page = await self._transport.call(method, request, remember=remember)
-            for row in getattr(page, rows):
+            found = getattr(page, rows)
+            request.page_token = paging.next_token(page, found)
+            for row in found:
                 yield row
-            if not page.next_page_token:
+            if not request.page_token:
                 return
-            request.page_token = page.next_page_token
