@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -212,15 +214,42 @@ def test_a_bundle_says_nothing_of_what_came_after_it(cli: Cli, story: Story) -> 
     assert "its last entry is" in later.err
 
 
-def test_a_bundle_that_can_be_read_once_is_refused(cli: Cli, story: Story, tmp_path: Path) -> None:
-    """A pipe, as `<(…)` gives one: it would have to be read again for the entries that the answer names."""
+@pytest.mark.parametrize("question", ["why", "diff"])
+def test_a_bundle_is_read_once(cli: Cli, story: Story, tmp_path: Path, question: str) -> None:
+    """A pipe, as `<(…)` gives one, answers as the file does: what was judged is what is shown."""
     os.mkfifo(tmp_path / "pipe")
-    words = ("--bundle", str(tmp_path / "pipe"), "--key", str(story.key))
+    asked = {
+        "why": ("audit", "why", story.model, "-c", "internal", "--at", str(story.at["allowed"]), "--json"),
+        "diff": ("audit", "diff", "--from", str(story.at["registered"]), "--json"),
+    }[question]
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(story.bundle.read_bytes(),), daemon=True)
+    writer.start()
 
-    done = cli("auditor", "audit", "why", story.model, "-c", "internal", *words)
+    done = cli("auditor", *asked, "--bundle", str(tmp_path / "pipe"), "--key", str(story.key))
 
-    assert (done.code, done.out) == (2, "")
-    assert "read twice" in done.err
+    assert (done.code, done.json) == (0, cli.must("auditor", *asked, *story.offline).json)
+
+
+def test_a_file_exchanged_meanwhile_shows_nothing_of_itself(
+    cli: Cli, story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the verdict and the entries that it names the file becomes another: those judged are shown."""
+    from interlock.client import why as judging  # noqa: PLC0415  # without `cli`'s profile
+
+    bundle = tmp_path / "q2.ilbundle"
+    bundle.write_bytes(story.bundle.read_bytes())
+    asked = ("audit", "why", story.model, "-c", "internal", "--at", str(story.at["allowed"]), "--json")
+    judge = judging.why
+
+    def exchanged(*words: Any) -> Any:  # noqa: ANN401  # whatever it takes and gives
+        bundle.write_bytes(b"another file")
+        return judge(*words)
+
+    monkeypatch.setattr(judging, "why", exchanged)
+    done = cli("auditor", *asked, "--bundle", str(bundle), "--key", str(story.key))
+
+    assert bundle.read_bytes() == b"another file"
+    assert (done.code, done.json) == (0, cli.must("auditor", *asked, *story.offline).json)
 
 
 def test_a_range_between_two_moments_answers_at_these_moments(cli: Cli, story: Story, tmp_path: Path) -> None:
@@ -306,3 +335,23 @@ def test_an_entry_is_shown_with_its_texts(cli: Cli, story: Story) -> None:
 
     assert [(row["field"], row["text"]) for row in shown["texts"]] == [("reason", "a look at run 12")]
     assert "a look at run 12" in cli.must("auditor", "audit", "show", str(hold["position"])).out
+
+
+@pytest.mark.parametrize("offline", [False, True], ids=["server", "bundle"])
+def test_a_printed_time_given_back_is_that_very_moment(cli: Cli, story: Story, offline: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """The time of the hold, as `audit log`, `show` and `why` print it, is when it was placed, and not just before."""
+    words = story.offline if offline else ()
+    held = str(story.at["held"])
+    ask = ("audit", "why", story.model, "-c", "internal", "--at")
+    told = {
+        "log": next(row for row in cli.must("auditor", "audit", "log").out.splitlines() if row.split()[0] == held),
+        "show": cli.must("auditor", "audit", "show", held).out,
+        "why": cli("auditor", *ask, held, *words).out,
+        "state": cli.must("auditor", "audit", "state", "--as-of", held).out,
+    }
+
+    for shown in told.values():
+        when = re.search(r"\d{4}-\d\d-\d\dT[\d:.]+Z", shown)
+        assert when is not None, shown
+        found = cli("auditor", *ask, when[0], *words, "--json").json
+        assert (found["verdict"], found["position"]) == ("DENY", story.at["held"])

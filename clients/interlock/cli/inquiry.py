@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from interlock.client.past import BundlePast, When
+    from interlock.client.spool import Spool
     from interlock.client.verify import Trust
     from interlock.statemachine.compare import Moment
     from interlock.statemachine.policy.model import Policy
@@ -66,7 +67,8 @@ def why(
     Entry, signers and documents are named for each. `--policy` decides the same moment by other rules. Exit 1 for DENY.
     """
     from interlock.cli.views.why import show_why, why_json
-    from interlock.client.past import bundle_entries, live_entries, live_moment
+    from interlock.client.past import live_entries, live_moment
+    from interlock.client.spool import Spool
     from interlock.client.why import why as judge
 
     other = _other_policy(policy) if policy else None
@@ -74,11 +76,12 @@ def why(
     try:
         if bundle is not None:
             trust = verification.trust_of(run, key, genesis, None, accept=accept_asserted, partial=partial_ok)
-            past = read_past(run, bundle, trust, (when,), names.model(model))
-            if past is None:
-                return ExitCode.NO
-            found = judge(_there(past, 0, at), names.model(model), context, artifact, other)
-            entries = bundle_entries(bundle, found.positions)
+            with Spool() as spool:
+                past = read_past(run, bundle, trust, (when,), names.model(model), spool)
+                if past is None:
+                    return ExitCode.NO
+                found = judge(_there(past, 0, at), names.model(model), context, artifact, other)
+                entries = spool.entries(found.positions)
         else:
             with run.client() as client:
                 found = judge(live_moment(client, when), names.model(model), context, artifact, other)
@@ -136,19 +139,20 @@ def diff(
     return ExitCode.DONE
 
 
-def read_past(run: Run, bundle: Path, trust: Trust, whens: Sequence[When], model: str = "") -> BundlePast | None:
+def read_past(
+    run: Run, bundle: Path, trust: Trust, whens: Sequence[When], model: str = "", spool: Spool | None = None
+) -> BundlePast | None:
     """Return the past that a bundle holds; None, with its findings told, for one that does not verify.
 
-    Raises BadParameter where it does not have all that concerns the model asked about (empty: about none).
+    It is read once: what was judged is what is asked, and ``spool`` keeps its entries. Raises BadParameter where it
+    does not have all that concerns the model asked about (empty: about none).
     """
     from interlock.cli.views.common import when_micros
     from interlock.client.past import read_bundle_past
 
-    if bundle.exists() and not bundle.is_file():
-        raise typer.BadParameter(f"{bundle} is no file, which can be read twice")
     try:
         with run.terminal.progress("verifying") as progress:
-            past = read_bundle_past(bundle, trust, whens, progress)
+            past = read_bundle_past(bundle, trust, whens, progress, spool)
     except OSError as error:
         raise typer.BadParameter(f"{bundle} can't be read: {error.strerror}") from error
     if not past.report.verified:

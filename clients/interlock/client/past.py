@@ -9,33 +9,33 @@ Lives here: getting a moment's fold, and what entries it names. Not here: what i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from interlock.client.entries import check_is
 from interlock.client.errors import DataLossError, InvalidRequestError
-from interlock.proofs import bundle
 from interlock.statemachine import snapshot
-from interlock.statemachine.codec import parse_strict
 from interlock.statemachine.compare import Moment, before_the_founding
 from interlock.statemachine.policy.files import pack_digest
 from interlock.statemachine.policy.findings import PackError
 from interlock.statemachine.policy.loader import load_pack
-from interlock.v1 import bundle_pb2, ledger_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from interlock.client.sdk import Interlock
+    from interlock.client.spool import Spool
     from interlock.client.verify.report import Progress, Trust, VerifyReport
     from interlock.statemachine.entry import Entry
     from interlock.statemachine.policy.model import Policy
     from interlock.statemachine.state import State
+    from interlock.v1 import ledger_pb2
 
     When = int | datetime | None
 
 _FAR = 1 << 62
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def live_moment(client: Interlock, when: When) -> Moment:
@@ -127,13 +127,18 @@ class _Seen:
             watch.see(entry, state, policy)
 
 
-def read_bundle_past(path: Path, trust: Trust, whens: Sequence[When], progress: Progress | None = None) -> BundlePast:
-    """Verify a bundle from its first byte, and return the log as it was at some moments. Raises OSError."""
+def read_bundle_past(
+    path: Path, trust: Trust, whens: Sequence[When], progress: Progress | None = None, spool: Spool | None = None
+) -> BundlePast:
+    """Verify a bundle from its first byte, and return the log as it was at some moments. Raises OSError.
+
+    It is read once; ``spool`` keeps its entries on the way.
+    """
     from interlock.client.verify import verify_bundle  # noqa: PLC0415  # it brings all of the rules
 
     seen = _Seen([_Watch(when) for when in whens])
     with path.open("rb") as file:
-        report = verify_bundle(file.read, trust, progress, visit=seen)
+        report = verify_bundle(file.read, trust, progress, visit=seen, keep=spool.keep if spool is not None else None)
     moments = [watch.found for watch in seen.watches]
     for index, when in enumerate(whens):
         if moments[index] is None and isinstance(when, datetime) and seen.founded:
@@ -145,22 +150,5 @@ def read_bundle_past(path: Path, trust: Trust, whens: Sequence[When], progress: 
     return BundlePast(report, tuple(moments), seen.until, seen.last)
 
 
-def bundle_entries(path: Path, positions: Iterable[int]) -> dict[int, ledger_pb2.LedgerEntry]:
-    """Return entries of a bundle by position. It has been verified: nothing is checked here. Raises OSError."""
-    wanted, found = set(positions), {}
-    with path.open("rb") as file:
-        position = 0
-        for segment in bundle.read_segments(file.read):
-            if segment.kind is bundle.Kind.GAP:
-                position += parse_strict(bundle_pb2.BundleGap, segment.data, "a gap").size
-            if segment.kind is not bundle.Kind.ENTRY:
-                continue
-            if position in wanted:
-                row = parse_strict(bundle_pb2.BundleEntry, segment.data, f"entry segment {position}")
-                found[position] = ledger_pb2.LedgerEntry.FromString(row.entry)
-            position += 1
-    return found
-
-
 def _microseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000)
+    return (moment - _EPOCH) // timedelta(microseconds=1)

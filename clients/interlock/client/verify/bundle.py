@@ -16,21 +16,28 @@ from interlock.statemachine.codec import CodecError, parse_strict
 from interlock.v1 import bundle_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from interlock.client.verify.procedure import Visit
     from interlock.client.verify.report import Progress, Trust, VerifyReport
 
+    Keep = Callable[[int, bytes], None]
+
 
 def verify_bundle(
-    read: bundle.Read, trust: Trust, progress: Progress | None = None, visit: Visit | None = None
+    read: bundle.Read,
+    trust: Trust,
+    progress: Progress | None = None,
+    visit: Visit | None = None,
+    keep: Keep | None = None,
 ) -> VerifyReport:
     """Verify a bundle that ``read`` gives, as the `read` of a binary file does. Bad data gives findings.
 
     ``visit`` is shown each entry that was decided again alike, with fold and policy after it, which may
-    be kept: the fold is then in memory, which grows with the log. Only what ``read`` raises passes through.
+    be kept: the fold is then in memory, which grows with the log. ``keep`` is given each entry's position and bytes, as
+    they come: they are the log's where there are no findings. Only what these three raise passes through.
     """
-    reading = _Reading(trust, progress, visit)
+    reading = _Reading(trust, progress, visit, keep)
     try:
         try:
             for segment in bundle.read_segments(read):
@@ -54,8 +61,9 @@ _PARTS: Final[Mapping[int, type[PartialProcedure]]] = {
 class _Reading:
     """Hands what the segments say to the procedure: that of a full bundle, until the header says another kind."""
 
-    def __init__(self, trust: Trust, progress: Progress | None, visit: Visit | None) -> None:
+    def __init__(self, trust: Trust, progress: Progress | None, visit: Visit | None, keep: Keep | None) -> None:
         self.procedure = Procedure(trust, visit=visit)
+        self._keep = keep
         self._progress = progress
         self._header = bundle_pb2.BundleHeader()
 
@@ -73,6 +81,8 @@ class _Reading:
             case kind.ENTRY:
                 row = parse_strict(bundle_pb2.BundleEntry, data, f"entry segment {procedure.frontier.size}")
                 limits.check_entry(row)
+                if self._keep is not None:
+                    self._keep(procedure.frontier.size, row.entry)
                 procedure.take(row.entry, row.objects, row.texts)
                 if self._progress is not None:
                     self._progress(procedure.frontier.size, procedure.size)
