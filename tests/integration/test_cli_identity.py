@@ -170,7 +170,7 @@ def test_whoami_says_what_one_may_and_until_when(cli: Cli) -> None:
     applied(cli, "grants", "give", "auditor", "reviewer", "--scope", "m-*", "--until", "2099-01-01")
 
     shown = cli.must("auditor", "whoami").out
-    assert "reviewer on m-*, until 2099-01-01 00:00:00Z" in shown
+    assert "reviewer on m-*, until 2099-01-01T00:00:00Z" in shown
     assert f"login {fingerprint(cli, 'auditor', 'login')} active" in shown
     assert cli.must("auditor", "whoami", "--json").json["principal"]["person"] in shown
 

@@ -36,7 +36,7 @@ def registration_file(principal: str, triggers: Iterable[Trigger]) -> str:
         if key.held_in:
             lines.append(f"      held_in: {key.held_in}")
         if key.until:
-            lines.append(f"      until: {when_micros(key.until).replace(' ', 'T')}")
+            lines.append(f"      until: {when_micros(key.until)}")
         if key.replaces:
             lines += [f'      replaces: "{key.replaces}"', f'      replaces_proof: "{key.replaces_proof.hex()}"']
     return "\n".join(lines)

@@ -78,8 +78,8 @@ def test_what_is_left_is_counted_from_the_instant_judged_at(until: int, said: st
 def test_times_are_utc_and_unset_ones_empty() -> None:
     """One form everywhere."""
     assert when(_at(0)) == ""
-    assert when(_at(1_779_444_003)) == "2026-05-22 10:00:03Z"
-    assert when_micros(1_779_444_003_000_001) == "2026-05-22 10:00:03Z"
+    assert when(_at(1_779_444_003)) == "2026-05-22T10:00:03Z"
+    assert when_micros(1_779_444_003_000_001) == "2026-05-22T10:00:03.000001Z"
     assert when_micros(2**62) == f"{2**62} µs"
 
 

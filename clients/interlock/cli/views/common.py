@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from interlock.statemachine import moments
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -26,18 +27,18 @@ def to_json(message: Message) -> dict[str, Any]:
 
 
 def when(stamp: Timestamp) -> str:
-    """Return a time such as `2026-05-22 10:00:03Z`; empty for one that is not set."""
+    """Return a time such as `2026-05-22T10:00:03.250417Z`; empty for one that is not set.
+
+    Times are printed to the microsecond that the log has them in, so that each can be given back, as with `--as-of`.
+    """
     if not (stamp.seconds or stamp.nanos):
         return ""
-    return stamp.ToDatetime(tzinfo=UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return when_micros(stamp.seconds * 1_000_000 + stamp.nanos // 1_000)
 
 
 def when_micros(microseconds: int) -> str:
     """Return the time of Unix microseconds, as `when` does; the bare number where no calendar has it."""
-    try:
-        return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (OverflowError, ValueError, OSError):
-        return f"{microseconds} µs"
+    return moments.to_text(microseconds)
 
 
 def left(until: Timestamp, instant: Timestamp) -> tuple[str, str]:
