@@ -7,6 +7,7 @@ import base64
 import json
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -243,13 +244,14 @@ def test_a_witness_that_the_log_does_not_know_is_refused(cli: Cli, tmp_path: Pat
 
 
 def test_only_a_checkpoint_of_this_log_can_be_cosigned(cli: Cli, place: Path) -> None:
-    """A note of another key, a bad line of a known witness, a time to come: each is the sender's mistake."""
+    """A note of another key, a bad line of a known witness, a time to come or gone: each is the sender's mistake."""
     from interlock.client.witness import load_witness  # noqa: PLC0415
 
     own = load_witness(place, lambda _key: b"of the witness")
     head = cli.must("auditor", "audit", "checkpoint").out
     text = head.partition("\n\n")[0] + "\n"
-    good = cosignature.sign(text, NAME, own.key, 1)
+    now = int(time.time())
+    good = cosignature.sign(text, NAME, own.key, now)
     origin, _, root = text.splitlines()
     other = f"{origin}\n99\n{root}\n"
     foreign = note.sign_note(text, log_of(cli).name, own.key)
@@ -257,8 +259,9 @@ def test_only_a_checkpoint_of_this_log_can_be_cosigned(cli: Cli, place: Path) ->
         audit = people["auditor"].audit
         for bad in (
             foreign + good,
-            head + cosignature.sign(other, NAME, own.key, 1),
+            head + cosignature.sign(other, NAME, own.key, now),
             head + cosignature.sign(text, NAME, own.key, 2**40),
+            head + cosignature.sign(text, NAME, own.key, 1),
             "not a note",
         ):
             with refused("INVALID_FIELD"):

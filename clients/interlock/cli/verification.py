@@ -15,10 +15,11 @@ import typer
 from interlock.cli.arguments import moment_or_position
 from interlock.cli.exits import ExitCode
 from interlock.cli.run import Run  # noqa: TC001  # typer evaluates it
-from interlock.cli.witness_keys import LeastOption, WitnessOption, with_witnesses
+from interlock.cli.witness_keys import CosignedOption, LeastOption, WitnessOption, with_witnesses
 
 if TYPE_CHECKING:
-    from interlock.client.verify import Trust, VerifyReport
+    from interlock.cli.terminal import Piece
+    from interlock.client.verify import Step, Trust, VerifyReport
     from interlock.client.verify.report import Counts
 
 PartialOption = Annotated[
@@ -59,6 +60,7 @@ def verify(
     ] = False,
     witness: WitnessOption = None,
     witnesses: LeastOption = None,
+    cosigned_since: CosignedOption = None,
 ) -> int:
     """Verify a whole log here: hashes, signatures, and every entry decided again. Exit 1 with findings.
 
@@ -77,11 +79,11 @@ def verify(
         with run.client() as client, run.terminal.progress("verifying") as progress:
             trust = replace(client.trust(), accept_asserted=accept_asserted, accept_restored=accept_restored)
             trust = _also(replace(trust, log_key=_key_of(key)) if key else trust, genesis, since_checkpoint)
-            report = client.verify(progress, with_witnesses(trust, given, witnesses), full=full)
+            report = client.verify(progress, with_witnesses(trust, given, witnesses, cosigned_since), full=full)
     else:
         trust = trust_of(run, key, genesis, since_checkpoint, accept=accept_asserted, partial=partial_ok)
         trust = replace(trust, accept_restored=accept_restored)
-        report = _verify_file(run, bundle, with_witnesses(trust, given, witnesses))
+        report = _verify_file(run, bundle, with_witnesses(trust, given, witnesses, cosigned_since))
     tell(run, report)
     return ExitCode.DONE if report.verified else ExitCode.NO
 
@@ -249,8 +251,7 @@ def _show_report(run: Run, report: VerifyReport) -> None:
             ("development", "bold yellow"), " genesis: one person made everybody's keys and could sign for all"
         )
     for step in report.steps:
-        mark = ("ok", "green") if step.passed else ("FAILED", "bold red")
-        terminal.line(f"{step.number}. {step.name:<11} ", mark, f"  {step.detail}" if step.detail else "")
+        terminal.line(f"{step.number}. {step.name:<11} ", _mark(step), f"  {step.detail}" if step.detail else "")
     if report.before.entries:
         terminal.line(f"judged before: {_in_words(report.before)}")
         terminal.line(f"judged now:    {_in_words(report.now)}")
@@ -271,6 +272,12 @@ def _show_report(run: Run, report: VerifyReport) -> None:
         where = f"entry {finding.position}" if finding.position >= 0 else "the log"
         terminal.line((f"{where}: ", "bold red"), (finding.code, "bold"), f" ({finding.step}): {finding.detail}")
     terminal.line((report.last_line, "bold green" if report.verified else "bold red"))
+
+
+def _mark(step: Step) -> Piece:
+    if step.passed:
+        return ("ok", "green")
+    return ("FAILED", "bold red") if step.unjudged_from is None else ("NOT JUDGED", "bold yellow")
 
 
 def _in_words(counts: Counts) -> str:
@@ -307,7 +314,14 @@ def _report_json(report: VerifyReport) -> dict[str, object]:
         "anew": report.anew,
         "not_kept": report.not_kept,
         "steps": [
-            {"number": row.number, "name": row.name, "passed": row.passed, "detail": row.detail} for row in report.steps
+            {
+                "number": row.number,
+                "name": row.name,
+                "passed": row.passed,
+                "unjudged_from": row.unjudged_from,
+                "detail": row.detail,
+            }
+            for row in report.steps
         ],
         "findings": [
             {"step": row.step, "position": row.position, "code": row.code, "detail": row.detail}

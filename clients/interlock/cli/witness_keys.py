@@ -1,11 +1,14 @@
-"""`--witness` and `--witnesses`: whose cosignatures a reader relies on, and how many of them are asked for."""
+"""`--witness`, `--witnesses`, `--cosigned-since`: whose cosignatures a reader relies on, how many, and how old."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+from interlock.cli.arguments import moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,17 +26,30 @@ LeastOption = Annotated[
     int | None,
     typer.Option("--witnesses", min=1, metavar="N", help="How many of them must have cosigned the head; else all."),
 ]
+CosignedOption = Annotated[
+    str | None,
+    typer.Option("--cosigned-since", metavar="TIME", help="Count no cosignature that is older than this."),
+]
 
 
-def with_witnesses(trust: Trust, given: Sequence[str], least: int | None) -> Trust:
-    """Return the trust with the witnesses that the command line names. Raises BadParameter."""
+def with_witnesses(trust: Trust, given: Sequence[str], least: int | None, since: str | None) -> Trust:
+    """Return the trust with the witnesses that the command line names, up to this machine's now. Raises BadParameter.
+
+    The clock that cosignatures are held to is part of what the verifier is told: it reads none itself.
+    """
     from dataclasses import replace
 
+    from interlock.proofs.cosignature import CLOCKS_APART_SECONDS
+
     if not given:
-        if least is not None:
-            raise typer.BadParameter("--witnesses needs the keys of those that count: --witness")
+        for option, value in (("--witnesses", least), ("--cosigned-since", since)):
+            if value is not None:
+                raise typer.BadParameter(f"{option} needs the keys of those that count: --witness")
         return trust
     keys = {key.public_key: key for text in given for key in _keys_of(text)}  # who has one key is one witness
+    trust = replace(trust, cosigned_until=int(time.time()) + CLOCKS_APART_SECONDS)
+    if (after := moment(since)) is not None:
+        trust = replace(trust, cosigned_since=int(after.timestamp()))
     try:
         return replace(trust, witnesses=tuple(keys.values()), least_witnesses=len(keys) if least is None else least)
     except ValueError as error:

@@ -27,6 +27,9 @@ TIMESTAMP_BYTES: Final = 8
 MAX_TIMESTAMP: Final = 2**63 - 1
 """Greatest time (C2SP tlog-cosignature, "Format"); 0 is kept for signatures that state no time."""
 
+CLOCKS_APART_SECONDS: Final = 300
+"""How far the clocks of a log, a witness and a reader may be apart before a time is held to be none."""
+
 
 @dataclass(frozen=True, slots=True)
 class WitnessKey:

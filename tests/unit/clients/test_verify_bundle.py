@@ -303,9 +303,35 @@ def test_what_comes_after_an_entry_that_cannot_be_judged_is_not_said_to_be_wrong
     report = judged(parts.data, trust_in(world))
 
     assert codes(report) == [("replay", position, "RULES_UNKNOWN")]
-    told = {step.name: step.detail for step in report.steps}
-    assert {told[name] for name in ("sign-offs", "consent", "digests")} == {f"nothing judged from entry {position} on"}
-    assert ("nothing judged" in told["genesis"]) == (position == 0)
+    told = {step.name: step for step in report.steps}
+    assert {told[name].unjudged_from for name in ("sign-offs", "consent", "digests")} == {position}
+    assert {name for name, step in told.items() if not step.passed} == (
+        {"replay", "sign-offs", "consent", "digests"} | ({"genesis"} if position == 0 else set())
+    )
+    assert told["consent"].detail.startswith(f"nothing from entry {position} on" if position else "nothing")
+
+
+def test_of_entries_that_did_not_come_no_step_says_that_it_holds() -> None:
+    """A log that ends before its head: what is there was judged, and each step says up to where."""
+    parts, trust = good()
+    cut = len(parts.rows) - 2
+
+    report = judged(replace(parts, rows=parts.rows[:cut]).data, trust)
+
+    assert ("tree", LOG, "TRUNCATED") in codes(report)
+    less = {step.name: step.unjudged_from for step in report.steps if step.unjudged_from is not None}
+    assert less == dict.fromkeys(("replay", "sign-offs", "consent", "digests"), cut)
+    assert f"before it: {cut} entries decided again" in next(s.detail for s in report.steps if s.name == "replay")
+
+
+def test_without_a_head_there_is_nothing_to_hold_the_tree_to() -> None:
+    """A file of nothing: what it does not have is not said to be good."""
+    _, trust = good()
+
+    report = judged(b"", trust)
+
+    assert [step.name for step in report.steps if step.passed] == ["history"]
+    assert {step.name for step in report.steps if step.unjudged_from is None} == {"history", "file"}
 
 
 def test_a_log_that_nobody_countersigned_rests_on_the_servers_word() -> None:

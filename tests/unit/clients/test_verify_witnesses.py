@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interlock.proofs import cosignature, keys, note
+from interlock.v1 import ledger_pb2
 from tests.support.bundles import codes, judged, signed_head
 from tests.support.stories import whole_bundle, whole_trust
 from tests.support.world import key_of
@@ -19,15 +20,30 @@ NAMES = ("witness.example/w1", "witness.example/w2", "witness.example/w3")
 WITNESSES = tuple(cosignature.WitnessKey(name, keys.public_bytes(key_of(name, "witness"))) for name in NAMES)
 
 
-def line(text: str, name: str, *, key: str = "", at: int = 1_700_000_000) -> str:
-    """Return a witness's line under a note."""
-    return cosignature.sign(note.split_note(text).text, name, key_of(key or name, "witness"), at)
+APART = cosignature.CLOCKS_APART_SECONDS
 
 
-def judge(*lines: str, least: int, known: tuple[cosignature.WitnessKey, ...] = WITNESSES) -> VerifyReport:
-    """Judge the bundle whose head has these lines of witnesses."""
+def last_entry() -> int:
+    """Return when the last entry of the bundle was made, in seconds."""
+    return ledger_pb2.LedgerEntry.FromString(whole_bundle().entries[-1]).time // 1_000_000
+
+
+def line(text: str, name: str, *, key: str = "", after: int = 60) -> str:
+    """Return a witness's line under a note, made so many seconds after the last entry."""
+    made = last_entry() + after
+    return cosignature.sign(note.split_note(text).text, name, key_of(key or name, "witness"), made)
+
+
+def judge(
+    *lines: str,
+    least: int,
+    known: tuple[cosignature.WitnessKey, ...] = WITNESSES,
+    since: int = 0,
+    until: int = cosignature.MAX_TIMESTAMP,
+) -> VerifyReport:
+    """Judge the bundle whose head has these lines of witnesses, made between two times."""
     parts = whole_bundle()
-    trust = replace(whole_trust(), witnesses=known, least_witnesses=least)
+    trust = replace(whole_trust(), witnesses=known, least_witnesses=least, cosigned_since=since, cosigned_until=until)
     return judged(replace(parts, head=parts.head + "".join(lines)).data, trust)
 
 
@@ -66,7 +82,7 @@ def test_one_witness_counts_once() -> None:
     """Two lines of one key, made at two times."""
     head = whole_bundle().head
 
-    report = judge(line(head, NAMES[0]), line(head, NAMES[0], at=1_700_000_001), least=2)
+    report = judge(line(head, NAMES[0]), line(head, NAMES[0], after=61), least=2)
 
     assert codes(report) == [("checkpoint", -1, "COSIGNATURES_MISSING")]
 
@@ -109,3 +125,43 @@ def test_a_bad_line_on_an_earlier_checkpoint_is_a_finding() -> None:
     report = judged(replace(parts, heads=heads).data, trust)
 
     assert codes(report) == [("history", -1, "SIGNATURE_INVALID")]
+
+
+# When it was made ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("after", "counts"), [(-APART - 1, False), (-APART, True), (0, True), (2**40, True)])
+def test_a_cosignature_from_before_an_entry_of_the_tree_does_not_count(after: int, counts: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """Who knew of no larger tree at a time had not seen an entry that was made later; clocks may be apart a little."""
+    report = judge(line(whole_bundle().head, NAMES[0], after=after), least=1)
+
+    assert report.verified is counts
+    assert report.witnessed == ((NAMES[0],) if counts else ())
+    if not counts:
+        assert codes(report) == [("checkpoint", -1, "COSIGNATURES_MISSING")]
+        assert f"that of {NAMES[0]} does not count" in report.findings[0].detail
+
+
+@pytest.mark.parametrize(("after", "counts"), [(99, False), (100, True), (200, True), (201, False)])
+def test_a_cosignature_counts_between_the_times_that_the_reader_gives(after: int, counts: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """No older than is asked for, and not to come by the reader's clock, which is told beforehand: no clock is read."""
+    since, until = last_entry() + 100, last_entry() + 200
+
+    report = judge(line(whole_bundle().head, NAMES[0], after=after), least=1, since=since, until=until)
+
+    assert report.verified is counts
+
+
+def test_a_witness_counts_by_any_of_its_lines_that_is_in_time() -> None:
+    """A note may have two lines of one key: the one that is good for this head is good."""
+    head = whole_bundle().head
+
+    assert judge(line(head, NAMES[0], after=-APART - 1), line(head, NAMES[0]), least=1).verified
+
+
+def test_times_of_earlier_checkpoints_are_not_asked_about() -> None:
+    """Nobody has to have cosigned these: only that a trusted witness's line is good."""
+    parts = whole_bundle()
+    heads = {**parts.heads, 9: parts.heads[9] + line(parts.heads[9], NAMES[0], after=-APART - 1)}
+
+    assert judged(replace(parts, heads=heads).data, replace(whole_trust(), witnesses=WITNESSES)).verified

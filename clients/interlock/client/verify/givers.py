@@ -23,12 +23,11 @@ from interlock.statemachine.changes import content_of
 from interlock.statemachine.codec import CodecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from interlock.client.verify.report import Find
     from interlock.statemachine.entry import Entry, RecoveryDocument
     from interlock.statemachine.state import State
-
-    Find = Callable[[str, int, str, str], None]
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from interlock.client import files
 from interlock.client.verify import kept_state
 from interlock.client.verify.report import Counts
+from interlock.client.verify.summary import counts_of
 from interlock.proofs import merkle
 from interlock.proofs.errors import Fault, RefusedError
 from interlock.proofs.log_keys import LogKey, LogKeys
@@ -145,7 +146,7 @@ def keep(folder: Path, procedure: Procedure, checkpoint_note: str) -> None:
         "policy_digest": replay.policy.digest.hex(),
         "state": kept_state.to_json(replay.state, procedure.fold.on_disk),
         "warm": kept_state.write_resources(warm),
-        "counts": asdict(procedure.counts),
+        "counts": asdict(counts_of(procedure)),
         "first_asserted": procedure.consent.first_asserted,
         "fold": _named(fold),
         "roots": _named(roots),

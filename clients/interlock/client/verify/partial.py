@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from interlock.client.verify.procedure import Procedure
-from interlock.client.verify.report import LOG
 from interlock.client.verify.roots import SparseRoots
 from interlock.client.verify.rows import Rows
 from interlock.proofs.errors import ProofError, RefusedError
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from interlock.client.verify.report import Part, VerifyReport
+    from interlock.client.verify.roots import Roots
     from interlock.statemachine.entry import Entry
 
 PARTIAL_STEP: Final = "state"
@@ -34,6 +34,8 @@ PARTIAL_STEP: Final = "state"
 class PartialProcedure(Procedure, ABC):
     """A verification of a part. ``header`` says which; nobody signed it, and every word of it is checked."""
 
+    ROOTS: ClassVar[type[Roots]] = SparseRoots
+
     header: bundle_pb2.BundleHeader = field(default_factory=bundle_pb2.BundleHeader)
     rows: Rows = field(default_factory=Rows)
     given: int = 0
@@ -41,8 +43,6 @@ class PartialProcedure(Procedure, ABC):
 
     def __post_init__(self) -> None:
         Procedure.__post_init__(self)  # no `super()`: a dataclass with slots is made anew
-        self.roots.close()
-        self.roots = SparseRoots()
         self.texts.whole = False
 
     def undecidable(self, position: int, detail: str) -> None:
@@ -94,18 +94,6 @@ class PartialProcedure(Procedure, ABC):
         """Put together what was found."""
         return replace(Procedure.report(self, (*steps, PARTIAL_STEP)), part=self.part())
 
-    def close(self) -> None:
-        """As in every verification; and where an earlier head is of a size at which the tree is not known, say so."""
-        known = []
-        for size, root in self.trust.heads:
-            if size <= self.frontier.size and not self.roots.at(size):
-                self.find("history", LOG, "NOT_DECIDABLE", f"the tree of {size} entries is not known: it ends in a gap")
-            else:
-                known.append((size, root))
-        trust, self.trust = self.trust, replace(self.trust, heads=tuple(known))
-        Procedure.close(self)
-        self.trust = trust
-
     def _find_digest(self, position: int, code: str, detail: str) -> None:
         """Step 8; which text an erasure was of may be named by an entry that is not here."""
         if code != "ERASED_UNKNOWN":
@@ -135,12 +123,22 @@ class PartialProcedure(Procedure, ABC):
             return
         Procedure._check_heads(self, entry)  # noqa: SLF001  # its own
 
-    def _said(self) -> dict[str, str]:
-        """Return what each step has to say: of a part less of tree and replay, and more of the state."""
+    def said(self) -> dict[str, str]:
+        """Of a part there is less to say of tree and replay, and more of the state."""
         part, size = self.part(), self.frontier.size
-        said = f"{part.given} leaves and {self.hidden} in gaps give the root {self.frontier.root().hex()}"
+        tree = f"{part.given} leaves and {self.hidden} in gaps give the root {self.frontier.root().hex()}"
         again = f"{part.given} of {size} entries are here, judged up to {part.last}"
         state = (
             f"{part.resources} resources are as entry {self.header.digest} states" if part.resources else "none given"
         )
-        return Procedure._said(self) | {"tree": said, "replay": again, PARTIAL_STEP: state}  # noqa: SLF001  # its own
+        return Procedure.said(self) | {"tree": tree, "replay": again, PARTIAL_STEP: state}
+
+    def unjudged(self) -> dict[str, int]:
+        """Also the state, where the entry that states its digest was not reached."""
+        found = Procedure.unjudged(self)
+        return found if self.state_judged else {**found, PARTIAL_STEP: 0}
+
+    @property
+    @abstractmethod
+    def state_judged(self) -> bool:
+        """Whether the state was held to the entry that states its digest."""

@@ -12,25 +12,28 @@
  9. file         of a bundle alone: it is whole, and undamaged
 
 Bytes come as a stream and are dropped as they are judged; what grows with the log is on disk, in temporary files: the
-fold, and 32 bytes an entry. Lives here: the procedure. Not here: where records come from, printing. Not checked: that
-the log is the only one (witnesses), and that the clock was right.
+fold, and 32 bytes an entry. Lives here: the procedure. Not here: where records come from, what is said in the end
+(`summary.py`), printing. Not checked: that the log is the only one (witnesses), and that the clock was right.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, Self
 
+from interlock.client.verify import summary
 from interlock.client.verify.consent import Consent
 from interlock.client.verify.digests import Documents, Objects
 from interlock.client.verify.fold import Fold
-from interlock.client.verify.report import LOG, STEPS, Counts, Finding, Step, VerifyReport
+from interlock.client.verify.history import History
+from interlock.client.verify.report import LOG, STEPS, Counts, Finding
 from interlock.client.verify.roots import Roots
 from interlock.client.verify.signing_keys import SigningKeys
 from interlock.client.verify.texts import Texts
-from interlock.proofs import cosignature, merkle, note
+from interlock.client.verify.witnesses import Witnesses
+from interlock.proofs import merkle, note
 from interlock.proofs.errors import RefusedError
-from interlock.statemachine import codec, log_keys, signoff, statements
+from interlock.statemachine import codec, signoff, statements
 from interlock.statemachine import commands as c
 from interlock.statemachine.replay import Replay
 
@@ -38,11 +41,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
-    from interlock.client.verify.report import Progress, Trust
+    from interlock.client.verify.report import Progress, Trust, VerifyReport
     from interlock.client.verify.texts import Text
     from interlock.statemachine.entry import Entry
     from interlock.statemachine.policy.model import Policy
-    from interlock.statemachine.resources import Log, Restore
+    from interlock.statemachine.resources import Log
     from interlock.statemachine.state import State
 
     Visit = Callable[[Entry, State, Policy | None], None]
@@ -82,16 +85,15 @@ def verify_log(
 class Procedure:
     """One verification: `open_head`, `take` each entry, `close`, `report`. Use it as a context manager."""
 
+    ROOTS: ClassVar[type[Roots]] = Roots
+
     trust: Trust
     visit: Visit | None = None
     findings: list[Finding] = field(default_factory=list)
     frontier: merkle.Frontier = field(default_factory=merkle.Frontier)
     head: note.Checkpoint | None = None
-    witnessed: tuple[str, ...] = ()
-    checkpoints: int = 0
     genesis: bytes = b""
     sign_offs: int = 0
-    let_go: bool = False
     before: Counts = field(default_factory=Counts)
     objects: Objects = field(default_factory=Objects)
     consent: Consent = field(default_factory=Consent)
@@ -101,6 +103,8 @@ class Procedure:
     replay: Replay = field(init=False)
     roots: Roots = field(init=False)
     keys: SigningKeys = field(init=False)
+    history: History = field(init=False)
+    witnesses: Witnesses = field(init=False)
 
     def __post_init__(self) -> None:
         self.keys = SigningKeys(note.NoteVerifier.from_vkey(self.trust.log_key), self.find)
@@ -108,7 +112,9 @@ class Procedure:
         self.documents = Documents(self.fold)
         self.texts = Texts(self.fold)
         self.replay = Replay(self.objects.resolve, self.fold.begin())
-        self.roots = Roots()
+        self.roots = self.ROOTS()
+        self.history = History(self.trust, self.keys, self.roots, self.find)
+        self.witnesses = Witnesses(self.trust, self.find)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -129,20 +135,6 @@ class Procedure:
         """How many entries the checkpoint covers; 0 where there is none to believe."""
         return self.head.size if self.head is not None else 0
 
-    @property
-    def counts(self) -> Counts:
-        """How much was judged, by this verification and by those that it goes on from."""
-        return Counts(
-            entries=self.frontier.size,
-            sign_offs=self.sign_offs,
-            signed=self.consent.signed,
-            asserted=self.consent.asserted,
-            objects=self.objects.used,
-            texts_given=self.texts.given,
-            texts_withheld=self.texts.withheld,
-            documents=self.documents.recorded,
-        )
-
     def find(self, step: str, position: int, code: str, detail: str) -> None:
         """Note a finding."""
         if len(self.findings) < MAX_FINDINGS:
@@ -151,13 +143,8 @@ class Procedure:
     def open_head(self, text: str) -> None:
         """Step 1."""
         self.head = self.keys.open("checkpoint", text, None)
-        if self.head is None:
-            return
-        self.witnessed = self._cosigners("checkpoint", text)
-        if len(self.witnessed) < self.trust.least_witnesses:
-            by = ", ".join(self.witnessed) or "none of them"
-            needed = f"{self.trust.least_witnesses} of {len(self.trust.witnesses)} witnesses"
-            self.find("checkpoint", LOG, "COSIGNATURES_MISSING", f"{needed} must have cosigned it; it is by {by}")
+        if self.head is not None:
+            self.witnesses.take_head(text)
 
     def go_on(self, before: Counts, frontier: merkle.Frontier, state: State, policy: Policy) -> None:
         """Stand where a verification without findings ended; fold and roots are there already. After `open_head`."""
@@ -211,20 +198,15 @@ class Procedure:
 
     def take_checkpoint(self, text: str) -> None:
         """Step 4, for a checkpoint that was signed when the log had as many entries as were taken by now."""
-        self.checkpoints += 1
-        seen = self.keys.open("history", text, self.log)
-        if seen is None:
-            return
-        if (seen.size, seen.root) != (self.frontier.size, self.frontier.root()):
-            self._find_fork(seen.size)
-        self._cosigners("history", text)
+        if self.history.take(text, self.frontier.size, self.log):
+            self.witnesses.open("history", text)
 
     def begin_document(self, sha256: str, size: int) -> None:
         """Step 8, for the bytes of a document, which come by `documents.chunk`."""
         self.documents.begin(sha256, size, self._find_document)
 
     def close(self) -> None:
-        """Steps 3, 4, 7 and 8, once everything has come; and step 2 for a log in which nothing was ever founded."""
+        """What can be said only once everything has come; also of a log in which nothing was ever founded."""
         size, head = self.frontier.size, self.head
         self.documents.end(self._find_document)
         if not self.replay.findings:  # else not every entry was looked at
@@ -238,15 +220,8 @@ class Procedure:
         elif head is not None and self.frontier.root() != head.root:
             gives = f"the entries give the root {self.frontier.root().hex()}"
             self.find("tree", LOG, "ROOT_MISMATCH", f"{gives}, the checkpoint says {head.root.hex()}")
-        if head is not None and head.size < self.trust.least_size:
-            detail = f"{head.size} entries, but {self.trust.least_size} were seen before"
-            self._find_loss("checkpoint", self.trust.least_size, None, ("LOG_ROLLED_BACK", detail))
-        for seen_size, seen_root in self.trust.heads:
-            if seen_size <= size and self.roots.at(seen_size) != seen_root:
-                detail = f"the head of {seen_size} entries that was signed before is none of this log"
-                self._find_loss("history", seen_size, seen_root, ("LOG_FORKED", detail))
-        for text in self.trust.notes:
-            self._take_note(text)
+        self.history.end(head, size, self.log)
+        self.witnesses.end(self.replay.state.time)
         if head is not None:
             self.keys.judge(self.log, pinned_genesis=bool(self.trust.genesis_digest))
         if self.consent.asserted and not self.trust.accept_asserted:
@@ -260,70 +235,17 @@ class Procedure:
         """The log's own resource, as far as it is known."""
         return self.replay.state.log if self.replay.state.size else None
 
-    def _take_note(self, text: str) -> None:
-        """Step 4, for a checkpoint that was given along: no smaller log, and this very tree."""
-        lost = self.keys.lost(text, self.log)
-        if lost is not None and self.roots.at(lost.size) != lost.root:
-            self._say_lost("history", lost.size)
-            return
-        seen = self.keys.open("history", text, self.log)
-        if seen is None:
-            return
-        if seen.size > self.frontier.size:
-            detail = f"{self.frontier.size} entries, but {seen.size} were seen before"
-            self.find("checkpoint", LOG, "LOG_ROLLED_BACK", detail)
-        elif not (root := self.roots.at(seen.size)):
-            detail = f"the tree of {seen.size} entries is not known: it ends in a gap"
-            self.find("history", LOG, "NOT_DECIDABLE", detail)
-        elif root != seen.root:
-            self._find_fork(seen.size)
-
     def report(self, steps: Sequence[str]) -> VerifyReport:
         """Put together what was found."""
-        log = self.log
-        failed = {finding.step for finding in self.findings}
-        said = self._said() | self._said_of_less()
-        return VerifyReport(
-            entries=self.frontier.size,
-            root=self.frontier.root(),
-            development=log.development if log else False,
-            genesis_digest=self.genesis,
-            genesis_pinned=bool(self.trust.genesis_digest),
-            countersigned=log.countersigned if log else (),
-            sign_offs=self.sign_offs,
-            signed=self.consent.signed,
-            asserted=self.consent.asserted,
-            steps=tuple(
-                Step(number, name, name not in failed, said[name] if name not in failed else "")
-                for number, name in enumerate(steps, start=1)
-            ),
-            findings=tuple(self.findings),
-            witnessed=self.witnessed,
-            erased=self.texts.erased,
-            keys=log_keys.history(log, self.keys.pinned.name).keys if log else (),
-            retired=log.retired if log else (),
-            restores=log.restores if log else (),
-            let_go=self.let_go,
-            before=self.before,
-            now=self.counts.less(self.before),
-        )
+        return summary.report_of(self, steps)
 
-    def _said_of_less(self) -> dict[str, str]:
-        """Return what the steps that follow replay have to say where it ended early: nothing after it was judged."""
-        if not self.replay.findings:
-            return {}
-        last = f"nothing judged from entry {self.replay.findings[0].position} on"
-        less = dict.fromkeys(("sign-offs", "consent", "digests"), last)
-        return less if self.genesis else {"genesis": "nothing judged", **less}
+    def said(self) -> dict[str, str]:
+        """Return what each step has to say where it finds nothing wrong."""
+        return summary.said(self)
 
-    def _cosigners(self, step: str, text: str) -> tuple[str, ...]:
-        """Return the trusted witnesses that cosigned a checkpoint, one name for each key."""
-        try:
-            found = cosignature.open_cosignatures(text, self.trust.witnesses)
-        except RefusedError as refused:
-            self.find(step, LOG, refused.fault, f"a witness's line: {refused.detail}")
-            return ()
-        return tuple({row.witness.public_key: row.witness.name for row in found}.values())
+    def unjudged(self) -> dict[str, int]:
+        """Return the steps that did not look at everything, each with the first entry that it has not judged."""
+        return summary.unjudged(self)
 
     def _find_digest(self, position: int, code: str, detail: str) -> None:
         self.find("digests", position, code, detail)
@@ -332,39 +254,6 @@ class Procedure:
         """Step 8; which documents were recorded is not known where not every entry was looked at."""
         if code != "EVIDENCE_UNKNOWN" or not self.replay.findings:
             self._find_digest(position, code, detail)
-
-    def _find_fork(self, size: int) -> None:
-        detail = f"the head of {size} entries that was signed before is none of this log"
-        self.find("history", LOG, "LOG_FORKED", detail)
-
-    def _find_loss(self, step: str, size: int, root: bytes | None, otherwise: tuple[str, str]) -> None:
-        """Note that what was seen of ``size`` entries is not here: lost with a restore that was accepted, or for none.
-
-        Of a position alone there is no root: then it is as the newest head that was seen. Such a head was lost where
-        its key ended with the restore.
-        """
-        lost = [self.keys.lost(text, self.log) for text in self.trust.seen]
-        if root is not None:
-            accepted = any(head is not None and (head.size, head.root) == (size, root) for head in lost)
-        else:
-            accepted = self._restore_before(size) is not None and all(lost)
-        if accepted:
-            self._say_lost(step, size)
-        else:
-            self.find(step, LOG, *otherwise)
-
-    def _restore_before(self, size: int) -> Restore | None:
-        return next((row for row in self.log.restores if row.kept_size < size), None) if self.log else None
-
-    def _say_lost(self, step: str, size: int) -> None:
-        """Tell what was accepted as lost, unless whoever verifies has accepted it as well."""
-        row = self._restore_before(size)
-        self.let_go = self.let_go or self.trust.accept_restored
-        if row is not None and not self.trust.accept_restored:
-            most = max(size, row.lost_size)
-            more = "" if size <= row.lost_size else f", more than the {row.lost_size} that the quorum knew of"
-            kept = f"entry {row.accepted_by} accepts that the log was set back to {row.kept_size} of {most} entries"
-            self.find(step, row.accepted_by, "LOG_RESTORED", f"{kept}: {size} were seen here{more}")
 
     def _check_genesis(self, log: Log) -> None:
         """Step 2."""
@@ -403,40 +292,3 @@ class Procedure:
         if named is not None and self.roots.at(named.last.size) != named.last.root:
             detail = f"the last head of the old log key, of {named.last.size} entries, is none of this log"
             self.find("sign-offs", entry.seq, "LOG_HEAD", detail)
-
-    def _signers(self) -> str:
-        """Return who signed the head, and who cosigned it of those that are trusted."""
-        log = self.trust.log_key.partition("+")[0]
-        if not self.trust.witnesses:
-            return log
-        names = f" ({', '.join(self.witnessed)})" if self.witnessed else ""
-        return f"{log} and {len(self.witnessed)} of {len(self.trust.witnesses)} witnesses{names}"
-
-    def _history(self) -> str:
-        """Say how many heads that were signed before are in it, and whether others were let go of."""
-        trust = self.trust
-        if not self.let_go:
-            return f"{len(trust.heads) + len(trust.notes) + self.checkpoints} heads signed before are in it"
-        here = sum(size <= self.frontier.size and self.roots.at(size) == root for size, root in trust.heads)
-        return f"{here + self.checkpoints} heads signed before are in it; what was seen besides is let go of"
-
-    def _said(self) -> dict[str, str]:
-        """Return what each step has to say where it finds nothing wrong."""
-        log = self.log
-        pinned = "as pinned" if self.trust.genesis_digest else "not pinned"
-        texts, documents = self.texts, self.documents
-        given = f"{self.objects.used} contents and packs, {texts.given} texts, {documents.given} documents"
-        gone = len(texts.erased)
-        held = f"{texts.withheld - gone} texts and {documents.recorded - documents.given} documents by digest only"
-        erased = f", {gone} texts erased" if gone else ""
-        return {
-            "checkpoint": f"signed by {self._signers()}, {self.size} entries",
-            "genesis": f"{self.genesis.hex()}, {pinned}, countersigned by {len(log.countersigned) if log else 0}",
-            "tree": f"{self.frontier.size} leaves give the root {self.frontier.root().hex()}",
-            "history": self._history(),
-            "replay": f"{self.replay.state.size} entries decided again, alike",
-            "sign-offs": f"{self.sign_offs} statements name heads that this log had",
-            "consent": f"{self.consent.signed} loosening steps signed, {self.consent.asserted} asserted by the server",
-            "digests": f"{given}; {held}{erased}",
-            "file": "whole, and its own digest holds",
-        }

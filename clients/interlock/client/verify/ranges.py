@@ -88,6 +88,11 @@ class RangeProcedure(PartialProcedure):
         """Return which part of the log was judged."""
         return Part(self.header.digest, self.judged - 1, self.given, len(self.rows.given))
 
+    @property
+    def state_judged(self) -> bool:
+        """Whether the entry that states its digest was decided again on it; there may be none to hold to it."""
+        return not self.header.digest or self.replay.state.size > self.header.digest
+
     # The state it begins with ---------------------------------------------------------------------------------------
 
     def _open_state(self, begin: int) -> None:

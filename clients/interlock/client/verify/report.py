@@ -24,6 +24,9 @@ BUNDLE_STEPS: Final = (*STEPS, "file")
 Progress: TypeAlias = Callable[[int, int], None]
 """Hears of (entries done, entries in all)."""
 
+Find: TypeAlias = Callable[[str, int, str, str], None]
+"""Takes a finding: step, position, code, detail."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trust:
@@ -36,7 +39,7 @@ class Trust:
     ``accept_asserted`` takes the server's word where nobody signed, ``partial_ok`` a bundle of some models alone;
     ``accept_restored`` lets go of heads that were seen and are lost since, where the recovery quorum accepted a loss.
     ``witnesses`` are those that this reader relies on, and ``least_witnesses`` how many of them must have cosigned the
-    head.
+    head, between ``cosigned_since`` and ``cosigned_until`` (POSIX seconds; the latter by the reader's own clock).
     """
 
     log_key: str
@@ -51,6 +54,8 @@ class Trust:
     accept_restored: bool = False
     witnesses: tuple[cosignature.WitnessKey, ...] = ()
     least_witnesses: int = 0
+    cosigned_since: int = 0
+    cosigned_until: int = cosignature.MAX_TIMESTAMP
 
     def __post_init__(self) -> None:
         """Refuse a key that is none: raises `NoteError`; and more witnesses than there are: ValueError."""
@@ -82,12 +87,17 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One numbered step of the procedure, and what it found good."""
+    """One numbered step of the procedure, and what it found good.
+
+    ``passed``: everything was judged, and nothing is wrong. A step that judged less has neither passed nor a finding:
+    ``unjudged_from`` is the first entry that it did not look at, and ``detail`` is about what comes before that.
+    """
 
     number: int
     name: str
     passed: bool
     detail: str
+    unjudged_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +169,8 @@ class VerifyReport:
 
     def also(self, finding: Finding) -> VerifyReport:
         """Return the report with one finding more."""
-        steps = (replace(row, passed=False, detail="") if row.name == finding.step else row for row in self.steps)
+        failed = (Step(row.number, row.name, passed=False, detail="") for row in self.steps)
+        steps = (wrong if row.name == finding.step else row for row, wrong in zip(self.steps, failed, strict=True))
         return replace(self, findings=(*self.findings, finding), steps=tuple(steps))
 
     @property

@@ -73,6 +73,11 @@ class SelectiveProcedure(PartialProcedure):
         """Return which part of the log was judged."""
         return Part(0, self.header.digest, self.given, len(self.rows.given), tuple(self.header.models))
 
+    @property
+    def state_judged(self) -> bool:
+        """Whether the entry that states the digest was there, and judged."""
+        return self.proven
+
     def _place(self, position: int, data: bytes) -> None:
         """Put the state where an entry stands in the log, and see that what it wrote before is here."""
         try:

@@ -17,11 +17,8 @@ from interlock.proofs.errors import Fault, NoteError
 from interlock.statemachine import log_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from interlock.client.verify.report import Find
     from interlock.statemachine import resources as r
-
-    Find = Callable[[str, int, str, str], None]
 
 _MOST_WAITING: Final = 10_000
 """How many checkpoints by keys that are not known yet are kept; proofs alone ask a new key for heads of before."""

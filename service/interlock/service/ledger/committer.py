@@ -226,6 +226,10 @@ class Committer:
                 self._store, self._policies, self._remembered, self._view, position=position, time=time
             )
 
+    def time_of(self, position: int) -> int:
+        """Return when an entry was made (microseconds)."""
+        return self._remembered.time_of(position)
+
     def examine(self, position: int, stored: StoredEntry | None) -> bool:
         """Say whether what the database has at a position is what was decided; where it is not, distrust the log."""
         if fault := self._remembered.entry_fault(position, stored):

@@ -19,6 +19,7 @@ from interlock.service.ledger.health import disagrees, rolled_back
 from interlock.service.storage import queries, writes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 MAX_WITNESSES: Final = 64
 """How many witnesses a log may know: with the log's own, fewer lines than a note may have."""
-
-AHEAD_SECONDS: Final = 300
-"""How far a witness's clock may be ahead of ours."""
 
 
 class WitnessesError(ValueError):
@@ -101,7 +99,8 @@ class Cosigning:
 
         1. A key of this log signed it that had not ended there: else nothing of it is believed. 2. Such a checkpoint
         that is not of this tree proves that this log was rolled back or forked: from then on it is not relied on. 3. At
-        least one witness that is known here cosigned it, not in the future, and no line of a known one is bad.
+        least one witness that is known here cosigned it, and no line of a known one is bad. 4. It did so after the last
+        entry was made, and not in the future: else no reader would count it, and its clock is to be set right.
 
         Raises Invalid, LedgerUnhealthy, StoreUnavailable.
         """
@@ -118,9 +117,7 @@ class Cosigning:
             raise Invalid("note", f"has a cosignature that is no good: {error}") from error
         if not found:
             raise Invalid("note", "has no cosignature of a witness that this log knows")
-        latest = self.clock.now_us() // MICROSECONDS + AHEAD_SECONDS
-        if any(one.timestamp > latest for one in found):
-            raise Invalid("note", "was cosigned in the future")
+        self._check_times(checkpoint.size, [one.timestamp for one in found])  # 4
         own = await self.of_size(checkpoint.size, checkpoint.root)
 
         def keep(connection: Connection) -> None:
@@ -131,6 +128,14 @@ class Cosigning:
             raise Invalid("note", "is not the checkpoint that this log has shown")
         await self.committer.side(keep)
         return await self.of_size(checkpoint.size, checkpoint.root)
+
+    def _check_times(self, size: int, times: Sequence[int]) -> None:
+        """Hold times (POSIX seconds) of cosignatures of ``size`` entries to the log's clock. Raises Invalid."""
+        made = self.committer.time_of(size - 1) // MICROSECONDS if size else 0
+        if min(times) < made - cosignature.CLOCKS_APART_SECONDS:
+            raise Invalid("note", "was cosigned before its last entry was made: the witness's clock is behind")
+        if max(times) > self.clock.now_us() // MICROSECONDS + cosignature.CLOCKS_APART_SECONDS:
+            raise Invalid("note", "was cosigned in the future: the witness's clock is ahead")
 
     @property
     def _keys(self) -> LogKeys:
