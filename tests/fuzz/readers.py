@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from jwt import PyJWK
 
+from interlock.client.oidc import wire
+from interlock.client.oidc.idtoken import check_id_token
+from interlock.client.oidc.listener import read_answer
 from interlock.service.identity.jwks import KeySets
 from interlock.service.identity.tokens import TokenGate
 from interlock.statemachine import codec, delegating, recovery
@@ -28,6 +31,8 @@ from tests.support.stories import every_command
 from tests.support.world import LOG_ID, START_US, World, key_of, public_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from interlock.client.verify import Trust
     from interlock.service.ledger.view import View
 
@@ -143,3 +148,33 @@ def judge_part(data: bytes) -> None:
 def part_seeds() -> list[bytes]:
     """Return one change of each, and none: the parts themselves verify."""
     return [bytes([which]) + change for which in range(len(PARTS)) for change in (b"", b"\0\x64\x01")]
+
+
+def read_login(data: bytes) -> None:
+    """Read what comes back to somebody who logs in at a provider; the first byte chooses.
+
+    A browser's request; an answer of JSON; claims of an ID token, under a header that is good.
+    """
+    forms: tuple[Callable[[bytes], object], ...] = (
+        lambda rest: read_answer(rest, "127.0.0.1:1", "s-1"),
+        lambda rest: wire._object(rest, _URL, 200),  # noqa: SLF001  # what it reads every answer by
+        lambda rest: check_id_token(_unsigned(rest), _URL, "interlock", "n"),
+        lambda rest: check_id_token(rest.decode("ascii", "replace"), _URL, "interlock", "n"),
+    )
+    if data:
+        forms[data[0] % len(forms)](data[1:])
+
+
+def _unsigned(claims: bytes) -> str:
+    return f"eyJhbGciOiJSUzI1NiJ9.{base64.urlsafe_b64encode(claims).rstrip(b'=').decode()}.AA"
+
+
+def login_seeds() -> list[bytes]:
+    """Return an answer that counts, a configuration, and a token."""
+    claims = json.dumps({**_CLAIMS, "nonce": "n"}).encode()
+    return [
+        b"\2" + claims,
+        b"\0GET /callback?code=c&state=s-1 HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n",
+        b'\1{"issuer": "https://sso.example", "token_endpoint": "https://sso.example/token"}',
+        b"\3" + _unsigned(claims).encode(),
+    ]

@@ -19,7 +19,8 @@ from google.protobuf import message_factory
 from protovalidate import Validator
 
 from interlock.cli.change_file import load_change_file
-from interlock.client.errors import InvalidRequestError
+from interlock.client.errors import InvalidRequestError, UnauthenticatedError, UnavailableError
+from interlock.client.oidc.listener import OddRequestError
 from interlock.proofs import bundle, cosignature, dsse, note
 from interlock.proofs.errors import RefusedError
 from interlock.service.api import deployment_token, pages, resume
@@ -226,6 +227,7 @@ TARGETS: Final[dict[str, Target]] = {
     "change-file": Target(_from_file(load_change_file), (InvalidRequestError,)),
     "genesis-file": Target(_from_file(read_reviewed), (PlanError,)),
     "oidc-token": Target(readers.read_token, (TokenError,)),
+    "provider-login": Target(readers.read_login, (OddRequestError, UnauthenticatedError, UnavailableError)),
     "identity-document": Target(readers.read_document, (statements.StatementError, RefusedError, codec.CodecError)),
     "altered-part": Target(readers.judge_part, ()),
 }
@@ -259,6 +261,7 @@ def seeds(name: str) -> list[bytes]:
         "change-file": lambda: [_CHANGE],
         "genesis-file": lambda: [_GENESIS],
         "oidc-token": readers.token_seeds,
+        "provider-login": readers.login_seeds,
         "identity-document": readers.document_seeds,
         "altered-part": readers.part_seeds,
     }

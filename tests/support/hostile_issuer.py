@@ -77,7 +77,13 @@ class HostileIssuer:
 
     def _answer(self, raw: socket.socket) -> None:
         with suppress(OSError), self._context.wrap_socket(raw, server_side=True) as connection:
-            path = connection.recv(1 << 16).split(b" ")[1].decode()
+            head, _, body = connection.recv(1 << 16).partition(b"\r\n\r\n")
+            length = next(
+                (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
+            )
+            while len(body) < length:
+                body += connection.recv(1 << 16)
+            path = head.split(b" ")[1].decode()
             self.asked.append(path)
             for part in self.says(path):
                 connection.sendall(part)

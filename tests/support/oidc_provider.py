@@ -44,6 +44,16 @@ class Provider:
         said = {"claims": json.dumps(claims), "header": json.dumps(header or {})}
         return str(json.load(self._post("/test/sign", said))["token"])
 
+    def spoil(self, claims: dict[str, Any] | None = None, header: dict[str, Any] | None = None) -> None:
+        """Have the next ID token that it gives say this; None leaves a claim out, `alg` `none` the signature."""
+        said = {"claims": json.dumps(claims or {}), "header": json.dumps(header or {})}
+        self._post("/test/spoil", said).close()
+
+    def type(self, user_code: str, subject: str, *, approved: bool = True) -> None:
+        """Type the code of a device, as somebody who is logged in elsewhere."""
+        said = {"user_code": user_code, "sub": subject, "approved": "yes" if approved else "no"}
+        self._post("/test/type", said).close()
+
     def public_pem(self) -> str:
         """Return its public key as PEM: what an attacker makes an HMAC key of."""
         return str(json.load(self._post("/test/public", {}))["pem"])

@@ -17,6 +17,7 @@ ACCEPTED = (
     "bundle",
     "altered-bundle",
     "oidc-token",
+    "provider-login",
     "identity-document",
     "altered-part",
 )

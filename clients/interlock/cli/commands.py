@@ -30,7 +30,10 @@ class Listed:
 
 ALONE: Final[Mapping[str, Listed]] = MappingProxyType(
     {
-        "login": Listed("session", "Open a session with your login key; other commands do so by themselves."),
+        "login": Listed(
+            "session",
+            "Open a session with your login key, or by your OpenID provider; with a key the others do so themselves.",
+        ),
         "logout": Listed("session", "End your session, at the server and here."),
         "whoami": Listed("session", "Show who you are: roles, delegations, keys, rights, and when the session ends."),
         "inbox": Listed("signing", "List the changes that wait for your sign-off."),

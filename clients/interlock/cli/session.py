@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from interlock.cli.arguments import duration_seconds
 from interlock.cli.delegations import delegation_line
 from interlock.cli.grants import grant_ends
+from interlock.cli.provider_login import Way, token_from_provider
 from interlock.cli.run import Run, command
 from interlock.cli.views.common import short, to_json, when
 from interlock.client import names
@@ -39,13 +41,49 @@ def login(
             help="A token of an OpenID provider in place of a key; `-` for standard input.",
         ),
     ] = None,
+    browser: Annotated[
+        bool | None,
+        typer.Option(
+            "--browser/--no-browser",
+            help="Log in at your OpenID provider, in a browser of this machine; or print the page, and open none.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[
+        bool, typer.Option("--device", help="Log in at your OpenID provider on another device, by a code.")
+    ] = False,
+    issuer: Annotated[
+        str, typer.Option("--issuer", metavar="URL", help="The provider, to the letter; else the profile's.")
+    ] = "",
+    client_id: Annotated[
+        str, typer.Option("--client-id", metavar="ID", help="Which client of it this is; else the profile's.")
+    ] = "",
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port", min=0, max=65535, help="Port of 127.0.0.1 that the browser comes back to; 0 for any that is free."
+        ),
+    ] = 0,
+    wait: Annotated[str, typer.Option("--wait", metavar="TIME", help="How long you may take at the provider.")] = "5m",
 ) -> None:
-    """Open a session with your login key; other commands do so by themselves.
+    """Open a session with your login key, or by your OpenID provider; with a key the others do so themselves.
 
-    With --token-file a token of an OpenID provider that the log trusts opens it. It opens one session, once.
+    With --browser or --device you log in at your OpenID provider, which the log must trust; so you do without either
+    where the profile names a provider and no key. With --token-file a token that something else got opens a session. A
+    token opens one session, once.
     """
+    by_provider = browser is not None or device or bool(issuer or client_id or port)
+    if token_file is not None and by_provider:
+        raise typer.BadParameter("--token-file brings a token; leave out what would ask a provider for one")
+    if device and (browser or port):
+        raise typer.BadParameter("--device opens no browser here")
+    way = Way(issuer, client_id, port, duration_seconds(wait), device=device, open_browser=browser is not False)
     token = _read_token(token_file) if token_file is not None else None
     with run.client() as client:
+        profile = client.profile
+        by_key = profile.login_key_file is not None or profile.login_token_file is not None
+        if by_provider or (token is None and not by_key):
+            token = token_from_provider(run.terminal, profile, way)
         _show(run, client.identity.login(oidc_token=token))
 
 
@@ -94,7 +132,7 @@ def _show(run: Run, me: WhoAmIResponse) -> None:
             ["rights", ", ".join(me.rights) or "none"],
             ["person", principal.person or "none: a service"],
             ["log", me.log_id],
-            ["session", f"until {when(me.expire_time)}, key {short(me.credential)}"],
+            ["session", f"until {when(me.expire_time)}, {_opened_by(me)}"],
         ],
         indent=2,
     )
@@ -120,7 +158,14 @@ def _role(grant: Grant) -> str:
     return f"{grant.role} on {'everything' if grant.scope == '*' else grant.scope}{ends} ({grant.name})"
 
 
+def _opened_by(me: WhoAmIResponse) -> str:
+    """Say what opened the session: a key, or a token of an OpenID provider."""
+    of = next((key.issuer for key in me.principal.credentials if names.leaf(key.name) == me.credential), "")
+    return f"by {of}" if of else f"key {short(me.credential)}"
+
+
 def _key(key: Credential) -> str:
     until = f", until {when(key.expire_time)}" if key.HasField("expire_time") else ""
     revoked = f" {when(key.revoke_time)}" if key.HasField("revoke_time") else until
-    return f"{key.use} {names.leaf(key.name)} {key.state}{revoked}"
+    by = f" by {key.issuer}" if key.issuer else ""
+    return f"{key.use}{by} {names.leaf(key.name)} {key.state}{revoked}"

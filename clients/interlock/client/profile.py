@@ -29,7 +29,7 @@ _KEY_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A principal at a server. Paths are absolute; a login has a key or a token, all other files may be None."""
+    """A principal at a server. Paths are absolute; a login has a key, a token or a provider; files may be None."""
 
     folder: Path
     principal: str
@@ -46,6 +46,10 @@ class Profile:
     """Raw; empty in profiles that were made before there were decisions."""
     login_token_file: Path | None = None
     """A token of an OpenID provider, which logs in instead of a key; read anew for each login."""
+    oidc_issuer: str = ""
+    """The OpenID provider that a person logs in at, to the letter of its record in the log; empty for none."""
+    oidc_client_id: str = ""
+    """Which client of that provider this is: the audience of its record in the log."""
 
     @property
     def name(self) -> str:
@@ -104,8 +108,8 @@ def load_profile(path: Path) -> Profile:
     for field in ("principal", "address", "server_name", "ca_certificate", "log_key"):
         if not getattr(message, field):
             raise ProfileError(f"{path} has no {field}", reason="BAD_PROFILE")
-    if not message.login_key_file and not message.login_token_file:
-        raise ProfileError(f"{path} has neither login_key_file nor login_token_file", reason="BAD_PROFILE")
+    if not (message.login_key_file or message.login_token_file or message.oidc_issuer):
+        raise ProfileError(f"{path} has none of login_key_file, login_token_file and oidc_issuer", reason="BAD_PROFILE")
     folder = path.parent.absolute()
     return Profile(
         folder=folder,
@@ -121,6 +125,8 @@ def load_profile(path: Path) -> Profile:
         passphrase_file=folder / message.passphrase_file if message.passphrase_file else None,
         decision_key=_hex(path, "decision_key", message.decision_key, _KEY_BYTES) if message.decision_key else b"",
         login_token_file=folder / message.login_token_file if message.login_token_file else None,
+        oidc_issuer=message.oidc_issuer,
+        oidc_client_id=message.oidc_client_id,
     )
 
 

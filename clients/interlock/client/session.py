@@ -73,7 +73,14 @@ class Sessions:
         return self.opened(login(self.answer(challenge(self.asking()))))
 
     def asking(self) -> identity_pb2.ChallengeRequest:
-        """Return the first message of a login."""
+        """Return the first message of a login by key.
+
+        Raises UnauthenticatedError where the profile logs in by a provider alone: that takes its person.
+        """
+        if self._profile.login_key_file is None and self._profile.oidc_issuer:
+            raise UnauthenticatedError(
+                f"no session; `interlock login` opens one, at {self._profile.oidc_issuer}", reason="LOGIN_NEEDED"
+            )
         return identity_pb2.ChallengeRequest(principal=self._profile.principal)
 
     def answer(self, given: identity_pb2.ChallengeResponse) -> identity_pb2.LoginRequest:

@@ -352,6 +352,8 @@ class ClientProfile(_message.Message):
     PASSPHRASE_FILE_FIELD_NUMBER: _builtins.int
     DECISION_KEY_FIELD_NUMBER: _builtins.int
     LOGIN_TOKEN_FILE_FIELD_NUMBER: _builtins.int
+    OIDC_ISSUER_FIELD_NUMBER: _builtins.int
+    OIDC_CLIENT_ID_FIELD_NUMBER: _builtins.int
     principal: _builtins.str
     """`principals/{p}`."""
     address: _builtins.str
@@ -376,6 +378,10 @@ class ClientProfile(_message.Message):
     """Public key that signs the log's decisions, Ed25519, raw, lower-case hex; the genesis document says the same."""
     login_token_file: _builtins.str
     """File with a token of an OpenID provider, relative to the profile: it logs in, instead of a key. Empty for a key."""
+    oidc_issuer: _builtins.str
+    """The OpenID provider that a person logs in at, in a browser: the `url` of a trusted Issuer. Empty for none."""
+    oidc_client_id: _builtins.str
+    """Which client of that provider this is: the `audience` of that Issuer."""
     def __init__(
         self,
         *,
@@ -391,10 +397,12 @@ class ClientProfile(_message.Message):
         passphrase_file: _builtins.str = ...,
         decision_key: _builtins.str = ...,
         login_token_file: _builtins.str = ...,
+        oidc_issuer: _builtins.str = ...,
+        oidc_client_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "ca_certificate", b"ca_certificate", "decision_key", b"decision_key", "genesis_digest", b"genesis_digest", "log_id", b"log_id", "log_key", b"log_key", "login_key_file", b"login_key_file", "login_token_file", b"login_token_file", "passphrase_file", b"passphrase_file", "principal", b"principal", "server_name", b"server_name", "signoff_key_file", b"signoff_key_file"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "ca_certificate", b"ca_certificate", "decision_key", b"decision_key", "genesis_digest", b"genesis_digest", "log_id", b"log_id", "log_key", b"log_key", "login_key_file", b"login_key_file", "login_token_file", b"login_token_file", "oidc_client_id", b"oidc_client_id", "oidc_issuer", b"oidc_issuer", "passphrase_file", b"passphrase_file", "principal", b"principal", "server_name", b"server_name", "signoff_key_file", b"signoff_key_file"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
