@@ -104,7 +104,9 @@ class Listener:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # asyncio runs this in one
         if len(self._open) >= _MOST_OPEN:
-            next(iter(self._open)).cancel()  # the oldest: a browser says at once what it wants
+            oldest = next(iter(self._open))  # a browser says at once what it wants
+            del self._open[oldest]
+            oldest.cancel()
         self._open[task] = None
         try:
             async with asyncio.timeout(_READ_SECONDS):
@@ -132,7 +134,7 @@ class Listener:
             await writer.drain()
             writer.write_eof()
         finally:  # also where the browser does not wait for its page
-            if fields is not None and self._answer is not None:
+            if fields is not None and self._answer is not None and not self._answer.done():
                 self._answer.set_result(fields)
 
     def _taken(self, head: bytes) -> dict[str, str]:
