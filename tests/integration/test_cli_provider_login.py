@@ -373,6 +373,7 @@ def test_a_machine_without_a_browser(cli: Cli, monkeypatch: pytest.MonkeyPatch) 
         (("--issuer", "http://id.example", "--client-id", "x"), "BAD_ISSUER"),
         (("--device", "--browser"), "USAGE"),
         (("--device", "--port", "1"), "USAGE"),
+        (("--browser", "--no-browser"), "USAGE"),
         (("--token-file", "x", "--browser"), "USAGE"),
         (("--port", "65536"), "USAGE"),
         (("--wait", "for ever"), "USAGE"),

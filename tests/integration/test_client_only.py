@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ SERVER_ONLY = {"alembic", "grpc_health", "grpc_reflection", "obstore", "promethe
     "sqlalchemy",
     "structlog",
 }
+EXTRAS = {"authlib", "joserfc"}
 ROOTS = ("proto", "statemachine", "service", "clients")
 
 
@@ -22,7 +24,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Give an environment whose packages are ours, but for those that only the server needs."""
     site = tmp_path_factory.mktemp("site")
     for package in Path(typer.__file__).parents[1].iterdir():
-        if package.name.partition(".")[0] not in SERVER_ONLY and package.suffix != ".pth":
+        if package.name.partition(".")[0] not in SERVER_ONLY | EXTRAS and package.suffix != ".pth":
             (site / package.name).symlink_to(package)
     root = Path(__file__).parents[2]
     path = os.pathsep.join([str(site), *(str(root / name) for name in ROOTS)])
@@ -49,6 +51,20 @@ def test_a_server_command_names_the_extra(environment: dict[str, str], words: tu
     assert done.returncode == 2
     assert "pip install '.[server]'" in done.stderr
     assert "'interlock[server]'" not in done.stderr  # which no index has
+    assert "Traceback" not in done.stderr
+
+
+def test_a_login_at_a_provider_names_its_extra(environment: dict[str, str], tmp_path: Path) -> None:
+    """Said as usage before anything is sent anywhere."""
+    profile = dict.fromkeys(("principal", "server_name", "ca_certificate", "log_key"), "x")
+    profile |= {"address": "127.0.0.1:1", "log_id": "00" * 16, "genesis_digest": "00" * 32}
+    profile |= {"oidc_issuer": "https://127.0.0.1:1", "oidc_client_id": "x"}
+    (tmp_path / "profile.json").write_text(json.dumps(profile))
+
+    done = _python(environment, "-m", "interlock.cli", "--profile", str(tmp_path), "login")
+
+    assert done.returncode == 2
+    assert "pip install '.[oidc]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -42,13 +42,11 @@ def login(
         ),
     ] = None,
     browser: Annotated[
-        bool | None,
-        typer.Option(
-            "--browser/--no-browser",
-            help="Log in at your OpenID provider, in a browser of this machine; or print the page, and open none.",
-            show_default=False,
-        ),
-    ] = None,
+        bool, typer.Option("--browser", help="Log in at your OpenID provider, in a browser of this machine.")
+    ] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="The same, where you open the page that is printed yourself.")
+    ] = False,
     device: Annotated[
         bool, typer.Option("--device", help="Log in at your OpenID provider on another device, by a code.")
     ] = False,
@@ -72,12 +70,12 @@ def login(
     where the profile names a provider and no key. With --token-file a token that something else got opens a session. A
     token opens one session, once.
     """
-    by_provider = browser is not None or device or bool(issuer or client_id or port)
+    by_provider = browser or no_browser or device or bool(issuer or client_id or port)
     if token_file is not None and by_provider:
         raise typer.BadParameter("--token-file brings a token; leave out what would ask a provider for one")
-    if device and (browser or port):
-        raise typer.BadParameter("--device opens no browser here")
-    way = Way(issuer, client_id, port, duration_seconds(wait), device=device, open_browser=browser is not False)
+    if browser + no_browser + device > 1 or (device and port):
+        raise typer.BadParameter("one of --browser, --no-browser and --device; --port is for a browser")
+    way = Way(issuer, client_id, port, duration_seconds(wait), device=device, open_browser=not no_browser)
     token = _read_token(token_file) if token_file is not None else None
     with run.client() as client:
         profile = client.profile
