@@ -27,7 +27,7 @@ from interlock.v1 import (
     model_pb2_grpc,
 )
 from tests.support.people import metadata_of
-from tests.support.server import CALL_SECONDS, ServerProcess, ServerThread, answer_of
+from tests.support.server import CALL_SECONDS, ForkedServer, ServerThread, answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ HEAD = 1  # a founded log has two entries
 MOST_FOR_A_STREAM = 64 * KIB
 
 
-def resident(server: ServerProcess) -> int:
+def resident(server: ForkedServer) -> int:
     """Return the server's resident memory in bytes."""
     pages = int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1])
     return pages * 4 * KIB
@@ -84,7 +84,7 @@ def test_somebody_who_writes_without_end_is_slowed_down(data: Path) -> None:
 
 def test_uploads_that_drip(data: Path) -> None:
     """A hundred uploads of a byte now and then hold their streams and nothing else: memory is flat, others go on."""
-    with ServerProcess(data) as server, server.channel() as channel:
+    with ForkedServer(data) as server, server.channel() as channel:
         metadata = server.login(channel, "requester")
         bot = server.login(channel, "release-bot")
         stop, started = threading.Event(), threading.Semaphore(0)
@@ -113,7 +113,7 @@ def test_uploads_that_drip(data: Path) -> None:
 def test_an_upload_without_end(data: Path) -> None:
     """It ends with the first byte past the greatest document, in flat memory, and leaves nothing."""
     settings = {"INTERLOCK_MAX_EVIDENCE_BYTES": str(8 * MIB)}
-    with ServerProcess(data, environment=settings) as server, server.channel() as channel:
+    with ForkedServer(data, environment=settings) as server, server.channel() as channel:
         metadata = server.login(channel, "requester")
         before = resident(server)
 
@@ -154,7 +154,7 @@ def test_a_million_attachments(data: Path, field: str) -> None:
 def test_ten_thousand_idle_streams(data: Path) -> None:
     """Bounded memory for each, the gate goes on answering, and what they held is given back."""
     settings = {"INTERLOCK_STREAMS_PER_PRINCIPAL": str(IDLE_STREAMS)}
-    with ServerProcess(data, environment=settings) as server, server.channel() as channel:
+    with ForkedServer(data, environment=settings) as server, server.channel() as channel:
         metadata, bot = server.login(channel, "auditor"), server.login(channel, "release-bot")
         before = resident(server)
 
@@ -164,7 +164,7 @@ def test_ten_thousand_idle_streams(data: Path) -> None:
         assert asks(channel, bot)
 
 
-async def _hold_open(server: ServerProcess, metadata: tuple[tuple[str, str], ...], ask: Callable[[], bool]) -> int:
+async def _hold_open(server: ForkedServer, metadata: tuple[tuple[str, str], ...], ask: Callable[[], bool]) -> int:
     """Open them all, ask the gate while they are open, and return the server's memory then."""
     request = audit_pb2.TailEntriesRequest(after_position=HEAD, follow=True)
     credentials = grpc.ssl_channel_credentials((server.data / "keys" / "ca.crt").read_bytes())

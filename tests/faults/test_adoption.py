@@ -17,7 +17,7 @@ from interlock.statemachine.policy import load_pack
 from interlock.v1 import change_pb2, gate_pb2, model_pb2, policy_pb2, trigger_pb2
 from tests.faults.test_crashes import GONE, check_stored
 from tests.support.people import People
-from tests.support.server import ServerProcess
+from tests.support.server import ForkedServer
 from tests.support.versions import version
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def in_force(people: People) -> tuple[str, str]:
 def test_an_adoption_is_whole_or_not_at_all(data: Path) -> None:
     """After each kill the change, the version in force, the carried facts and the gate say the same."""
     dice = random.Random(6)
-    with ServerProcess(data, may_fail=True) as server, People(server) as people:
+    with ForkedServer(data, may_fail=True) as server, People(server) as people:
         subject = people.new_model()
         assert subject.model == MODEL
         report = people["evaluator"].upload("evaluation_results")
@@ -81,7 +81,7 @@ def test_an_adoption_is_whole_or_not_at_all(data: Path) -> None:
         version_, threshold = in_force(people)
         files, name = adopt_and_be_killed(server, people, threshold, 2, dice)
     for number in range(3, 3 + KILLS):
-        with ServerProcess(data, may_fail=True) as server, People(server) as people:
+        with ForkedServer(data, may_fail=True) as server, People(server) as people:
             after, threshold = in_force(people)
             found = people["evaluator"].changes.GetChange(change_pb2.GetChangeRequest(name=name))
             applied = found.state == change_pb2.CHANGE_STATE_APPLIED
@@ -92,7 +92,7 @@ def test_an_adoption_is_whole_or_not_at_all(data: Path) -> None:
 
 
 def adopt_and_be_killed(
-    server: ServerProcess, people: People, threshold: str, number: int, dice: random.Random
+    server: ForkedServer, people: People, threshold: str, number: int, dice: random.Random
 ) -> tuple[dict[str, bytes], str]:
     """Have another version adopted by its last sign-off, under which the server is killed; return pack and change."""
     files = renamed(number, threshold, "fraud" if threshold == "misuse" else "misuse")

@@ -20,7 +20,7 @@ from interlock.statemachine import snapshot
 from interlock.statemachine.replay import Replay
 from interlock.v1 import audit_pb2, change_pb2, evidence_pb2, hold_pb2, ledger_pb2, model_pb2
 from tests.support.people import People, Subject
-from tests.support.server import ServerProcess
+from tests.support.server import ForkedServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +101,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(data: Path, part
     moments = random.Random(part)
     told = Acknowledged()
     for life in range(KILLS // ROUNDS):
-        server = ServerProcess(data, may_fail=True).start()
+        server = ForkedServer(data, may_fail=True).start()
         killer = threading.Timer(moments.uniform(0.02, 0.6), server.kill)
         with People(server) as people:
             try:
@@ -112,7 +112,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(data: Path, part
                 killer.cancel()
                 server.kill()
 
-    with ServerProcess(data, may_fail=True) as server, People(server) as people:
+    with ForkedServer(data, may_fail=True) as server, People(server) as people:
         check_acknowledged(people, told)
         assert server.ready["address"]
     check_stored(data)
@@ -122,7 +122,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(data: Path, part
 @pytest.mark.fault
 def test_a_half_written_transaction_leaves_no_trace(data: Path) -> None:
     """A trigger and its change are wholly there or not at all: no entry of a killed server lacks its snapshots."""
-    with ServerProcess(data, may_fail=True) as server, People(server) as people:
+    with ForkedServer(data, may_fail=True) as server, People(server) as people:
         subject = people.new_model()
         report = people["evaluator"].upload("evaluation_results")
         change = people["evaluator"].propose(subject.rule_out(), subject.assign(), evidence=[report.name])
@@ -135,7 +135,7 @@ def test_a_half_written_transaction_leaves_no_trace(data: Path) -> None:
             assert error.code() in GONE  # noqa: PT017  # either outcome is fine, half of one is not
         dying.join()
 
-    with ServerProcess(data, may_fail=True) as server, People(server) as people:
+    with ForkedServer(data, may_fail=True) as server, People(server) as people:
         reader = people["evaluator"]
         found = reader.changes.GetChange(change_pb2.GetChangeRequest(name=change.name))
         model = reader.models.GetModel(model_pb2.GetModelRequest(name=subject.model))

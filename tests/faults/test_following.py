@@ -12,7 +12,7 @@ import pytest
 from interlock.client.sdk import Interlock
 from interlock.v1 import hold_pb2, ledger_pb2
 from tests.support.people import People
-from tests.support.server import ServerProcess, ServerThread
+from tests.support.server import ForkedServer, ServerThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def seq_of(record: EntryRecord) -> int:
     return ledger_pb2.LedgerEntry.FromString(record.entry).seq
 
 
-def client_of(server: ServerProcess | ServerThread) -> Interlock:
+def client_of(server: ForkedServer | ServerThread) -> Interlock:
     """Return the auditor's client."""
     return Interlock.from_profile(str(server.home / "auditor"))
 
@@ -92,7 +92,7 @@ def test_pages_neither_repeat_nor_skip_while_others_write(data: Path, descending
 @pytest.mark.fault
 def test_a_tail_goes_on_over_kills_without_gap_or_duplicate(data: Path) -> None:
     """The server is killed and started again under one tail, which others write to: every entry comes, each once."""
-    server = ServerProcess(data, may_fail=True).start()
+    server = ForkedServer(data, may_fail=True).start()
     again = ("--listen", server.address)
     breaks: list[str] = []
 
@@ -110,7 +110,7 @@ def test_a_tail_goes_on_over_kills_without_gap_or_duplicate(data: Path) -> None:
                 for _ in range(KILLS):
                     seen += [seq_of(next(tail)) for _ in range(40)]
                     server.kill()
-                    server = ServerProcess(data, arguments=again, may_fail=True).start()
+                    server = ForkedServer(data, arguments=again, may_fail=True).start()
                 seen += [seq_of(next(tail)) for _ in range(40)]
                 acknowledged = holds.PlaceHold(request).position
             while seen[-1] < acknowledged:

@@ -10,7 +10,7 @@ import grpc
 
 from interlock.v1 import audit_pb2, hold_pb2, model_pb2
 from tests.support.people import People, refused
-from tests.support.server import ServerProcess
+from tests.support.server import ForkedServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ def head(people: People) -> int:
 def test_the_same_request_id_answers_the_same_hold_and_writes_once(data: Path) -> None:
     """Thirty-two sends of one request at once give thirty-two equal replies and one entry."""
     request_id = str(uuid.UUID(int=7))
-    with ServerProcess(data) as server, People(server) as people:
+    with ForkedServer(data) as server, People(server) as people:
         subject = people.new_model()
         request = hold_pb2.PlaceHoldRequest(target=subject.model, reason="once", request_id=request_id)
         owner = people["owner"]
@@ -40,13 +40,13 @@ def test_the_same_request_id_answers_the_same_hold_and_writes_once(data: Path) -
 def test_a_request_id_is_remembered_across_a_restart(data: Path) -> None:
     """The server is killed and started again; the retry of a request gets the first reply."""
     request_id = str(uuid.UUID(int=8))
-    with ServerProcess(data, may_fail=True) as server, People(server) as people:
+    with ForkedServer(data, may_fail=True) as server, People(server) as people:
         subject = people.new_model()
         request = hold_pb2.PlaceHoldRequest(target=subject.model, reason="once", request_id=request_id)
         first = people["owner"].holds.PlaceHold(request)
         server.kill()
 
-    with ServerProcess(data) as server, People(server) as people:
+    with ForkedServer(data) as server, People(server) as people:
         before = head(people)
         again = people["owner"].holds.PlaceHold(request)
         assert again == first
@@ -56,7 +56,7 @@ def test_a_request_id_is_remembered_across_a_restart(data: Path) -> None:
 def test_a_request_id_belongs_to_one_request(data: Path) -> None:
     """Another body under the same id is INVALID_ARGUMENT and writes nothing; another principal's id is their own."""
     request_id = str(uuid.UUID(int=9))
-    with ServerProcess(data) as server, People(server) as people:
+    with ForkedServer(data) as server, People(server) as people:
         subject, other = people.new_model(), people.new_model()
         one = hold_pb2.PlaceHoldRequest(target=subject.model, reason="once", request_id=request_id)
         two = hold_pb2.PlaceHoldRequest(target=other.model, reason="once", request_id=request_id)
@@ -72,7 +72,7 @@ def test_a_request_id_belongs_to_one_request(data: Path) -> None:
 def test_a_refused_request_is_not_remembered(data: Path) -> None:
     """Only OK replies are remembered: the same id works once the reason for the refusal is gone."""
     request_id = str(uuid.UUID(int=10))
-    with ServerProcess(data) as server, People(server) as people:
+    with ForkedServer(data) as server, People(server) as people:
         hold = hold_pb2.PlaceHoldRequest(target="models/late", request_id=request_id)
         with refused("NOT_FOUND"):
             people["owner"].holds.PlaceHold(hold)
@@ -84,7 +84,7 @@ def test_a_refused_request_is_not_remembered(data: Path) -> None:
 def test_a_replayed_entry_is_not_listed_twice(data: Path) -> None:
     """The log lists one entry for a request that was sent three times."""
     request_id = str(uuid.UUID(int=11))
-    with ServerProcess(data) as server, People(server) as people:
+    with ForkedServer(data) as server, People(server) as people:
         subject = people.new_model()
         request = hold_pb2.PlaceHoldRequest(target=subject.model, request_id=request_id)
         for _ in range(3):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from interlock.v1 import hold_pb2
 from tests.support.people import People
-from tests.support.server import ServerProcess
+from tests.support.server import ForkedServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def test_verify_names_an_entry_that_is_no_entry_any_more(data: Path) -> None:
     """`audit verify` against the running server ends in 1 and names the position; the server does not fall over."""
-    with ServerProcess(data) as server, People(server) as people:
+    with ForkedServer(data) as server, People(server) as people:
         subject = people.new_model()
         held = people["owner"].holds.PlaceHold(hold_pb2.PlaceHoldRequest(target=subject.model))
         people.new_model()  # were it the last entry, the server itself would know before it signed another checkpoint

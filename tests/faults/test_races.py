@@ -15,7 +15,7 @@ from interlock.statemachine.policy import load_pack
 from interlock.v1 import audit_pb2, change_pb2, ledger_pb2, policy_pb2, safeguard_pb2
 from tests.faults.test_adoption import propose as propose_policy
 from tests.support.people import People, refused
-from tests.support.server import ServerProcess, answer_of
+from tests.support.server import ForkedServer, answer_of
 from tests.support.versions import version
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def entries_of(people: People, change: str) -> list[ledger_pb2.LedgerEntry]:
 
 def test_32_clients_apply_a_change_once_over_the_bytes_signed(data: Path) -> None:
     """Signers, editors and appliers race; one entry applies the change, and its sign-offs name the applied bytes."""
-    with ServerProcess(data) as server, People(server) as people:
+    with ForkedServer(data) as server, People(server) as people:
         subject = people.new_model()
         report = people["evaluator"].upload("evaluation_results")
         change = people["evaluator"].propose(
@@ -99,7 +99,7 @@ def test_32_clients_apply_a_change_once_over_the_bytes_signed(data: Path) -> Non
 
 def test_two_changes_on_one_base_the_second_is_told_what_moved(data: Path) -> None:
     """Of two approved-in-parallel changes only the first applies; signing the other is ABORTED and names what moved."""
-    with ServerProcess(data) as server, People(server) as people:
+    with ForkedServer(data) as server, People(server) as people:
         subject = people.new_model()
         people.verify_filter(subject)
         report = people["evaluator"].upload("evaluation_results")
@@ -121,7 +121,7 @@ def test_two_changes_on_one_base_the_second_is_told_what_moved(data: Path) -> No
 
 def test_a_tightening_is_seen_by_the_very_next_read_of_everybody(data: Path) -> None:
     """An acknowledged degrade moves the base: nobody's later sign-off can apply over it."""
-    with ServerProcess(data) as server, People(server) as people:
+    with ForkedServer(data) as server, People(server) as people:
         subject = people.new_model()
         people.verify_filter(subject)
         report = people["evaluator"].upload("evaluation_results")
@@ -139,7 +139,7 @@ def test_a_tightening_is_seen_by_the_very_next_read_of_everybody(data: Path) -> 
 
 def test_of_two_adoptions_that_race_one_is_applied(data: Path) -> None:
     """Both lack one signature, which come at once: one version is in force, the other change is stale and says so."""
-    with ServerProcess(data) as server, People(server) as people:
+    with ForkedServer(data) as server, People(server) as people:
         packs = [version(("attested_for: 180d", f"attested_for: {days}d"), called=f"{days}.0") for days in (30, 60)]
         changes = [propose_policy(people, files) for files in packs]
         people["reviewer"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from interlock.v1 import model_pb2, model_pb2_grpc
 from tests.faults.test_watch_release import hold, narrow_channel
 from tests.support.people import People
-from tests.support.server import CALL_SECONDS, ServerProcess, copy_of
+from tests.support.server import CALL_SECONDS, ForkedServer, copy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ ALLOWED_BYTES: Final = 16 << 20
 """How much the server may grow; measured: 3 MiB, the log and its views with it."""
 
 
-def resident(server: ServerProcess) -> int:
+def resident(server: ForkedServer) -> int:
     """Return the most memory that the server has held at once, in bytes."""
     text = Path(f"/proc/{server.process.pid}/status").read_text()
     found = re.search(r"VmHWM:\s+(\d+) kB", text)
@@ -35,7 +35,7 @@ def test_slow_readers_cost_bounded_memory(installations: Callable[[str], Path], 
     """
     request = model_pb2.WatchModelsRequest()
     with (
-        ServerProcess(copy_of(installations("minimal"), tmp_path / "data")) as server,
+        ForkedServer(copy_of(installations("minimal"), tmp_path / "data")) as server,
         People(server) as people,
         narrow_channel(server) as channel,
     ):

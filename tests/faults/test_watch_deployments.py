@@ -11,7 +11,7 @@ from interlock.service.api.times import to_microseconds
 from interlock.v1 import gate_pb2, hold_pb2, identity_pb2
 from tests.faults.test_watch_release import head_of, hold, lift, release, serving
 from tests.support.people import People, Person, refused
-from tests.support.server import CALL_SECONDS, ServerProcess, copy_of
+from tests.support.server import CALL_SECONDS, ForkedServer, copy_of
 from tests.support.service import HandClock
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def test_time_alone_turns_a_deployment_at_its_very_moment(data: Path) -> None:
 
 def test_turns_while_away_are_told_once_across_a_crash(data: Path) -> None:
     """Who comes back after any message, over a server that was killed and started again, gets the rest."""
-    with ServerProcess(data) as server:
+    with ForkedServer(data) as server:
         with People(server) as people:
             subject = release(people)
             for _ in range(3):

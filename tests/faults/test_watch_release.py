@@ -13,7 +13,7 @@ import pytest
 from interlock.service.api.times import to_microseconds
 from interlock.v1 import audit_pb2, gate_pb2, gate_pb2_grpc, hold_pb2, identity_pb2, model_pb2, trigger_pb2
 from tests.support.people import People, Person, Subject, refused, trigger
-from tests.support.server import CALL_SECONDS, ServerProcess, ServerThread, copy_of, install
+from tests.support.server import CALL_SECONDS, ForkedServer, ServerThread, copy_of, install
 from tests.support.service import HandClock
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def test_conditions_that_come_and_go_are_told_however_fast(data: Path) -> None:
 
 def test_flips_while_away_are_told_once_across_a_crash(data: Path) -> None:
     """Who comes back after any message, over a server that was killed and started again, gets what the log says."""
-    with ServerProcess(data) as server:
+    with ForkedServer(data) as server:
         with People(server) as people:
             subject = release(people)
             watcher = Watcher(people["release-bot"], subject.model)

@@ -18,7 +18,7 @@ from interlock.client.sdk import Interlock
 from interlock.v1 import gate_pb2, hold_pb2
 from tests.faults.test_watch_release import CONTEXT, flips_of_the_log, hold, lift, release
 from tests.support.people import People
-from tests.support.server import STOP_SECONDS, ServerProcess, ServerThread, copy_of
+from tests.support.server import STOP_SECONDS, ForkedServer, ServerThread, copy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def said(message: WatchReleaseResponse) -> tuple[int, int]:
 @pytest.mark.fault
 def test_flips_come_once_each_over_kills(data: Path) -> None:
     """The server is killed and started again under one watch: what it tells is what the log says, each flip once."""
-    server = ServerProcess(data, may_fail=True).start()
+    server = ForkedServer(data, may_fail=True).start()
     again = ("--listen", server.address)
     breaks: list[str] = []
     resumed: list[bool] = []
@@ -69,7 +69,7 @@ def test_flips_come_once_each_over_kills(data: Path) -> None:
                     lift(people, hold(people, subject.model))
                 told.append(said(next(watch)))  # the other flip comes after the kill, or has come before
                 server.kill()
-                server = ServerProcess(data, arguments=again, may_fail=True).start()
+                server = ForkedServer(data, arguments=again, may_fail=True).start()
             with People(server) as people:
                 expected = flips_of_the_log(people, subject.model, told[0][0])
                 told += [said(next(watch)) for _ in range(len(expected) - len(told))]

@@ -14,7 +14,7 @@ import pytest
 
 from interlock.client import Interlock
 from tests.integration.cli_runner import SHA256, Cli, Outcome, command_line
-from tests.support.server import ServerProcess
+from tests.support.server import ForkedServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -305,7 +305,7 @@ def test_a_server_killed_under_the_question_never_ends_in_0(
     data: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However the kill falls, an exit of 0 has a decision that holds, and another exit has none that does."""
-    with ServerProcess(data) as server:
+    with ForkedServer(data) as server:
         line = command_line(server, capsys, tmp_path, monkeypatch)  # type: ignore[arg-type]  # it asks for no thread
         line.release("m")
         file = line.folder / "m.decision"

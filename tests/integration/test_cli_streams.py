@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from interlock.client.testing import embedded_server
-from tests.support.server import ServerProcess, copy_of
+from tests.support.server import ForkedServer, copy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,7 +95,7 @@ def test_an_error_is_never_printed_as_a_result(nowhere: dict[str, str], words: s
 
 def test_a_frozen_server_takes_no_watch_and_no_time(installations: Callable[[str], Path], tmp_path: Path) -> None:
     """A server that is connected and says nothing is unavailable when the time is over, not when the pings fail."""
-    with ServerProcess(copy_of(installations("minimal"), tmp_path / "data"), may_fail=True) as server:
+    with ForkedServer(copy_of(installations("minimal"), tmp_path / "data"), may_fail=True) as server:
         environment = {"INTERLOCK_HOME": str(server.home), "INTERLOCK_PROFILE": "release-bot"}
         assert shell(f"{INTERLOCK} whoami", environment).returncode == 0
         server.process.send_signal(signal.SIGSTOP)

@@ -11,7 +11,7 @@ import pytest
 
 from interlock.client import AsyncInterlock, DataLossError, NotAllowedError, RefusedError, UnavailableError
 from interlock.v1 import gate_pb2, ledger_pb2, trigger_pb2
-from tests.support.server import ServerProcess, copy_of
+from tests.support.server import ForkedServer, copy_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 @pytest.fixture(scope="module")
 def home(installations: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Give the profiles of a server that all tests of this file share."""
-    with ServerProcess(copy_of(installations("minimal"), tmp_path_factory.mktemp("shared") / "data")) as running:
+    with ForkedServer(copy_of(installations("minimal"), tmp_path_factory.mktemp("shared") / "data")) as running:
         yield running.home
 
 
@@ -80,7 +80,7 @@ def test_a_program_brings_a_model_through_the_gate(home: Path, tmp_path: Path) -
     assert _play(home, story) == (True, ["models/m"], True)
 
 
-def test_a_watch_tells_flips_and_goes_over_a_session_that_ends(server_process: ServerProcess, tmp_path: Path) -> None:
+def test_a_watch_tells_flips_and_goes_over_a_session_that_ends(server_process: ForkedServer, tmp_path: Path) -> None:
     """Now, then at the flip, although the session ended between the two; models that change are told as well."""
 
     async def story(connect: Connect) -> None:
@@ -175,7 +175,7 @@ def test_a_cancelled_call_leaves_the_client_as_it_was(home: Path) -> None:
     assert _play(home, story) == "principals/owner"
 
 
-def test_a_server_that_is_gone_is_unavailable(server_process: ServerProcess) -> None:
+def test_a_server_that_is_gone_is_unavailable(server_process: ForkedServer) -> None:
     """What cannot be asked is never an answer."""
     server_process.stop()
 

@@ -254,7 +254,7 @@ def test_health_says_not_serving_when_it_drains(server_process: ServerProcess) -
     with server_process.channel() as channel:
         watch = health_watch(channel)(health_pb2.HealthCheckRequest(), timeout=CALL_SECONDS)
         seen = [next(watch).status]
-        server_process.process.terminate()
+        server_process.process.send_signal(signal.SIGTERM)
         with suppress(grpc.RpcError):  # the connection may go before the stream is read to its end
             seen += [answer.status for answer in watch]
 
@@ -269,7 +269,7 @@ def test_an_endless_answer_ends_when_it_drains(server_process: ServerProcess) ->
             audit_pb2.TailEntriesRequest(after_position=-1, follow=True), metadata=session, timeout=CALL_SECONDS
         )
         next(tail), next(tail)
-        server_process.process.terminate()
+        server_process.process.send_signal(signal.SIGTERM)
 
         with pytest.raises(grpc.RpcError) as ended:
             next(tail)

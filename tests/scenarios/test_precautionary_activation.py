@@ -1,8 +1,8 @@
 """The main story: a model goes from ASL-2 to a provisional ASL-3, through a real server and the real command line.
 
 The steps are those of the demo (``ops/story/story.yaml``). Here each answer is read as JSON and must name what the
-story says is seen, by reason codes and fields. The demo itself is played as well: what it prints last, and that it
-leaves nothing running.
+story says is seen, by reason codes and fields; the commands run in this process. The demo itself is played as well,
+each command a process: what it prints last, and that it leaves nothing running.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from interlock.cli import main
 from ops import demo
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def _answers(done: subprocess.CompletedProcess[str]) -> list[Any]:
+def _answers(*printed: str) -> list[Any]:
     """Return the JSON documents that a command printed: its result, its error."""
-    return [json.loads(text) for text in (done.stdout, done.stderr) if text.lstrip().startswith("{")]
+    return [json.loads(text) for text in printed if text.lstrip().startswith("{")]
 
 
 def _codes(value: object) -> Iterator[str]:
@@ -68,21 +69,15 @@ def _hear(command: demo.Command, watch: demo.Watch) -> None:
         assert _at(last, path) == wanted, f"{path}\n{told}"
 
 
-def _play(command: demo.Command, words: dict[str, str], data: Path) -> None:
+def _play(command: demo.Command, words: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     """Run one command of the story with ``--json`` and check everything that it says must be seen."""
     arguments = [*command.arguments(words), "--json"]
-    done = subprocess.run(
-        [*demo.interlock(), *arguments],
-        cwd=demo.ROOT,
-        env=demo.environment(data),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    told = f"{demo.shown(arguments)}\n{done.stdout}{done.stderr}"
-    assert done.returncode == command.exit, told
-    answers = _answers(done)
+    capsys.readouterr()
+    code = main.run(arguments)
+    printed = capsys.readouterr()
+    told = f"{demo.shown(arguments)}\n{printed.out}{printed.err}"
+    assert code == command.exit, told
+    answers = _answers(printed.out, printed.err)
     if command.codes is not None:
         assert sorted(_codes(answers)) == sorted(command.codes), told
     for path, wanted in command.seen.items():
@@ -91,15 +86,22 @@ def _play(command: demo.Command, words: dict[str, str], data: Path) -> None:
         words[command.note] = datetime.now(UTC).isoformat()
 
 
-def test_the_story_is_seen_as_it_is_told(tmp_path: Path) -> None:
+def test_the_story_is_seen_as_it_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every step of the precautionary activation ends with the exit code, the reason codes and the facts told."""
     data = tmp_path / "data"
+    monkeypatch.chdir(demo.ROOT)
+    for name in os.environ.keys() - demo.environment(data).keys():
+        monkeypatch.delenv(name)
+    for name, value in demo.environment(data).items():
+        monkeypatch.setenv(name, value)
     words = {"data": str(data), "address": demo.free_address()}
     steps = demo.load_story()
     opening, _, rest = demo.around_the_server(tuple(step for step in steps if not step.offline))
 
     for command in opening:
-        _play(command, words, data)
+        _play(command, words, capsys)
     with demo.running_server(data, tmp_path / "server.log"):
         for _, commands in rest:
             watching: tuple[demo.Command, demo.Watch] | None = None
@@ -107,13 +109,13 @@ def test_the_story_is_seen_as_it_is_told(tmp_path: Path) -> None:
                 if command.watch:
                     watching = command, demo.Watch.open([*command.arguments(words), "--json"], data)
                     continue
-                _play(command, words, data)
+                _play(command, words, capsys)
                 if watching is not None:
                     _hear(*watching)
                     watching = None
     for step in steps:
         for command in step.commands if step.offline else ():
-            _play(command, words, data)
+            _play(command, words, capsys)
 
 
 def test_the_story_has_every_step_in_order() -> None:

@@ -3,9 +3,10 @@
     data = copy_of(installation, tmp_path / "data")
     with ServerProcess(data) as server:            # `interlock serve`, as users start it
         channel = server.channel()
+    with ForkedServer(data) as server: ...         # the same command, forked from a process that has loaded everything
     with ServerThread(data) as server: ...         # the same server in this process: starts ten times as fast
 
-Both rewrite ``address`` in every profile of the folder to where they listen, and both fail the test when the server
+All rewrite ``address`` in every profile of the folder to where they listen, and all fail the test when the server
 logged an ``internal_error``, or anything that is nobody's business (``secrets.py``).
 """
 
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import IO, TYPE_CHECKING, Any, Final, Self, cast
 
 import grpc
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -38,6 +39,7 @@ from interlock.service.identity.challenges import signed_bytes
 from interlock.service.logs import make_logger
 from interlock.service.server import STATUS_TRAILER
 from interlock.v1 import identity_pb2, identity_pb2_grpc
+from tests.support import forked
 from tests.support.secrets import assert_keeps_secrets
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ def answer_of(error: grpc.RpcError) -> Answer:
 
 
 class RunningServer:
-    """What both kinds of server share: who can log in, and how to reach it."""
+    """What every kind of server shares: who can log in, and how to reach it."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -179,28 +181,20 @@ class ServerProcess(RunningServer):
         self._arguments = arguments
         self._environment = dict(environment or {})
         self._may_fail = may_fail
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[str] | forked.Command | None = None
         self._log_path = data.parent / f"{data.name}.server.log"
 
     @property
-    def process(self) -> subprocess.Popen[str]:
+    def process(self) -> subprocess.Popen[str] | forked.Command:
         """The process. Raises AssertionError before the start."""
         assert self._process is not None
         return self._process
 
     def start(self) -> Self:
         """Start it, and return once it has said that it is ready."""
-        command = [sys.executable, "-m", "interlock.service", "serve", "--json", "--data", str(self.data)]
         listen = () if "--listen" in self._arguments else ("--listen", FREE_PORT)
         with self._log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, *listen, *self._arguments],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env={**os.environ, **self._environment},
-                start_new_session=self._own_session,
-            )
+            self._process = self._run(["serve", "--json", "--data", str(self.data), *listen, *self._arguments], log)
         watchdog = threading.Timer(START_SECONDS, self._process.kill)
         watchdog.start()
         assert self._process.stdout is not None
@@ -226,6 +220,16 @@ class ServerProcess(RunningServer):
         """Return what it has logged since the folder was made."""
         return [json.loads(line) for line in self._log_path.read_text().splitlines() if line.startswith("{")]
 
+    def _run(self, words: list[str], log: IO[bytes]) -> subprocess.Popen[str] | forked.Command:
+        return subprocess.Popen(
+            [sys.executable, "-m", "interlock.service", *words],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, **self._environment},
+            start_new_session=self._own_session,
+        )
+
     def _end(self, number: signal.Signals) -> int:
         process = self.process
         if process.poll() is None:
@@ -247,6 +251,13 @@ class ServerProcess(RunningServer):
             assert_no_internal_error(self.lines())
         if error is None:
             assert_keeps_secrets(self._log_path.read_text(), self.data, self._tokens)
+
+
+class ForkedServer(ServerProcess):
+    """The same command in a process of its own that has nothing to load: for tests that start many."""
+
+    def _run(self, words: list[str], log: IO[bytes]) -> forked.Command:
+        return forked.Command(words, log, {**os.environ, **self._environment}, own_session=self._own_session)
 
 
 class ServerThread(RunningServer):
