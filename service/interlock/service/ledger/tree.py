@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from interlock.proofs.tiles import ReadTile
 
-CACHED_TILES: Final = 2_048
-"""Expanded tiles that are kept for proofs: about 16 KiB each, 32 MiB in all."""
+CACHED_TILES: Final = 4_096
+"""Expanded tiles that are kept for proofs: about 16 KiB each, 64 MiB in all, which is a log of a million entries."""
 
 
 class TileCache(MutableMapping[TileId, ExpandedTile]):
