@@ -42,10 +42,10 @@ def test_every_command_and_option_that_a_page_shows_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
     """`make X` in a page names a target of the Makefile."""
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     shell = "\n".join(block.text for block in blocks(page) if block.language == "sh")
-    named = set(re.findall(r"`make ([a-z]+)[^`]*`", page.read_text("utf-8"))) | set(
-        re.findall(r"^make ([a-z]+)", shell, re.MULTILINE)
+    named = set(re.findall(r"`make ([a-z-]+)[^`]*`", page.read_text("utf-8"))) | set(
+        re.findall(r"^make ([a-z-]+)", shell, re.MULTILINE)
     )
 
     assert named <= targets
