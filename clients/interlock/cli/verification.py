@@ -251,7 +251,8 @@ def _show_report(run: Run, report: VerifyReport) -> None:
             ("development", "bold yellow"), " genesis: one person made everybody's keys and could sign for all"
         )
     for step in report.steps:
-        terminal.line(f"{step.number}. {step.name:<11} ", _mark(step), f"  {step.detail}" if step.detail else "")
+        name = f"{step.number}. {step.name}"
+        terminal.line(f"{name:<14} ", _mark(step), f"  {step.detail}" if step.detail else "")
     if report.before.entries:
         terminal.line(f"judged before: {_in_words(report.before)}")
         terminal.line(f"judged now:    {_in_words(report.now)}")

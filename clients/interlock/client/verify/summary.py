@@ -112,7 +112,7 @@ def said(procedure: Procedure) -> dict[str, str]:
 def _step(number: int, name: str, told: str, unjudged_from: int | None) -> Step:
     if unjudged_from is None:
         return Step(number, name, passed=True, detail=told)
-    less = f"nothing from entry {unjudged_from} on; before it: {told}" if unjudged_from else "nothing"
+    less = f"from entry {unjudged_from} on; before it: {told}" if unjudged_from else ""
     return Step(number, name, passed=False, detail=less, unjudged_from=unjudged_from)
 
 
