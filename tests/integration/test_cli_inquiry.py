@@ -151,6 +151,29 @@ def test_another_pack_judges_by_what_its_ids_stand_for(cli: Cli, story: Story, o
     assert (determined["entries"], determined["evidence"]) == ([story.at["allowed"]], [story.document])
 
 
+@pytest.mark.parametrize("offline", [False, True], ids=["server", "bundle"])
+def test_another_pack_judges_by_what_the_auditor_says_that_its_ids_stand_for(
+    cli: Cli,
+    story: Story,
+    offline: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    """A pack that says nothing of its past is told by `--map`; what it then says is as if the pack had said it."""
+    pack = cli.folder / "says-nothing"
+    pack.mkdir()
+    (pack / "policy.yaml").write_bytes(version(("  misuse:\n", "  fraud:\n"))["policy.yaml"])
+    words = ("-c", "internal", "--at", str(story.at["allowed"]), "--policy", str(pack), "--json")
+    asked = ("audit", "why", story.model, *words, *(story.offline if offline else ()))
+
+    without, mapped = cli("auditor", *asked).json, cli.must("auditor", *asked, "--map", "fraud=misuse").json
+
+    [determined] = [row for row in leaves(mapped["tree"]) if row["resource"].endswith("/determinations/fraud")]
+    assert (without["verdict"], mapped["verdict"], mapped["not_carried"]) == ("DENY", "ALLOW", [])
+    assert (determined["entries"], mapped["mapped"]) == ([story.at["allowed"]], {"fraud": ["misuse"]})
+    for wrong in ("fraud", "fraud=", "=misuse", "fraud=nothing", "misuse=misuse", "levels/fraud=misuse"):
+        assert cli("auditor", *asked, "--map", wrong).code == 2
+    assert cli("auditor", "audit", "why", story.model, "-c", "internal", "--map", "fraud=misuse").code == 2
+
+
 def test_the_pack_that_was_in_force_gives_the_verdict_that_was_given(cli: Cli, story: Story) -> None:
     """Deciding again by the very rules of then is the same answer."""
     at = str(story.at["allowed"])

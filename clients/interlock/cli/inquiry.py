@@ -56,6 +56,14 @@ def why(
     policy: Annotated[
         str, typer.Option("--policy", metavar="PACK", help="Judge by this pack instead: a shipped id or a folder.")
     ] = "",
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="ID=OLD[,OLD]",
+            help="What an id of that pack stands for, besides what the pack says; repeat.",
+        ),
+    ] = None,
     bundle: BundleOption = None,
     key: KeyOption = "",
     genesis: GenesisOption = "",
@@ -67,11 +75,14 @@ def why(
     Entry, signers and documents are named for each. `--policy` decides the same moment by other rules. Exit 1 for DENY.
     """
     from interlock.cli.views.why import show_why, why_json
+    from interlock.client.mapping import MapError
     from interlock.client.past import live_entries, live_moment
     from interlock.client.spool import Spool
     from interlock.client.why import why as judge
 
-    other = _other_policy(policy) if policy else None
+    other, stands_for = _other_policy(policy) if policy else None, _mapped(mapped or ())
+    if stands_for and other is None:
+        raise typer.BadParameter("--map is about the ids of a pack: --policy")
     when = moment_or_position(at)
     try:
         if bundle is not None:
@@ -80,14 +91,16 @@ def why(
                 past = read_past(run, bundle, trust, (when,), names.model(model), spool)
                 if past is None:
                     return ExitCode.NO
-                found = judge(_there(past, 0, at), names.model(model), context, artifact, other)
+                found = judge(_there(past, 0, at), names.model(model), context, artifact, other, stands_for)
                 entries = spool.entries(found.positions)
         else:
             with run.client() as client:
-                found = judge(live_moment(client, when), names.model(model), context, artifact, other)
+                found = judge(live_moment(client, when), names.model(model), context, artifact, other, stands_for)
                 entries = live_entries(client, found.positions)
     except LookupError as error:
         raise typer.BadParameter(f"--at {at}: {error}") from error
+    except MapError as error:
+        raise typer.BadParameter(f"--map: {error}") from error
     if run.as_json:
         run.terminal.json(why_json(found, entries))
     else:
@@ -173,6 +186,18 @@ def _there(past: BundlePast, number: int, text: str | None) -> Moment:
         ends += f". {past.last} stands for how the log was after that entry"
         raise typer.BadParameter(f"the bundle does not say how the log was at {text or 'its head'}; {ends}")
     return moment
+
+
+def _mapped(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return what `--map` says: ids of a pack, each with those that it stands for. Raises BadParameter."""
+    found: dict[str, tuple[str, ...]] = {}
+    for word in words:
+        own, equals, old = word.partition("=")
+        sources = tuple(old.split(","))
+        if not own or not equals or not all(sources) or own in found:
+            raise typer.BadParameter(f"--map {word}: write ID=OLD, or ID=OLD,OLD, each ID once")
+        found[own] = sources
+    return found
 
 
 def _other_policy(pack: str) -> Policy:

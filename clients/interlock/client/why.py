@@ -7,19 +7,23 @@ stand for (``succeeds:``), or for the same ones, exactly as adopting does it. Wh
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
+from interlock.client.mapping import map_ids
 from interlock.statemachine import carrying
 from interlock.statemachine.compare import newest_artifact
 from interlock.statemachine.simulating import carry_over
 from interlock.statemachine.tree import Node, grow_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from interlock.statemachine.compare import Moment
     from interlock.statemachine.policy.model import Policy
     from interlock.statemachine.state import State
+
+_NOTHING: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,8 @@ class Why:
     """A verdict of the past with the tree that it follows from.
 
     ``artifact`` is the one asked about, the newest of then where the context wants one and none was named. ``adopted``
-    says whether ``policy`` was in force then; ``lost`` are facts of the model that it has no id for.
+    says whether ``policy`` was in force then; ``lost`` are facts of the model that it has no id for, ``mapped`` the ids
+    that whoever asked said to stand for others.
     """
 
     model: str
@@ -38,6 +43,7 @@ class Why:
     adopted: bool
     tree: Node
     lost: tuple[str, ...]
+    mapped: Mapping[str, tuple[str, ...]]
 
     @property
     def allowed(self) -> bool:
@@ -50,20 +56,33 @@ class Why:
         return tuple(sorted({at for node in walk(self.tree) for at in node.entries}))
 
 
-def why(moment: Moment, model: str, context: str, artifact: str = "", policy: Policy | None = None) -> Why:
-    """Judge a moment of the past. Raises LookupError where nothing was founded then."""
+def why(
+    moment: Moment,
+    model: str,
+    context: str,
+    artifact: str = "",
+    policy: Policy | None = None,
+    mapped: Mapping[str, tuple[str, ...]] = _NOTHING,
+) -> Why:
+    """Judge a moment of the past. Raises LookupError where nothing was founded then.
+
+    ``mapped`` says what ids of another ``policy`` stand for, besides what that says itself. Raises MapError for what no
+    pack could say.
+    """
     judged_by = policy or moment.policy
     if judged_by is None or moment.policy is None:
         raise LookupError("nothing was founded then")
     place = judged_by.context(context)
     if not artifact and place is not None and place.artifact_required:
         artifact = newest_artifact(moment, model)
+    if mapped:
+        judged_by = map_ids(moment.policy, judged_by, mapped)
     adopted, state = judged_by.digest == moment.policy.digest, moment.state
     lost = () if adopted else tuple(_lost(moment.policy, judged_by, state, model))
     if not adopted:
         state = carry_over(moment.policy, judged_by, state, moment.instant)
     tree = grow_tree(judged_by, state, model, context, artifact, moment.instant)
-    return Why(model, context, artifact, moment, judged_by, adopted, tree, lost)
+    return Why(model, context, artifact, moment, judged_by, adopted, tree, lost, mapped)
 
 
 def walk(node: Node) -> Iterator[Node]:

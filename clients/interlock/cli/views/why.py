@@ -31,6 +31,8 @@ def show_why(terminal: Terminal, found: Why, entries: Entries) -> None:
         terminal.line(mark, f" {rule.rule}. {rule.requirement}", (f"  {rule.actual}" if rule.actual else "", "dim"))
         for leaf in rule.children:
             _show_leaf(terminal, found, leaf, entries)
+    for own, sources in found.mapped.items():
+        terminal.line((f"{own} stands for {', '.join(sources)}, as was said here", "yellow"))
     if found.lost:
         terminal.line(("this pack has no id for:", "yellow"))
         for row in found.lost:
@@ -96,6 +98,7 @@ def why_json(found: Why, entries: Entries) -> dict[str, Any]:
             for item in known
             if item is not None
         },
+        "mapped": {own: list(sources) for own, sources in found.mapped.items()},
         "not_carried": list(found.lost),
     }
 
