@@ -107,6 +107,30 @@ def test_a_version_is_compared_tried_adopted_and_the_past_stays_what_it_was(cli:
     assert (then.json["policy"], now.json["policy"]) == (OLD, NEW)
 
 
+def test_an_open_assessment_goes_on_under_the_names_of_the_new_version(cli: Cli, server: ServerThread) -> None:
+    """What was opened for a threshold takes reports on what stands for it, also after a restart; the log verifies."""
+    cli.must("evaluator", "assessments", "open", "m", "misuse", "--reason", "a new checkpoint")
+    tried = cli("auditor", "policy", "simulate", folder_of(cli, RENAMED), "--json").json["carried"]
+    adopt(cli, str(cli.folder / "pack"))
+    server.stop()
+    with ServerThread(server.data):
+        shown = cli.must("evaluator", "assessments", "show", "1", "--json").json
+        words = ("assessments", "report", "m", "fraud", "cannot_rule_out", "--assessment", "assessments/1")
+        old = cli("evaluator", "assessments", "report", "m", "misuse", "reached", "--assessment", "assessments/1")
+        cli.must("evaluator", *words)
+        after = cli.must("evaluator", "assessments", "show", "1", "--json").json
+        cli.must("evaluator", "assessments", "conclude", "1")
+        bundle = str(cli.folder / "log.ilbundle")
+        cli.must("auditor", "audit", "export", "--out", bundle)
+        key = cli.file("log.pub", cli.must("auditor", "audit", "key").out)
+    verified = cli("nobody", "audit", "verify", bundle, "--key", key, "--json")
+
+    assert "assessments/1" in {row["resource"] for row in tried}
+    assert (shown["thresholds"], old.code) == (["fraud"], 3)
+    assert len(after["reports"]) == 1
+    assert verified.json["verified"]
+
+
 def test_what_is_shown_before_signing_is_the_pack_that_is_adopted(cli: Cli) -> None:
     """In words and line by line, from the bytes that the signature binds."""
     change = propose(cli, folder_of(cli, STRICTER))

@@ -1,9 +1,10 @@
-"""What carries over from one policy version to another: determinations, levels, safeguards, interim measures. Pure.
+"""What carries over from one version to another: determinations, levels, safeguards, measures, assessments. Pure.
 
 The pack that is adopted says which of its ids stand for which old ones (``succeeds:``); an id of its own that is named
 nowhere goes by the same id, in a later version of the same policy or one that names the old policy. What is not carried
 is as if nobody had ever said anything: undetermined, unassigned, planned, ended. So nothing is taken over by chance.
-An exception by break-glass goes with the safeguard that it excepts, never with the id.
+An exception by break-glass goes with the safeguard that it excepts, never with the id. An open assessment looks at
+whatever stands for a threshold that it looked at.
 
 Several to one: the strictest conclusion and the earliest lapse; confirmed only if all are; with an undetermined one
 among them unconfirmed, and undetermined where the others are all ruled out. Positions of the entries that gave a fact
@@ -51,6 +52,9 @@ def carry(old: Policy, new: Policy, state: State, instant: int) -> Iterator[Carr
             yield from _determination(old, new, state, threshold, model)
         for standard in new.standards:
             yield from _level(old, new, state, names.level_name(model, standard))
+    for assessment in sorted(state.all_of(r.Assessment), key=lambda item: names.number_of(item.name)):
+        if assessment.state == "open" and assessment.model in models:
+            yield from _assessment(old, new, assessment)
     for measure in sorted(state.all_of(r.InterimMeasure), key=lambda item: names.number_of(item.name)):
         if measure.state == "in_force":
             yield from _measure(old, new, measure, instant)
@@ -217,6 +221,16 @@ def _safeguard(old: Policy, new: Policy, state: State, spec: Safeguard, model: s
         now = replace(state.safeguard(names.safeguard_name(model, source, shared=spec.shared)), name=name)
     if was != now:
         yield Carried(now, was.state, now.state)
+
+
+def _assessment(old: Policy, new: Policy, assessment: r.Assessment) -> Iterator[Carried]:
+    """Let an assessment go on with what its thresholds come to; where that is nothing it can only be ended."""
+    heirs = {threshold: sources_of_threshold(old, new, threshold) for threshold in new.thresholds}
+    looked_at = (known for known in assessment.thresholds if known in old.thresholds)
+    after = (threshold for known in looked_at for threshold, sources in heirs.items() if known in sources)
+    now = replace(assessment, thresholds=tuple(dict.fromkeys(after)))
+    if now != assessment:
+        yield Carried(now, assessment.state, now.state)
 
 
 def _measure(old: Policy, new: Policy, measure: r.InterimMeasure, instant: int) -> Iterator[Carried]:

@@ -105,6 +105,49 @@ def moved(old: Policy, new: Policy, state: State) -> dict[str, tuple[str, str]]:
     return {row.item.name: (row.before, row.after) for row in carrying.carry(old, new, state, NOW)}
 
 
+@pytest.mark.parametrize(
+    ("says", "looked_at", "after"),
+    [
+        ("thresholds: {risk: [misuse, fraud]}", ("misuse",), ("risk",)),
+        ("thresholds: {risk: [misuse, fraud]}", ("fraud", "misuse"), ("risk",)),
+        ("thresholds: {risk: [fraud], more: [fraud]}", ("fraud",), ("risk", "more")),
+        ("thresholds: {risk: [fraud], more: [misuse]}", ("misuse", "fraud"), ("more", "risk")),
+        ("thresholds: {risk: [misuse]}", ("fraud",), ()),
+        ("thresholds: {risk: [misuse]}", ("gone", "misuse"), ("risk",)),
+    ],
+)
+def test_an_open_assessment_goes_on_with_what_its_thresholds_come_to(
+    says: str, looked_at: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    """Several to one, one to many, renamed, dropped; a concluded one says what it looked at then."""
+    fraud = "thresholds:\n  fraud: {title: Fraud, asks: {deployment: guarded}, reassess: {every: 90d}}\n"
+    text = version(("thresholds:\n", fraud), called="1.0")
+    both = "  {}: {{title: T, asks: {{deployment: guarded}}, reassess: {{every: 90d}}}}\n"
+    made = "".join(both.format(name) for name in ("risk", "more"))
+    plain = text["policy.yaml"].decode()
+    section = plain[plain.index("thresholds:\n") : plain.index("safeguards:\n")]
+    new = version(
+        (section, f"thresholds:\n{made}\n"),
+        ("obligations:\n", f"succeeds: [{{policy: minimal, {says}}}]\nobligations:\n"),
+        of=text,
+    )
+    rows = [r.Assessment(f"assessments/{n}", MODEL, looked_at, state) for n, state in enumerate(("open", "concluded"))]
+
+    carried = list(carrying.carry(load_pack(text), load_pack(new), with_model(*rows), NOW))
+
+    assert [row.item for row in carried] == [r.Assessment("assessments/0", MODEL, after)]
+    assert [(row.before, row.after) for row in carried] == [("open", "open")]
+
+
+def test_an_assessment_that_a_version_keeps_is_not_written() -> None:
+    """Nor one of a model that nobody uses any more."""
+    old, new = load_pack(sketch()), load_pack(version())
+    state = with_model(r.Assessment("assessments/1", MODEL, ("misuse",)))
+    gone = State().put(r.Model(MODEL, "retired")).put(r.Assessment("assessments/1", MODEL, ("misuse",)))
+
+    assert moved(old, new, state) == moved(old, load_pack(version(("misuse:", "abuse:"))), gone) == {}
+
+
 def determination(threshold: str, conclusion: str = "ruled_out") -> r.Determination:
     """Return a confirmed determination."""
     return r.Determination(f"{MODEL}/determinations/{threshold}", conclusion, True, NOW + DAY_US, 1, 1, 1)  # noqa: FBT003
