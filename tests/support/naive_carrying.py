@@ -26,6 +26,7 @@ def carry_over(oracle: Oracle, new: Yaml) -> None:
     determinations = _determinations(oracle, new, says, models, given)
     levels = _levels(oracle, new, says, models, given)
     safeguards = _safeguards(oracle, new, says, models, given)
+    _assessments(oracle, new, says)
     _measures(oracle, new, says)
     _exceptions(oracle, new, says)
     oracle.determinations, oracle.levels, oracle.safeguards = determinations, levels, safeguards
@@ -148,6 +149,19 @@ def _safeguards(oracle: Oracle, new: Yaml, says: Yaml | None, models: list[str],
                 found[name] = dict(oracle.safeguards[was])
                 given[name] = dict(oracle.given.get(was, {}))
     return found
+
+
+def _assessments(oracle: Oracle, new: Yaml, says: Yaml | None) -> None:
+    """Let an open assessment of a model in use look at whatever stands for what it looked at."""
+    old = list(oracle.pack.get("thresholds", {}))
+    for known in oracle.assessments.values():
+        if known["state"] == "open" and oracle.models[known["of"]]["state"] == "registered":
+            looked = known["at"] & set(old)
+            known["at"] = {
+                threshold
+                for threshold in new.get("thresholds", {})
+                if looked & set(_sources(says, "thresholds", threshold, old))
+            }
 
 
 def _measures(oracle: Oracle, new: Yaml, says: Yaml | None) -> None:

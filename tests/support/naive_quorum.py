@@ -14,7 +14,8 @@ from interlock.statemachine import codec
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.triggers import DIRECTIONS, Direction
-from tests.support.oracle import microseconds, parsed
+from tests.support.naive_clocks import microseconds
+from tests.support.oracle import parsed
 
 if TYPE_CHECKING:
     from interlock.statemachine.entry import Content

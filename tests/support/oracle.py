@@ -25,7 +25,9 @@ from ruamel.yaml import YAML
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
+from tests.support import naive_clocks
 from tests.support.naive_carrying import carry_over
+from tests.support.naive_clocks import microseconds
 
 if TYPE_CHECKING:
     from interlock.statemachine.entry import Entry, GenesisDocument
@@ -38,12 +40,6 @@ _GIVES = {
     "restore": ("activation",),
     "resume": ("resumption",),
 }
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def microseconds(duration: str) -> int:
-    """Return a pack's duration, such as ``90d``, in microseconds."""
-    return int(duration[:-1]) * UNITS[duration[-1]] * 1_000_000
 
 
 @lru_cache(maxsize=32)
@@ -63,10 +59,11 @@ class Oracle:
     safeguards: dict[str, dict[str, Any]] = field(default_factory=dict)
     holds: dict[str, dict[str, str]] = field(default_factory=dict)
     deployments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    assessments: dict[str, dict[str, Any]] = field(default_factory=dict)
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     identity: dict[str, dict[str, Any]] = field(default_factory=dict)
     periods: dict[str, dict[str, Any]] = field(default_factory=dict)
-    grids: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
+    grids: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     packs: dict[bytes, Any] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=dict)
     delegations: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -139,8 +136,9 @@ class Oracle:
             return self.holds[resource]["state"]
         if resource in self.measures:
             return str(self.measures[resource]["state"])
-        if resource in self.deployments:
-            return str(self.deployments[resource]["state"])
+        for placed in (self.deployments, self.assessments):
+            if resource in placed:
+                return str(placed[resource]["state"])
         if resource in self.exceptions:
             return str(self.exceptions[resource]["state"])
         if resource in self.delegations:
@@ -168,6 +166,8 @@ class Oracle:
             self._model(trigger, firing, now)
         elif machine == "determination":
             self._determination(trigger, firing, now)
+        elif machine == "assessment":
+            self._assessment(trigger, firing)
         elif machine == "level":
             self._level(trigger, firing)
         elif machine == "safeguard":
@@ -183,7 +183,7 @@ class Oracle:
         elif machine == "finding":
             self._finding(trigger, firing)
         elif machine == "obligation":
-            self._obligation(trigger, firing)
+            self._obligation(trigger, firing, now)
         elif machine == "policy":
             self._adopt(firing, now)
         elif machine in {"principal", "credential", "grant", "recovery"}:
@@ -208,12 +208,12 @@ class Oracle:
         rules = {trigger: row for row in self.pack.get("break_glass", []) for trigger in row["triggers"]}
         instead = self._stood_in_for(self.holds.get(firing.resource) or self.safeguards[firing.resource])
         number = len(self.exceptions) + 1
-        self._give(f"exceptions/{number}", "exception")
+        self.give(f"exceptions/{number}", "exception")
         self.exceptions[f"exceptions/{number}"] = {
             "of": firing.resource, "until": firing.until, "state": "open", "for": instead,
         }  # fmt: skip
         due = now + microseconds(rules[instead]["review_within"])
-        self.periods[f"obligations/break-glass-review/periods/{number}"] = {"state": "due", "until": 0, "due": due}
+        naive_clocks.open_one(self, "break-glass-review", due, f"exceptions/{number}", now)
 
     def _spoken_against(self, machine: str, trigger: str, firing: Any) -> set[str]:  # noqa: ANN401  # as above
         """Return the holds and safeguards that a tightening trigger is about: it ends their exceptions."""
@@ -243,71 +243,41 @@ class Oracle:
     def _adopt(self, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
         new = self.packs[firing.pack_digest]
         carry_over(self, new)
-        self._give(firing.policy, "policy")
+        self.give(firing.policy, "policy")
         for name, state in self.policies.items():
             self.policies[name] = "superseded" if state == "adopted" else state
         self.policies[firing.policy] = "adopted"
         self.pack = new
         self.begin(now)
+        naive_clocks.by_adoption(self, firing.policy, now)
 
     def begin(self, now: int) -> None:
-        """Begin the grid of each obligation that no pack named before; one of another length goes on by that."""
-        for obligation, spec in self._in_force().items():
-            if "every" not in spec:
-                continue
-            every, known = microseconds(spec["every"]), self.grids.get(obligation)
-            if known is None:
-                self.grids[obligation] = [(1, now, every)]
-            elif known[-1][2] != every:
-                running = next(n + (now - since) // each for n, since, each in reversed(known) if since <= now)
-                kept = [grid for grid in known if grid[0] <= running]
-                self.grids[obligation] = [*kept, (running + 1, self._span(obligation, running)[1], every)]
-
-    def _span(self, obligation: str, number: int) -> tuple[int, int]:
-        first, since, every = next(grid for grid in reversed(self.grids[obligation]) if grid[0] <= number)
-        return since + (number - first) * every, since + (number - first + 1) * every
+        """Begin the grids that the pack in force asks for."""
+        naive_clocks.begin(self, now)
 
     def _incident(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
         if trigger == "report":
             name = f"incidents/{len(self.incidents) + 1}"
             found = firing.discovered_at or now
             made = {"on": firing.target, "state": "reported", "severity": firing.severity, "category": firing.category}
-            self.incidents[name] = {**made, "discovered": found, "owed": set()}
-            self._start_clocks(self.incidents[name], now)
+            self.incidents[name] = {**made, "discovered": found}
+            naive_clocks.by_incident(self, name, now)
             return
         known = self.incidents[firing.incident]
+        closed = known["state"] == "closed"
         if trigger == "triage":
-            graver = self._severities().index(firing.severity) > self._rank(known["severity"])
+            graver = self._severities().index(firing.severity) > self.rank(known["severity"])
             stays = known["state"] == "mitigated" and not graver
-            if self._severities().index(firing.severity) < self._rank(known["severity"]):
-                self._give(firing.incident, "severity")
+            if self._severities().index(firing.severity) < self.rank(known["severity"]):
+                self.give(firing.incident, "severity")
             known.update(severity=firing.severity, state="mitigated" if stays else "triaged")
             known["category"] = firing.category or known["category"]
         else:
             known["state"] = {"mitigate": "mitigated", "close": "closed"}[trigger]
             if trigger == "close":
-                self._give(firing.incident, "closing")
-        self._start_clocks(known, now)
-
-    def _start_clocks(self, incident: dict[str, Any], now: int) -> None:
-        """Open a period of each obligation that an incident as it is starts the clock of, once for each incident."""
-        for obligation, spec in self._in_force().items():
-            after = spec.get("after")
-            if after is None or obligation in incident["owed"] or not incident["severity"]:
-                continue
-            grave = self._rank(incident["severity"]) >= self._rank(after["at_least"])
-            of_it = not after.get("categories") or incident["category"] in after["categories"]
-            if grave and of_it and (after["incident"] != "closing" or incident["state"] == "closed"):
-                start = incident["discovered"] if after["incident"] == "discovery" else now
-                number = 1 + sum(name.startswith(f"obligations/{obligation}/periods/") for name in self.periods)
-                due = start + microseconds(after["within"])
-                self.periods[f"obligations/{obligation}/periods/{number}"] = {"state": "due", "until": 0, "due": due}
-                incident["owed"].add(obligation)
-
-    def _in_force(self) -> dict[str, Any]:
-        """Return the obligations whose jurisdiction is on."""
-        on = {None, *self.pack.get("jurisdictions", [])}
-        return {name: spec for name, spec in self.pack.get("obligations", {}).items() if spec.get("jurisdiction") in on}
+                self.give(firing.incident, "closing")
+                naive_clocks.by_closing(self, firing.incident, now)
+        naive_clocks.by_incident(self, firing.incident, now, again=closed)
 
     def _finding(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
         if trigger == "raise":
@@ -316,13 +286,14 @@ class Oracle:
         else:
             self.findings[firing.finding]["state"] = {"confirm": "confirmed", "dismiss": "dismissed"}[trigger]
             if trigger == "dismiss":
-                self._give(firing.finding, "dismissal")
+                self.give(firing.finding, "dismissal")
 
     def _severities(self) -> list[str]:
         rows = self.pack.get("incidents", {}).get("severities", ["low", "serious", "critical"])
         return [row if isinstance(row, str) else row["id"] for row in rows]
 
-    def _rank(self, severity: str) -> int:
+    def rank(self, severity: str) -> int:
+        """Return the place of a severity, mildest 0."""
         order = self._severities()
         return -1 if not severity else order.index(severity) if severity in order else len(order)
 
@@ -335,15 +306,16 @@ class Oracle:
             return severity in {"serious", "critical"}
         return any(isinstance(row, dict) and row["id"] == severity and row.get("blocking") for row in rows)
 
-    def _obligation(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
+    def _obligation(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
         known = self.periods.setdefault(firing.period, {"state": "due", "until": 0})
-        self._give(firing.period, "fulfilment" if trigger == "fulfil" else "waiver")
+        self.give(firing.period, "fulfilment" if trigger == "fulfil" else "waiver")
         if trigger == "fulfil":
             known["state"] = "fulfilled"
+            naive_clocks.by_meeting(self, firing.period, now)
         else:
             known.update(state="waived", until=firing.until)
 
-    def _give(self, resource: str, *facts: str) -> None:
+    def give(self, resource: str, *facts: str) -> None:
         """Note which entry gave facts of a resource."""
         self.given.setdefault(resource, {}).update(dict.fromkeys(facts, self.position))
 
@@ -351,7 +323,7 @@ class Oracle:
         if trigger == "end":
             self.measures[firing.interim_measure]["state"] = "ended"
             return
-        self._give(f"interimMeasures/{len(self.measures) + 1}", "measure")
+        self.give(f"interimMeasures/{len(self.measures) + 1}", "measure")
         made = {"of": firing.model, "for": set(firing.safeguards), "in": set(firing.contexts)}
         self.measures[f"interimMeasures/{len(self.measures) + 1}"] = {
             **made,
@@ -415,18 +387,24 @@ class Oracle:
 
     def _model(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # any trigger of the machine
         for artifact in getattr(firing, "artifacts", (getattr(firing, "artifact", ""),)):
-            self._give(f"{firing.model}/artifacts/{artifact}", "artifact")
+            self.give(f"{firing.model}/artifacts/{artifact}", "artifact")
         if trigger == "register":
-            self.models[firing.model] = {"state": "registered", "artifacts": set(firing.artifacts), "compute": None}
+            first = set(firing.artifacts)
+            self.models[firing.model] = {"state": "registered", "artifacts": set(first), "compute": None}
+            self.models[firing.model].update({"first": first, "later": [], "since": now})
             return
         model = self.models[firing.model]
         if trigger == "retire":
             model["state"] = "retired"
         elif trigger == "add_artifact":
             model["artifacts"].add(firing.artifact)
+            if now == model["since"]:
+                model["first"].add(firing.artifact)
+            else:
+                model["later"].append(firing.artifact)
             for threshold in self._judged():
                 if self._lapse(firing.model, threshold, now):
-                    self._give(f"{firing.model}/determinations/{threshold}", "lapse")
+                    self.give(f"{firing.model}/determinations/{threshold}", "lapse")
         elif trigger == "record_run":
             compute = Fraction(self.evidence[firing.evidence])
             model["compute"] = compute if model["compute"] is None else max(compute, model["compute"])
@@ -449,6 +427,14 @@ class Oracle:
             return True
         return False
 
+    def _assessment(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
+        if trigger == "open":
+            made = {"of": firing.model, "state": "open", "at": set(firing.thresholds)}
+            self.assessments[f"assessments/{len(self.assessments) + 1}"] = made
+        else:
+            known = self.assessments[firing.assessment]
+            known["state"] = {"conclude": "concluded", "abandon": "abandoned"}[trigger]
+
     def _determination(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
         name = firing.determination
         model, threshold = name.split("/determinations/")
@@ -457,7 +443,7 @@ class Oracle:
             if old is not None and self._fresh(old, now):
                 if STRICTNESS.index(firing.conclusion) > STRICTNESS.index(old["conclusion"]):
                     old["conclusion"] = firing.conclusion
-                    self._give(name, "conclusion")
+                    self.give(name, "conclusion")
                 return
             before = "undetermined" if old is None else old["conclusion"]
             stricter = max(before, firing.conclusion, key=STRICTNESS.index)
@@ -466,11 +452,11 @@ class Oracle:
             facts.pop("lapse", None)
             if stricter != before:
                 self.given[name] = {}
-                self._give(name, "conclusion")
+                self.give(name, "conclusion")
             self.determinations[name] = {"conclusion": stricter, "confirmed": False, "lapses": None, "compute": None}
             return
         self.given[name] = {}
-        self._give(name, "conclusion", "confirmation", "lapse")
+        self.give(name, "conclusion", "confirmation", "lapse")
         conclusion = "ruled_out" if trigger == "rule_out" else self.determinations[name]["conclusion"]
         every = self.pack["thresholds"][threshold].get("reassess")
         self.determinations[name] = {
@@ -488,7 +474,7 @@ class Oracle:
         if trigger == "confirm":
             self.levels[firing.level]["kind"] = "confirmed"
             return
-        self._give(firing.level, "level")
+        self.give(firing.level, "level")
         model, standard = firing.level.split("/levels/")
         order = self._order()
         conclusions = set()
@@ -506,7 +492,7 @@ class Oracle:
         worse = {"active": "degraded", "verified": "implementing"}
         if trigger in {"activate", "retire", "replan"}:
             self.given[firing.safeguard] = {}
-        self._give(firing.safeguard, *_GIVES.get(trigger, ()))
+        self.give(firing.safeguard, *_GIVES.get(trigger, ()))
         if trigger == "start":
             known["state"] = "implementing"
         elif trigger == "verify":
@@ -534,7 +520,7 @@ class Oracle:
             self.holds[f"holds/{len(self.holds) + 1}"] = {"on": firing.target, "state": "placed"}
         else:
             self.holds[firing.hold]["state"] = "lifted"
-            self._give(firing.hold, "lift")
+            self.give(firing.hold, "lift")
 
     def _deployment(self, trigger: str, firing: Any, now: int) -> None:  # noqa: ANN401  # as above
         if trigger == "end":
@@ -545,6 +531,7 @@ class Oracle:
             "release": (firing.model, firing.context, firing.artifact),
             "allowed": self.allows(firing.model, firing.context, firing.artifact, now),
         }
+        naive_clocks.by_deployment(self, firing, now)
 
     def out_of_compliance(self, now: int) -> set[str]:
         """Return the deployments that are live although the gate would deny them."""
@@ -638,38 +625,16 @@ class Oracle:
 
     def overdue(self, now: int) -> set[str]:
         """Return the periods of obligations whose end has passed, unfulfilled, and not waived any longer."""
-        owed = {*self._in_force(), "break-glass-review"}
-        found = {
-            name
-            for name, known in self.periods.items()
-            if "due" in known and known["state"] != "fulfilled" and now >= max(known["until"], known["due"])
-            if name.split("/")[1] in owed
-        }
-        for obligation, spec in self._in_force().items():
-            if "every" not in spec:
-                continue
-            number = 1
-            while self._span(obligation, number)[1] <= now:
-                known = self.periods.get(f"obligations/{obligation}/periods/{number}", {"state": "due", "until": 0})
-                if known["state"] != "fulfilled" and known["until"] <= now:
-                    found.add(f"obligations/{obligation}/periods/{number}")
-                number += 1
-        return found
+        return naive_clocks.overdue(self, now)
 
     def dues(self, now: int) -> set[int]:
         """Return when the next periods of each obligation end, three of each, and the ends of all waivers."""
-        found = {max(int(known["until"]), int(known.get("due", 0))) for known in self.periods.values()}
-        for obligation in self.grids:
-            number = 1
-            while self._span(obligation, number)[1] <= now:
-                number += 1
-            found |= {self._span(obligation, number + ahead)[1] for ahead in range(3)}
-        return found
+        return naive_clocks.dues(self, now)
 
     def _blocks(self, period: str) -> bool:
         if period.startswith("obligations/break-glass-review/"):
             return True
-        return bool(self._in_force().get(period.split("/")[1], {}).get("blocking"))
+        return bool(naive_clocks.in_force(self).get(period.split("/")[1], {}).get("blocking"))
 
     def _named(self, model: str, safeguard: str) -> str:
         shared = self.pack["safeguards"][safeguard].get("scope") == "shared"
@@ -710,7 +675,7 @@ class Oracle:
                 read.append((self._use(name, hold, now), ("exception",)))
         for period, known in self.periods.items():
             if self._blocks(period):
-                read.append((period, ("fulfilment",) if known["state"] == "fulfilled" else ("waiver",)))
+                read.append((period, ("fulfilment",) if known["state"] == "fulfilled" else ("waiver", "end")))
         for name, row in self.incidents.items():
             if row["on"] in {model, "-"}:
                 read.append((name, ("severity", "closing") if row["state"] == "closed" else ("severity",)))

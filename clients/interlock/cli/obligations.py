@@ -10,7 +10,7 @@ import typer
 from interlock.cli.arguments import AsOfOption, microseconds, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.change import show_proposed
-from interlock.cli.views.common import left, to_json, when
+from interlock.cli.views.common import left, short, to_json, when
 from interlock.client import names
 from interlock.v1 import trigger_pb2
 
@@ -32,7 +32,7 @@ def list_(
     due: Annotated[
         str, typer.Option("--due", metavar="DAYS", help="Only what falls due within this time, such as 30d.")
     ] = "",
-    everything: Annotated[bool, typer.Option("--all", help="Those that are fulfilled, too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Those that are fulfilled or have ended, too.")] = False,
     as_of: AsOfOption = None,
 ) -> None:
     """List the periods that have begun and are due, the overdue ones among them."""
@@ -112,6 +112,12 @@ def short_period(period: Obligation) -> str:
     return period.name.removeprefix("obligations/").replace("/periods/", "/")
 
 
+def owed_for(period: Obligation) -> str:
+    """Return what a period is owed for, ` for incidents/1`; empty for one of the calendar."""
+    subject, _, artifact = period.cause.partition("/artifacts/")
+    return f" for {subject}{f', artifact {short(artifact)}' if artifact else ''}" if subject else ""
+
+
 def obligation_row(period: Obligation) -> list[Piece]:
     """Return one line of a listing."""
     from interlock.v1 import accountability_pb2
@@ -120,6 +126,8 @@ def obligation_row(period: Obligation) -> list[Piece]:
     owed = waived or period.state == accountability_pb2.OBLIGATION_STATE_DUE
     until = period.waived_until_time if waived else period.due_time
     state: Piece = "waived" if waived else "due" if owed else ("fulfilled", "green")
+    if period.state == accountability_pb2.OBLIGATION_STATE_ENDED:
+        state = ("ended", "dim")
     if period.overdue:
         state = ("overdue: blocks every release" if period.blocking else "overdue", "bold red")
     return [
@@ -129,7 +137,7 @@ def obligation_row(period: Obligation) -> list[Piece]:
         left(until, period.instant) if owed and not period.overdue else "",
         "blocks" if period.blocking and owed and not period.overdue else "",
         ", ".join(period.evidence) or period.evidence_kind,
-        (f"{period.title}, for {period.cause}" if period.cause else period.title, "dim"),
+        (f"{period.title},{owed_for(period)}" if period.cause else period.title, "dim"),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from interlock.cli.obligations import short_period
+from interlock.cli.obligations import owed_for, short_period
 from interlock.cli.run import Run, command
 from interlock.cli.session import show_unsatisfiable
 from interlock.cli.views.common import to_json, when
@@ -137,8 +137,8 @@ def _measures(measures: list[InterimMeasure]) -> str:
 
 def _due(periods: list[Obligation]) -> Piece:
     """Return what is overdue, then what falls due soon."""
-    late = [short_period(row) for row in periods if row.overdue]
-    soon = [f"{short_period(row)} by {when(row.due_time)}" for row in periods if not row.overdue]
+    late = [f"{short_period(row)}{owed_for(row)}" for row in periods if row.overdue]
+    soon = [f"{short_period(row)}{owed_for(row)} by {when(row.due_time)}" for row in periods if not row.overdue]
     words = ", ".join([*([f"overdue: {', '.join(late)}"] if late else []), *soon])
     return (words, "bold red" if late else "") if words else f"nothing within {_SOON.days} days"
 

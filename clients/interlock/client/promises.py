@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interlock.statemachine import carrying
-from interlock.statemachine.diffing.difference import lasting
+from interlock.statemachine.diffing.clocks import clock_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from interlock.statemachine.policy.model import Obligation, Policy, Safeguard, Source
+    from interlock.statemachine.policy.model import Policy, Safeguard, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _obligations(versions: Sequence[Version]) -> Iterator[Promise]:
         if not spec.in_force:
             continue
         was = ("", None) if spec.blocking else _obligation_was(versions, spec.id)
-        yield Promise("obligation", spec.id, spec.title, _clock(spec), _cited(spec.source), spec.blocking, *was)
+        yield Promise("obligation", spec.id, spec.title, clock_in_words(spec), _cited(spec.source), spec.blocking, *was)
 
 
 def _obligation_was(versions: Sequence[Version], obligation: str) -> tuple[str, int | None]:
@@ -87,12 +87,6 @@ def _obligation_was(versions: Sequence[Version], obligation: str) -> tuple[str, 
         if known is not None and known.in_force and known.blocking:
             return older.policy.name, newer.position
     return "", None
-
-
-def _clock(spec: Obligation) -> str:
-    if spec.after is None:
-        return f"every {lasting(spec.every_us)}"
-    return f"within {lasting(spec.after.within_us)} of an incident, {spec.after.at_least} or graver"
 
 
 def _cited(source: Source | None) -> str:

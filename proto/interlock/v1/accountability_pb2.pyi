@@ -35,6 +35,8 @@ class _ObligationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oblig
     """It was fulfilled."""
     OBLIGATION_STATE_WAIVED: _ObligationState.ValueType  # 3
     """It need not be fulfilled before `waived_until_time`; from then on it is due again."""
+    OBLIGATION_STATE_ENDED: _ObligationState.ValueType  # 4
+    """The incident that it was owed for was closed before it was overdue: it repeated until then."""
 
 class ObligationState(_ObligationState, metaclass=_ObligationStateEnumTypeWrapper):
     """How a period of an obligation stands."""
@@ -47,6 +49,8 @@ OBLIGATION_STATE_FULFILLED: ObligationState.ValueType  # 2
 """It was fulfilled."""
 OBLIGATION_STATE_WAIVED: ObligationState.ValueType  # 3
 """It need not be fulfilled before `waived_until_time`; from then on it is due again."""
+OBLIGATION_STATE_ENDED: ObligationState.ValueType  # 4
+"""The incident that it was owed for was closed before it was overdue: it repeated until then."""
 Global___ObligationState: _TypeAlias = ObligationState  # noqa: Y015
 
 class _IncidentState:
@@ -112,7 +116,7 @@ Global___FindingState: _TypeAlias = FindingState  # noqa: Y015
 @_typing.final
 class Obligation(_message.Message):
     """One period of an obligation of the policy in force. Periods are a grid from the adoption that first named the
-    obligation; neither fulfilment nor a later policy that keeps it moves them.
+    obligation, which neither fulfilment nor a later policy that keeps it moves; or each is opened by what happens.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -155,14 +159,18 @@ class Obligation(_message.Message):
     blocking: _builtins.bool
     """True where no model may be released anywhere while it is overdue. Then a change fulfils it."""
     cause: _builtins.str
-    """What it is owed for, such as an incident; empty for a period of the calendar."""
+    """What it is owed for: an incident, a use of break-glass, a model or a later artifact of one that was deployed, a
+    policy version that was adopted; empty for a period of the calendar.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When the period began."""
+        """When the period began: what fulfils it was made then or later. Before a deployment for one that is owed for it; in
+        time to come for the next of a row that repeats.
+        """
 
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
-        """When it has to be fulfilled: the period's end."""
+        """When it has to be fulfilled."""
 
     @_builtins.property
     def evidence(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -394,7 +402,7 @@ class ListObligationsRequest(_message.Message):
     page_token: _builtins.str
     """From the page before; empty for the first."""
     show_fulfilled: _builtins.bool
-    """Fulfilled ones, too."""
+    """Fulfilled and ended ones, too."""
     position: _builtins.int
     """After the entry at this position, at its time."""
     @_builtins.property

@@ -88,8 +88,14 @@ def concerns(name: str, item: r.Resource | None, models: Collection[str]) -> boo
         return model in models
     if name.startswith(APART):
         return False
+    subject = _subject(item)
+    return not subject or subject == EVERYTHING or not subject.startswith(MODELS) or subject in models
+
+
+def _subject(item: r.Resource | None) -> str:
+    """Return what a resource is on, empty for nothing."""
     subject = getattr(item, "target", None) or getattr(item, "model", None)
-    return not isinstance(subject, str) or subject == EVERYTHING or not subject.startswith(MODELS) or subject in models
+    return subject if isinstance(subject, str) else ""
 
 
 def may_hide(before: str, after: str, models: Collection[str]) -> bool:
@@ -136,9 +142,15 @@ def _groups(state: State) -> dict[str, set[str]]:
 
 
 def _group(state: State, name: str) -> str:
-    """Return what stands for all that comes into a selection together with a resource."""
-    document = state.find(name, r.Evidence)
-    return names.model_of(name) or (document.sha256 if document is not None else name)
+    """Return what stands for all that comes into a selection together with a resource: of a model all that it has.
+
+    What is placed on a model, such as a hold, comes with it: a verdict on it may have to be given again.
+    """
+    item = state.items.get(name)
+    if isinstance(item, r.Evidence):
+        return item.sha256
+    of = names.model_of(name) or ("" if name.startswith(APART) else _subject(item))
+    return of if of and of.startswith(MODELS) else name
 
 
 def shown(ordered: Sequence[str], known: Collection[str], models: Collection[str]) -> set[int]:

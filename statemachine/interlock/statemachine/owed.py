@@ -68,18 +68,18 @@ def span_of(state: State, name: str) -> tuple[int, int]:
 
 
 def overdue_from(state: State, name: str) -> int | None:
-    """Return from when on a period is overdue (microseconds); None where it is fulfilled."""
+    """Return from when on a period is overdue (microseconds); None where it is owed no more."""
     return period_of(state, name).overdue_from(span_of(state, name)[1])
 
 
 def unfulfilled(state: State, obligation: str, instant: int) -> Iterator[str]:
-    """Yield the periods of ``obligations/{id}`` that have begun at ``instant`` and are not fulfilled, by number."""
+    """Yield the periods of ``obligations/{id}`` that have begun at ``instant`` and are owed still, by number."""
     known = state.find(obligation, r.Obligation)
     if known is None:
         return
     for number in range(state.cleared.get(obligation, 0) + 1, known.running(instant) + 1):
         name = f"{obligation}/periods/{number}"
-        if period_of(state, name).state != "fulfilled":
+        if period_of(state, name).is_owed:
             yield name
 
 

@@ -71,6 +71,7 @@ def _cleared(policy: Policy, state: State, model: str) -> Iterator[Fact]:
                         yield "severity", incident.name, incident.lowered_by
                         if not incident.is_open:
                             yield "closing", incident.name, incident.closed_by
+                    yield from _ended(policy, state, incident.name)
                 case f.FindingDismiss():
                     finding = state.need(firing.finding, r.Finding)
                     if finding.target in {model, EVERYTHING} and finding.state == "dismissed":
@@ -82,6 +83,13 @@ def _cleared(policy: Policy, state: State, model: str) -> Iterator[Fact]:
                         yield "waiver", period.name, period.waived_by
                 case _:
                     pass
+
+
+def _ended(policy: Policy, state: State, incident: str) -> Iterator[Fact]:
+    """Yield what ended periods of an incident that would block by now: under another policy they did not."""
+    for name in state.caused.get(incident, ()):
+        if owed.blocks(policy, name):
+            yield "end", name, owed.period_of(state, name).ended_by
 
 
 def _of_leaf(policy: Policy, state: State, leaf: Leaf) -> Iterator[Fact]:

@@ -13,7 +13,7 @@ from interlock.statemachine import authority, carrying
 from interlock.statemachine import resources as r
 from interlock.statemachine.explain import explain
 from interlock.statemachine.flips import questions
-from interlock.statemachine.machines.obligation import begin_grids
+from interlock.statemachine.machines.policy_version import owed_from_then
 from interlock.statemachine.quorum import assign
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def carry_over(old: Policy, new: Policy, state: State, instant: int) -> State:
     for row in carrying.carry(old, new, state, instant):
         after = after.put(row.item)
         positions = positions.delete(row.item.name) if row.item.name in positions else positions
-    return begin_grids(new, after, instant).updated(positions=positions, writes=state.writes)
+    return owed_from_then(new, after, instant).updated(positions=positions, writes=state.writes)
 
 
 def _releases(old: Policy, new: Policy, state: State) -> Iterator[tuple[str, str, str]]:

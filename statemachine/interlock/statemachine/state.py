@@ -38,9 +38,9 @@ class State:
     position at which a change was applied that change, ``tainted`` those of them whose sign-offs no longer suffice
     (``taint.py``), ``approvals`` where the word of each account counted; ``measures`` each model's interim measures
     that nobody ended; ``fulfilments`` for each obligation the period that each document fulfils, ``cleared`` the number
-    up to which all of its periods are fulfilled; ``delegations_of`` each account's delegations, given and held, by
-    number; ``exemptions`` each hold's and safeguard's exceptions by break-glass, by number; ``standing`` for each
-    target its open incidents and its confirmed findings.
+    up to which none of its periods is owed, ``caused`` for each thing that started clocks the periods that it opened;
+    ``delegations_of`` each account's delegations, given and held, by number; ``exemptions`` each hold's and safeguard's
+    exceptions by break-glass, by number; ``standing`` for each target its open incidents and its confirmed findings.
     """
 
     size: int = 0
@@ -64,6 +64,7 @@ class State:
     measures: Map[str, tuple[str, ...]] = field(default_factory=Map)
     fulfilments: Map[str, Map[str, str]] = field(default_factory=Map)
     cleared: Map[str, int] = field(default_factory=Map)
+    caused: Map[str, tuple[str, ...]] = field(default_factory=Map)
     standing: Map[str, Map[tuple[str, int], str]] = field(default_factory=Map)
     policy: r.PolicyVersion | None = None
     writes: tuple[str, ...] = ()
@@ -183,6 +184,10 @@ class State:
         found = (self.standing.get(target, _NOTHING) for target in (model, EVERYTHING))
         return tuple(rows[key] for rows in found for key in sorted(rows))
 
+    def opened_by(self, cause: str, obligation: str) -> tuple[str, ...]:
+        """The periods of an obligation that one thing opened, by number."""
+        return tuple(name for name in self.caused.get(cause, ()) if obligation_of(name) == obligation)
+
     def fulfilled_by(self, obligation: str) -> Map[str, str]:
         """The documents that fulfil periods of an obligation, each with the period."""
         return self.fulfilments.get(obligation, _NO_DOCUMENTS)
@@ -261,6 +266,7 @@ def _indexes(state: State, item: r.Resource) -> dict[str, Any]:  # each key is a
             return {
                 "fulfilments": state.fulfilments.set(of, used.update(dict.fromkeys(item.evidence, item.name))),
                 "cleared": _cleared(state, of, item),
+                "caused": _caused(state.caused, item),
             }
         case r.Incident():
             return {"standing": _standing(state.standing, item, stands=item.is_open)}
@@ -297,14 +303,23 @@ def _standing(
 
 
 def _cleared(state: State, obligation: str, item: r.Period) -> Map[str, int]:
-    """The index of fulfilled periods with one of them as it is now."""
+    """The index of periods that are not owed any more with one of them as it is now."""
     number = state.cleared.get(obligation, 0)
     while True:
         name = f"{obligation}/periods/{number + 1}"
         period = item if item.name == name else state.find(name, r.Period)
-        if period is None or period.state != "fulfilled":
+        if period is None or period.is_owed:
             return state.cleared.set(obligation, number)
         number += 1
+
+
+def _caused(caused: Map[str, tuple[str, ...]], item: r.Period) -> Map[str, tuple[str, ...]]:
+    """The index of periods by what opened them with one of them, each cause's by obligation and number."""
+    known = caused.get(item.cause, ())
+    if not item.cause or item.name in known:
+        return caused
+    rows = sorted((*known, item.name), key=lambda name: (obligation_of(name), number_of(name)))
+    return caused.set(item.cause, tuple(rows))
 
 
 def _delegations(known: Map[str, tuple[str, ...]], item: r.Delegation) -> Map[str, tuple[str, ...]]:

@@ -65,16 +65,38 @@ CLOCKS = {
     "eu-incident-breach": ("determination", "serious", 5),
     "eu-incident-death": ("determination", "serious", 10),
     "eu-incident-harm": ("determination", "serious", 15),
+    "eu-incident-progress": ("determination", "serious", 28),
     "eu-incident-final-report": ("closing", "serious", 60),
 }
+DEEDS = {
+    "us-ca-framework-change": ("adoption", 30),
+    "us-ca-transparency-report": ("deployment", 0),
+    "eu-model-report": ("deployment", 0),
+}
+"""What is owed for what is done, and how many days it leaves."""
 
 
 @pytest.mark.parametrize("name", COMPANIES)
 def test_the_laws_clocks_after_an_incident_are_the_same_in_every_pack(name: str) -> None:
     """From what each counts, from which severity on, and how many days it leaves."""
-    clocks = {duty.id: duty.after for duty in pack(name).obligations.values() if duty.after is not None}
+    found = {duty.id: duty.after for duty in pack(name).obligations.values() if duty.after is not None}
+    clocks = {key: row for key, row in found.items() if key not in DEEDS}
 
     assert {key: (row.event, row.at_least, row.within_us // DAY_US) for key, row in clocks.items()} == CLOCKS
+    assert [key for key, row in clocks.items() if row.repeats] == ["eu-incident-progress"]
+    assert {key: (found[key].event, found[key].within_us // DAY_US) for key in DEEDS} == DEEDS
+
+
+@pytest.mark.parametrize("name", COMPANIES)
+def test_reports_on_models_are_owed_where_others_use_them(name: str) -> None:
+    """Not for use inside: in the most exposed context, and never in the least."""
+    policy = pack(name)
+
+    for duty in ("us-ca-transparency-report", "eu-model-report"):
+        after = policy.obligations[duty].after
+        assert after is not None
+        assert policy.contexts[-1].id in after.contexts
+        assert policy.contexts[0].id not in after.contexts
 
 
 @pytest.mark.parametrize("name", shipped_pack_names())

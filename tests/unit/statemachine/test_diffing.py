@@ -68,6 +68,64 @@ def test_one_edit_is_one_difference_with_its_way(old: str, new: str, words: str,
         assert [row.way for row in rows if words in row.words] == [way], rows
 
 
+QUARTERLY = "every: 90d"
+INCIDENT = "after: {incident: determination, at_least: serious, categories: [leak, theft], within: 9d, repeats: true}"
+DEPLOYED = "after: {deployment: recorded, contexts: [internal, api], within: 9d}"
+ADOPTED = "after: {adoption: policy, within: 9d}"
+CLOCKS = [
+    (INCIDENT, "within: 9d", "within: 10d", "due within 9d → 10d of the determination", Way.LOOSENS),
+    (INCIDENT, "within: 9d", "within: 8d", "due within 9d → 8d", Way.TIGHTENS),
+    (INCIDENT, "at_least: serious", "at_least: critical", "counts incidents from serious → critical on", Way.LOOSENS),
+    (INCIDENT, "at_least: serious", "at_least: low", "counts incidents from serious → low on", Way.TIGHTENS),
+    (INCIDENT, "[leak, theft], w", "[leak], w", "counts incidents of leak, theft → leak", Way.LOOSENS),
+    (INCIDENT, "categories: [leak, theft], ", "", "counts incidents of leak, theft → any", Way.TIGHTENS),
+    (INCIDENT, ", repeats: true", "", "owed once for an incident", Way.LOOSENS),
+    (INCIDENT, "incident: determination", "incident: discovery", "the discovery of an incident", Way.LOOSENS),
+    (DEPLOYED, "within: 9d", "within: 0d", "due within 9d → 0d of the first deployment of a model", Way.TIGHTENS),
+    (
+        DEPLOYED,
+        "contexts: [internal, api]",
+        "contexts: [api]",
+        "counts deployments in api, internal → api",
+        Way.LOOSENS,
+    ),
+    (DEPLOYED, "contexts: [internal, api], ", "", "counts deployments in api, internal → any", Way.TIGHTENS),
+    (DEPLOYED, DEPLOYED, ADOPTED, "→ within 9d of each adoption of a version of the policy", Way.LOOSENS),
+    (ADOPTED, "within: 9d", "within: 30d", "due within 9d → 30d of each adoption", Way.LOOSENS),
+    (ADOPTED, ADOPTED, QUARTERLY, "within 9d of each adoption of a version of the policy → every 90d", Way.LOOSENS),
+    (QUARTERLY, QUARTERLY, ADOPTED, "every 90d → within 9d of each adoption", Way.LOOSENS),
+]
+"""A clock, an edit of it, what is said of that, and which way it goes."""
+
+
+@pytest.mark.parametrize(("clock", "old", "new", "words", "way"), CLOCKS)
+def test_each_key_of_a_clock_is_told(clock: str, old: str, new: str, words: str, way: Way) -> None:
+    """Just what differs, and whether less is owed by it, or later; where nobody can tell, it loosens."""
+    kinds = ("obligations:\n", "incidents: {categories: [leak, theft]}\nobligations:\n")
+    before = version(kinds, (QUARTERLY, clock), called="1.0")
+
+    rows = compare_policies(load_pack(before), load_pack(version((old, new), of=before)))
+
+    assert [(row.way, row.area) for row in rows] == [(way, "obligations")]
+    assert words in rows[0].words
+    if way is Way.TIGHTENS:
+        back = compare_policies(load_pack(version((old, new), of=before)), load_pack(before))
+        assert [row.way for row in back] == [Way.LOOSENS]
+
+
+def test_severities_that_move_may_make_a_clock_count_less() -> None:
+    """What was as grave as it asks for and is milder now starts it no more."""
+    before = version((QUARTERLY, INCIDENT.replace("categories: [leak, theft], ", "")), called="1.0")
+    after = version(
+        ("obligations:\n", "incidents: {severities: [low, critical, {id: serious, blocking: true}]}\nobligations:\n"),
+        of=before,
+    )
+
+    rows = compare_policies(load_pack(before), load_pack(after))
+
+    assert (Way.LOOSENS, "counts incidents from serious → serious on") in {(row.way, row.words) for row in rows}
+
+
 def test_what_tightens_loosens_the_other_way_round() -> None:
     """Going back from an edit that tightens is an edit that loosens."""
     strict = [version((old, new)) for old, new, _, way in EDITS if way is Way.TIGHTENS]

@@ -69,7 +69,7 @@ class AccountabilityService(accountability_pb2_grpc.AccountabilityServiceService
         wanted = (
             name
             for name in _names(view, instant, page.after)
-            if (request.show_fulfilled or period_of(view.state, name).state != "fulfilled")
+            if (request.show_fulfilled or period_of(view.state, name).is_owed)
             and (latest is None or _due(view, name) <= latest)
         )
         chosen, token = page.cut(wanted, lambda name: name)
@@ -167,5 +167,5 @@ def _names(view: View, instant: int, after: str | None) -> Iterator[str]:
 
 
 def _due(view: View, name: str) -> int:
-    """Return from when on a period is overdue, or was due where it is fulfilled (microseconds)."""
+    """Return from when on a period is overdue, or was due where it is owed no more (microseconds)."""
     return overdue_from(view.state, name) or span_of(view.state, name)[1]

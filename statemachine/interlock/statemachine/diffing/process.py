@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from interlock.statemachine.diffing.clocks import clock_in_words, compare_clocks
 from interlock.statemachine.diffing.difference import Difference, Way, lasting, listed, way
 from interlock.statemachine.diffing.shape import asks_as_much, needs_in_words
 from interlock.statemachine.policy.vocabulary import NARROWABLE
@@ -172,21 +173,12 @@ def _obligations(old: Policy, new: Policy) -> Iterator[Difference]:
         if before is None and after is not None:
             kind = "blocking, " if after.blocking else ""
             state = "from then on" if after.in_force else f"not in force: jurisdiction {after.jurisdiction} is off"
-            words = f"new, {kind}{_clock(after)}, {state} ({after.title})"
+            words = f"new, {kind}{clock_in_words(after)}, {state} ({after.title})"
             yield Difference(way(tightens=after.blocking), "obligations", name, words)
         elif after is None and before is not None:
             yield Difference(way(loosens=before.in_force), "obligations", name, "dropped: no longer owed")
         elif before is not None and after is not None:
-            yield from _obligation(before, after)
-
-
-def _clock(spec: Obligation) -> str:
-    """Say when an obligation is owed."""
-    if spec.after is None:
-        return f"every {lasting(spec.every_us)}"
-    of = f" of {listed(sorted(spec.after.categories))}" if spec.after.categories else ""
-    counted = f"the {spec.after.event} of an incident{of}, {spec.after.at_least} or graver"
-    return f"within {lasting(spec.after.within_us)} of {counted}"
+            yield from _obligation(old, new, before, after)
 
 
 def _severities(old: Policy, new: Policy) -> Iterator[Difference]:
@@ -204,15 +196,8 @@ def _severities(old: Policy, new: Policy) -> Iterator[Difference]:
         yield Difference(Way.NEUTRAL, "incidents", "categories", words)
 
 
-def _obligation(before: Obligation, after: Obligation) -> Iterator[Difference]:
-    rows: list[tuple[Way, str]] = []
-    if (before.after, after.after) != (None, None) and (before.after, before.every_us) != (after.after, after.every_us):
-        rows.append(
-            (way(loosens=True, tightens=True), f"{_clock(before)} → {_clock(after)}, for what happens from then on")
-        )
-    elif before.every_us != after.every_us:
-        goes = way(loosens=after.every_us > before.every_us, tightens=True)
-        rows.append((goes, f"every {lasting(before.every_us)} → {lasting(after.every_us)}, after the running period"))
+def _obligation(old: Policy, new: Policy, before: Obligation, after: Obligation) -> Iterator[Difference]:
+    rows = list(compare_clocks(old, new, before, after))
     if before.blocking != after.blocking:
         words = "blocks the gate while overdue" if after.blocking else "no longer blocks the gate"
         rows.append((way(loosens=before.blocking, tightens=True), words))

@@ -1,5 +1,6 @@
 """The deployment machine: what runs where. Recorded whatever the gate says of it; nothing here moves a verdict.
 
+A record may open obligations that do not block; no later policy makes it block either, unless people sign for that.
 The verdict that is kept with a record is nobody's word: it is judged here, at the log before the entry. What the gate
 says of it later (*out of compliance*) is asked at a position and an instant, and never stored.
 """
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Transition
 from interlock.statemachine.explain import explain
-from interlock.statemachine.machines import tables
+from interlock.statemachine.machines import clocks, tables
 from interlock.statemachine.machines.step import Moment, Moved, no_edge, not_found
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet
 
@@ -43,7 +44,8 @@ def record(moment: Moment, state: State, firing: f.DeploymentRecord) -> Moved | 
         recorder=moment.actor,
     )
     move = Transition(deployment.name, firing.trigger.value, tables.ABSENT, "live")
-    return Moved(state.put(deployment).counted("deployments"), (move,))
+    after = clocks.start_by_deployment(moment.policy, state.put(deployment), firing, moment.instant)
+    return Moved(after.counted("deployments"), (move,))
 
 
 def _unknown(policy: Policy, state: State, firing: f.DeploymentRecord) -> tuple[Unmet, ...]:

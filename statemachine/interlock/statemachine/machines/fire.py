@@ -10,6 +10,7 @@ from interlock.statemachine import resources as r
 from interlock.statemachine.forms import malformed
 from interlock.statemachine.machines import (
     assessment,
+    clocks,
     credential,
     delegation,
     deployment,
@@ -267,7 +268,7 @@ def standard_of(policy: Policy, firing: f.Firing) -> str | None:
 def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
     """Return every resource that a trigger writes or whose state its conditions read: a change's base lists these."""
     subject = subject_of(firing)
-    found = {subject} - {EVERYTHING}
+    found = {subject} - {EVERYTHING} | clocks.touched(policy, state, firing)
     concerned = model_concerned(state, firing)
     if concerned is not None:
         found.add(concerned)
@@ -291,8 +292,6 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> frozenset[str]:
             found |= policy_version.touched(policy, state, firing)
         case f.ObligationFulfil() | f.ObligationWaive():
             found.add(names.obligation_of(firing.period))
-        case f.IncidentReport() | f.IncidentTriage() | f.IncidentClose():
-            found |= {f"obligations/{spec.id}" for spec in policy.obligations.values() if spec.after is not None}
         case f.DeploymentRecord():
             found |= {firing.decision} - {""}
         case f.PrincipalLink():

@@ -1,7 +1,7 @@
 """The incident machine: anyone may report, a named person judges how grave it is, what blocks is closed by a change.
 
 Raising a severity tightens, lowering one loosens (``ruling.py``). A closed incident can be judged anew, so that closing
-one that does not block spares nobody anything. A report opens the obligations that the policy starts by it.
+one that does not block spares nobody anything. Each step opens the obligations that the policy starts by it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from interlock.statemachine import firings as f
 from interlock.statemachine import moments
 from interlock.statemachine import resources as r
 from interlock.statemachine.commands import SYSTEM
 from interlock.statemachine.entry import Transition
-from interlock.statemachine.machines import tables
-from interlock.statemachine.machines.clocks import open_periods
+from interlock.statemachine.machines import clocks, tables
 from interlock.statemachine.machines.step import Moment, Moved, no_edge, not_found
 from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
@@ -22,7 +22,6 @@ from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refu
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from interlock.statemachine import firings as f
     from interlock.statemachine.policy.model import Policy
     from interlock.statemachine.state import State
 
@@ -51,7 +50,8 @@ def report(moment: Moment, state: State, firing: f.IncidentReport) -> Moved | Re
         title_digest=firing.title_digest,
     )
     move = Transition(incident.name, firing.trigger.value, tables.ABSENT, incident.state)
-    return _opened(moment, state.counted("incidents"), incident, move)
+    after = state.counted("incidents").put(incident)
+    return Moved(clocks.start_by_incident(moment.policy, after, incident, moment.instant), (move,))
 
 
 def report_anonymously(moment: Moment, state: State, firing: f.IncidentReport) -> Moved | Refused:
@@ -92,7 +92,10 @@ def triage(moment: Moment, state: State, firing: f.IncidentTriage) -> Moved | Re
         mover=moment.actor,
         reason_digest=firing.reason_digest,
     )
-    return _opened(moment, state, judged, Transition(incident.name, firing.trigger.value, incident.state, target))
+    move = Transition(incident.name, firing.trigger.value, incident.state, target)
+    reopened = not incident.is_open
+    after = clocks.start_by_incident(moment.policy, state.put(judged), judged, moment.instant, reopened=reopened)
+    return Moved(after, (move,))
 
 
 def _way(policy: Policy, incident: r.Incident, firing: f.IncidentTriage) -> str:
@@ -116,15 +119,12 @@ def mitigate(moment: Moment, state: State, firing: f.IncidentMitigate | f.Incide
     moved = replace(
         incident, state=target, moved_at=moment.instant, mover=moment.actor, reason_digest=firing.reason_digest
     )
-    if target == "closed":
+    move, ended = Transition(incident.name, trigger, incident.state, target), tuple[Transition, ...]()
+    if isinstance(firing, f.IncidentClose):
         moved = replace(moved, closed_by=state.size)
-    return _opened(moment, state, moved, Transition(incident.name, trigger, incident.state, target))
-
-
-def _opened(moment: Moment, state: State, incident: r.Incident, move: Transition) -> Moved:
-    """Write an incident, with the periods of obligations that it opens now."""
-    after, owed = open_periods(moment.policy, state, incident, moment.instant)
-    return Moved(after.put(replace(incident, owed=(*incident.owed, *owed))), (move,))
+        state, ended = clocks.end_by_closing(moment.policy, state, firing, moment.instant)
+    after = clocks.start_by_incident(moment.policy, state.put(moved), moved, moment.instant)
+    return Moved(after, (move, *ended))
 
 
 def unknown_words(policy: Policy, trigger: str, severity: str, category: str) -> Iterator[Unmet]:

@@ -24,7 +24,7 @@ def register(moment: Moment, state: State, firing: f.ModelRegister) -> Moved | R
     taken = _taken(state, firing.artifacts)
     if taken:
         return Refused(RefusalKind.ALREADY_EXISTS, taken)
-    artifacts = tuple(r.Artifact(sha256, state.size) for sha256 in firing.artifacts)
+    artifacts = tuple(r.Artifact(sha256, state.size, moment.instant) for sha256 in firing.artifacts)
     model = r.Model(firing.model, artifacts=artifacts, registered_at=moment.instant)
     move = Transition(firing.model, firing.trigger.value, tables.ABSENT, "registered")
     return Moved(state.put(model), (move,))
@@ -65,7 +65,7 @@ def add_artifact(moment: Moment, state: State, firing: f.ModelAddArtifact) -> Mo
     taken = _taken(state, (firing.artifact,))
     if taken:
         return Refused(RefusalKind.ALREADY_EXISTS, taken)
-    grown = replace(model, artifacts=(*model.artifacts, r.Artifact(firing.artifact, state.size)))
+    grown = replace(model, artifacts=(*model.artifacts, r.Artifact(firing.artifact, state.size, moment.instant)))
     after = state.put(grown)
     for threshold in moment.policy.thresholds.values():
         known = after.determination(model.name, threshold.id)

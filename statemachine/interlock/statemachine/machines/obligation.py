@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from interlock.statemachine import excepting, moments, names
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Transition
-from interlock.statemachine.machines import tables
+from interlock.statemachine.machines import clocks, tables
 from interlock.statemachine.machines.step import Moment, Moved, no_edge, not_found
 from interlock.statemachine.owed import period_of, span_of, spec_of
 from interlock.statemachine.requirements import evidence_unmet, unknown_evidence
@@ -36,19 +36,29 @@ def begin_grids(policy: Policy, state: State, instant: int) -> State:
             continue
         name = f"obligations/{spec.id}"
         known = state.find(name, r.Obligation) or r.Obligation(name)
-        state = _grid(state, known, spec.every_us, instant)
+        if _moves(known, spec.every_us):
+            state = _grid(state, known, spec.every_us, instant)
     return state
+
+
+def moved_grids(policy: Policy, state: State) -> frozenset[str]:
+    """Return the obligations whose grid adopting a policy would begin, change or end."""
+    found = ((f"obligations/{spec.id}", spec.every_us) for spec in policy.obligations.values() if spec.in_force)
+    return frozenset(
+        name for name, every in found if _moves(state.find(name, r.Obligation) or r.Obligation(name), every)
+    )
+
+
+def _moves(known: r.Obligation, every: int) -> bool:
+    """Say whether a grid goes on by another length than now; 0 is none."""
+    return every != (known.grids[-1][2] if known.grids else 0)
 
 
 def _grid(state: State, known: r.Obligation, every: int, instant: int) -> State:
     """Return the state with an obligation whose grid has this length from now on; 0 for what entries start."""
     if not known.grids or not known.grids[-1][2]:
-        if not every:
-            return state
         first = (known.running(instant) + 1, instant, every)
         return state.put(replace(known, grids=(*known.grids, first)))
-    if known.grids[-1][2] == every:
-        return state
     running = known.running(instant)
     following = (running + 1, known.span(running)[1], every)
     kept = tuple(grid for grid in known.grids if grid[0] <= running)
@@ -83,7 +93,8 @@ def fulfil(moment: Moment, state: State, firing: f.ObligationFulfil) -> Moved | 
         fulfiller=moment.actor,
         fulfilled_by=state.size,
     )
-    return Moved(state.put(done), (Transition(known.name, trigger, known.state, target),))
+    after = clocks.go_on(moment.policy, state.put(done), known.name)
+    return Moved(after, (Transition(known.name, trigger, known.state, target),))
 
 
 def waive(moment: Moment, state: State, firing: f.ObligationWaive) -> Moved | Refused:

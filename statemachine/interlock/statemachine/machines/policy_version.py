@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from interlock.statemachine import carrying, packs
 from interlock.statemachine import resources as r
 from interlock.statemachine.entry import Transition
-from interlock.statemachine.machines import tables
-from interlock.statemachine.machines.obligation import begin_grids
+from interlock.statemachine.machines import clocks, obligation, tables
 from interlock.statemachine.machines.step import Moment, Moved, no_edge, not_found
 from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
 
@@ -50,12 +49,19 @@ def adopt(moment: Moment, state: State, firing: f.PolicyAdopt) -> Moved | Refuse
     version = r.PolicyVersion(
         firing.policy, policy.version, policy.digest, target, adopted_at=moment.instant, adopted_by=state.size
     )
-    after = begin_grids(policy, state.put(version), moment.instant)
-    return Moved(after, tuple(moves))
+    return Moved(owed_from_then(policy, state.put(version), moment.instant), tuple(moves))
+
+
+def owed_from_then(policy: Policy, state: State, instant: int) -> State:
+    """Return the state with what a policy obliges to that is in force from now on, in the place of another one."""
+    return clocks.start_by_adoption(policy, obligation.begin_grids(policy, state, instant), policy.name, instant)
 
 
 def touched(policy: Policy, state: State, firing: f.PolicyAdopt) -> frozenset[str]:
-    """Return what adopting reads and writes: both versions, and what its ids carry over of the models of now."""
+    """Return what adopting reads and writes: both versions, what their ids carry over of the models of now, clocks."""
     found = {firing.policy, policy.name}
     wanted = packs.find_policy(state, firing.policy, firing.pack_digest)
-    return frozenset(found) if wanted is None else frozenset(found | carrying.touched(policy, wanted, state))
+    if wanted is None:
+        return frozenset(found)
+    started = {f"obligations/{spec.id}" for spec, _ in clocks.clocks_of(wanted, "adoption")}
+    return frozenset(found | carrying.touched(policy, wanted, state) | obligation.moved_grids(wanted, state) | started)

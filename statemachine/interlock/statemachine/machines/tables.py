@@ -204,10 +204,13 @@ def _interim_measure_edges() -> Iterable[Edge]:
 
 
 def _obligation_edges() -> Iterable[Edge]:
+    """Closing an incident ends what repeats until then, where that is not overdue."""
     yield "due", "obligation.fulfil", "fulfilled"
     yield "waived", "obligation.fulfil", "fulfilled"
     yield "due", "obligation.waive", "waived"
     yield "waived", "obligation.waive", "waived"
+    yield "due", "incident.close", "ended"
+    yield "waived", "incident.close", "ended"
 
 
 def _policy_version_edges() -> Iterable[Edge]:

@@ -236,7 +236,14 @@ def _succession(row: SuccessionShape) -> model.Succession:
 def _after(after: AfterShape | None) -> model.After | None:
     if after is None:
         return None
-    return model.After(after.incident, after.at_least, frozenset(after.categories), after.within)
+    return model.After(
+        event=after.incident or ("deployment" if after.deployment else "adoption"),
+        within_us=after.within,
+        at_least=after.at_least or "",
+        categories=frozenset(after.categories),
+        contexts=frozenset(after.contexts),
+        repeats=after.repeats,
+    )
 
 
 def _evidence(needs: Sequence[EvidenceShape]) -> tuple[model.EvidenceNeed, ...]:

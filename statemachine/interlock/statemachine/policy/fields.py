@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[a-z][a-z0-9._-]{0,62}", re.ASCII)
 _VERSION = re.compile(r"[0-9a-z][0-9a-z._-]{0,62}", re.ASCII)
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])", re.ASCII)
+_AT_ONCE = re.compile(r"0[smhd]", re.ASCII)
 _UNIT_US: Final = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 
 DAY_US: Final = _UNIT_US["d"]
@@ -81,6 +82,10 @@ def _parse_duration(value: object) -> int:
     return microseconds
 
 
+def _parse_delay(value: object) -> int:
+    return 0 if isinstance(value, str) and _AT_ONCE.fullmatch(value) else _parse_duration(value)
+
+
 def _at_most_a_day(microseconds: int) -> int:
     if microseconds > DAY_US:
         message: LiteralString = "A decision may last 24h at most."
@@ -131,6 +136,12 @@ DurationUs = Annotated[
     int, BeforeValidator(_parse_duration), WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$"})
 ]
 """An exact duration such as ``90d``, as microseconds."""
+DelayUs = Annotated[
+    int,
+    BeforeValidator(_parse_delay),
+    WithJsonSchema({"type": "string", "pattern": f"^(?:{_DURATION.pattern}|{_AT_ONCE.pattern})$"}),
+]
+"""How long after something, ``0d`` for at once."""
 DecisionUs = Annotated[
     int,
     BeforeValidator(_parse_duration),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from interlock.statemachine.policy.schema import PackShape
+from pydantic import TypeAdapter
+
+from interlock.statemachine.policy.fields import DurationUs
+from interlock.statemachine.policy.schema import CLOCK_KEYS, PackShape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +39,10 @@ SECTIONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "EvidenceShape": ("Evidence of a rule", "One of a rule's `evidence:`, attached to the change."),
         "BreakGlassShape": ("Break-glass", "One of `break_glass:`, an exception until an end, reviewed afterwards."),
         "ObligationShape": ("An obligation", "One of `obligations:`, by `every` or by `after`."),
-        "AfterShape": ("What starts a clock", "`after:` of an obligation, in the place of `every:`."),
+        "AfterShape": (
+            "What starts a clock",
+            "`after:` of an obligation: just one of `incident:`, `deployment:`, `adoption:`, in the place of `every:`.",
+        ),
         "IncidentsShape": (
             "Incidents and findings",
             "`incidents:`, how grave they can be and what categories there are.",
@@ -69,7 +75,7 @@ MEANING: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "rules": "What an applied change has to bring, by trigger.",
             "default": "The same for every loosening trigger that no rule names.",
             "break_glass": "Exceptions for emergencies.",
-            "obligations": "What is owed, by the calendar or after an incident.",
+            "obligations": "What is owed, by the calendar or after what happens.",
             "incidents": "How grave incidents and findings can be; without it low, serious and critical.",
             "succeeds": "What is carried over from a version in force to this one.",
         },
@@ -155,7 +161,7 @@ MEANING: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         },
         "ObligationShape": {
             "every": "The length of a period, from the adoption that first named the obligation.",
-            "after": "The incidents that open a period, each once.",
+            "after": "What opens a period, in the place of the calendar.",
             "fulfilled_by": "The document that fulfils it.",
             "blocking": "Overdue, it denies every release; then only a change fulfils or waives it.",
             "title": "What is owed, in one line.",
@@ -163,10 +169,14 @@ MEANING: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "source": "Where it comes from.",
         },
         "AfterShape": {
-            "incident": "What the clock counts from: its discovery, its determination by a named person, its closing.",
-            "at_least": "The mildest severity that counts.",
-            "categories": "Of these categories only; without it, of any.",
-            "within": "How long after that the period is due.",
+            "incident": "An incident, once each: its discovery, its determination by a named person, its closing.",
+            "deployment": "A deployment is recorded: once for each model, and again for each later artifact.",
+            "adoption": "A version of the policy is adopted in the place of another one.",
+            "at_least": "Of an incident: the mildest severity that counts; needed.",
+            "categories": "Of an incident: of these categories only; without it, of any.",
+            "contexts": "Of a deployment: in these contexts only; without it, in any.",
+            "within": "How long after that the period is due; `0d` for at once, after a deployment.",
+            "repeats": "Of an incident: a period that was met opens the next one, until the incident is closed.",
         },
         "IncidentsShape": {
             "severities": "Mildest first; where one blocks, so does each graver one.",
@@ -207,7 +217,18 @@ def json_schema() -> dict[str, Any]:
         for key, value in shape["properties"].items():
             _mend(key, value)
             value["description"] = MEANING[name][key]
+    found["$defs"]["AfterShape"]["oneOf"] = [_started_by(event) for event in CLOCK_KEYS]
     return {"$schema": _DIALECT} | found
+
+
+def _started_by(event: str) -> dict[str, Any]:
+    """Return what an editor asks of a clock that is started by one kind of event."""
+    others = (set(CLOCK_KEYS) | set().union(*CLOCK_KEYS.values())) - {event} - CLOCK_KEYS[event]
+    needed = [event, "at_least"] if "at_least" in CLOCK_KEYS[event] else [event]
+    said: dict[str, Any] = dict.fromkeys(sorted(others), False)
+    if event != "deployment":
+        said["within"] = TypeAdapter(DurationUs).json_schema()  # some time
+    return {"required": needed, "properties": said}
 
 
 def _mend(key: str, value: dict[str, Any]) -> None:

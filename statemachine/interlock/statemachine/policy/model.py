@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Affiliation: TypeAlias = Literal["any", "external"]
 Assurance: TypeAlias = Literal["signature", "login"]
 Conflict: TypeAlias = Literal["requester", "evidence_author"]
-Event: TypeAlias = Literal["discovery", "determination", "closing"]
+Event: TypeAlias = Literal["discovery", "determination", "closing", "deployment", "adoption"]
 Track: TypeAlias = Literal["commitment", "recommendation"]
 
 
@@ -156,12 +156,18 @@ class Severity:
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """What starts a clock: an incident as grave as ``at_least``, of one of ``categories`` (none: of any)."""
+    """What starts a clock, and how long after it what is owed is due.
+
+    An incident as grave as ``at_least``, of one of ``categories`` (none: of any); a deployment in one of ``contexts``
+    (none: in any); an adoption. One that ``repeats`` starts again whenever it was met, until the incident is closed.
+    """
 
     event: Event
-    at_least: str
-    categories: frozenset[str]
     within_us: int
+    at_least: str = ""
+    categories: frozenset[str] = frozenset()
+    contexts: frozenset[str] = frozenset()
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from interlock.statemachine.policy.fields import (
     DAY_US,
     Count,
     DecisionUs,
+    DelayUs,
     DurationUs,
     Flag,
     Format,
@@ -214,12 +215,24 @@ class IncidentsShape(Shape):
 
 
 class AfterShape(Shape):
-    """An obligation's ``after:``, the incidents that start its clock."""
+    """An obligation's ``after:``, what starts its clock: just one of the first three (``checks_clocks.py``)."""
 
-    incident: Literal["discovery", "determination", "closing"]
-    at_least: Id
+    incident: Literal["discovery", "determination", "closing"] | None = None
+    deployment: Literal["recorded"] | None = None
+    adoption: Literal["policy"] | None = None
+    at_least: Id | None = None
     categories: list[Id] = []
-    within: DurationUs
+    contexts: list[Id] = []
+    within: DelayUs
+    repeats: Flag = False
+
+
+CLOCK_KEYS: Final = {
+    "incident": frozenset({"at_least", "categories", "repeats"}),
+    "deployment": frozenset({"contexts"}),
+    "adoption": frozenset[str](),
+}
+"""What starts a clock, and the keys of ``after:`` that only this one has."""
 
 
 class ObligationShape(Shape):
@@ -306,7 +319,6 @@ EXAMPLES: Final = {
     "review_within": "review_within: 72h",
     "fulfilled_by": "fulfilled_by: {evidence: risk_report}",
     "blocking": "blocking: false",
-    "incident": "incident: discovery",
     "at_least": "at_least: critical",
     "within": "within: 15d",
 }

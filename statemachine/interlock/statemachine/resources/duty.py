@@ -41,8 +41,9 @@ class Obligation:
 class Period:
     """``obligations/{id}/periods/{n}``; one that no entry wrote is due. That it is overdue is derived at an instant.
 
-    A period that an entry opened has its own ``start`` and ``due`` (microseconds) and names its ``cause``; one of the
-    grid has neither.
+    A period that an entry opened has its own ``start`` and ``due`` (microseconds) and names its ``cause``: an incident,
+    an exception, a model or a later artifact of one that was deployed, a policy version that was adopted. One of the
+    grid has none of these. ``ended``: the incident that it was owed for was closed before it was overdue.
     """
 
     name: str
@@ -56,10 +57,16 @@ class Period:
     start: int | None = None
     due: int | None = None
     cause: str = ""
+    ended_by: int = NEVER
+
+    @property
+    def is_owed(self) -> bool:
+        """True until it is fulfilled, or has ended."""
+        return self.state not in {"fulfilled", "ended"}
 
     def overdue_from(self, due: int) -> int | None:
         """From when on it is overdue, given when it is due (microseconds): the later end of a waiver; None: never."""
-        if self.state == "fulfilled":
+        if not self.is_owed:
             return None
         return due if self.waived_until is None else max(due, self.waived_until)
 
@@ -69,7 +76,7 @@ class Incident:
     """``incidents/{n}``: what went wrong with a model, or with everything (``-``).
 
     ``severity`` is an id of the policy, empty until a named person judged it; ``reporter`` is empty where nobody was
-    named. ``owed`` are the periods of obligations that it opened. Times are microseconds.
+    named. Times are microseconds.
     """
 
     name: str
@@ -81,7 +88,6 @@ class Incident:
     reported_at: int = 0
     reporter: str = ""
     title_digest: bytes = b""
-    owed: tuple[str, ...] = ()
     moved_at: int = 0
     mover: str = ""
     reason_digest: bytes = b""

@@ -16,6 +16,7 @@ class Artifact:
 
     sha256: str
     added_by: int
+    added_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ def with_clocks(world: World) -> World:
     specs = {
         event: Obligation(
             event, "", 0, EvidenceNeed("risk_report", None), False, None, True, None,  # noqa: FBT003 - blocking, in_force
-            After(event, "serious", frozenset(), 3 * DAY_US),  # type: ignore[arg-type]  # one of the literals
+            After(event, 3 * DAY_US, "serious"),  # type: ignore[arg-type]  # one of the literals
         )
         for event in events
     }  # fmt: skip
@@ -178,7 +178,7 @@ def test_clocks_start_from_discovery_determination_and_closing(world: World) -> 
     assert isinstance(closed, Moved)
 
     periods = {row.name: (row.start, row.due, row.cause) for row in closed.state.all_of(r.Period)}
-    assert raised.state.need(NAME, r.Incident).owed == again.state.need(NAME, r.Incident).owed
+    assert raised.state.caused == again.state.caused
     assert periods == {
         "obligations/discovery/periods/1": (NOW - DAY_US, NOW + 2 * DAY_US, NAME),
         "obligations/determination/periods/1": (NOW, NOW + 3 * DAY_US, NAME),

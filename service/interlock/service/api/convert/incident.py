@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.service.api.convert.obligation import obligation_message
 from interlock.service.api.times import from_microseconds
-from interlock.statemachine.owed import spec_of
+from interlock.statemachine.names import obligation_of
+from interlock.statemachine.owed import obligations_of
 from interlock.v1 import accountability_pb2
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ _FINDINGS: Final[Mapping[str, accountability_pb2.FindingState.ValueType]] = Mapp
 
 def incident_message(view: View, incident: r.Incident, instant: int) -> accountability_pb2.Incident:
     """Return an incident as it stands at ``instant`` (microseconds), with what it obliges to under the policy."""
-    owed = [period for period in incident.owed if spec_of(view.policy, period) is not None]
+    order = [f"obligations/{spec.id}" for spec in obligations_of(view.policy)]
+    opened = view.state.caused.get(incident.name, ())
+    owed = sorted(
+        (row for row in opened if obligation_of(row) in order), key=lambda row: order.index(obligation_of(row))
+    )
     message = accountability_pb2.Incident(
         name=incident.name,
         target=incident.target,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def _state(known: r.Period, instant: int) -> accountability_pb2.ObligationState.ValueType:
     if known.state == "fulfilled":
         return accountability_pb2.OBLIGATION_STATE_FULFILLED
+    if known.state == "ended":
+        return accountability_pb2.OBLIGATION_STATE_ENDED
     if known.waived_until is not None and instant < known.waived_until:
         return accountability_pb2.OBLIGATION_STATE_WAIVED
     return accountability_pb2.OBLIGATION_STATE_DUE
