@@ -1,13 +1,15 @@
-"""Packs that random people adopt: the same policy under other ids, some of them swapped, with more or less in it.
+"""Packs that random people adopt: the same policy under other ids, swapped or put together, with more or less in it.
 
 Every version says of every other one what its ids stand for, but one that says nothing: from that nothing carries over,
-except by the same id within the same policy. What is right is said elsewhere.
+except by the same id within the same policy. What one version owes by the calendar another one owes after what happens,
+and what did not block may block there. What is right is said elsewhere.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tests.properties.released import CASTS
@@ -27,6 +29,8 @@ class Variant(NamedTuple):
     edits: Edits
     policy: str = ""
     silent: bool = False
+    merged: Mapping[str, str] = MappingProxyType({})
+    """Thresholds of the first version that are part of another one here."""
 
 
 GLASS: Final = "- triggers: [hold.lift, safeguard.restore, safeguard.resume]"
@@ -49,6 +53,40 @@ obligations:
     fulfilled_by: {evidence: board_notice}
     blocking: false
 """
+STARTED: Final = """\
+obligations:
+  standing-report:
+    after: {incident: determination, at_least: low, within: 3d, repeats: true}
+    fulfilled_by: {evidence: evaluation_results}
+    blocking: false
+  release-notes:
+    after: {deployment: recorded, within: 0d}
+    fulfilled_by: {evidence: evaluation_results}
+    blocking: false
+  change-notes: {after: {adoption: policy, within: 20d}, fulfilled_by: {evidence: evaluation_results}, blocking: true}
+"""
+BLOCKING: Final = """\
+obligations:
+  standing-report: {every: 40d, fulfilled_by: {evidence: evaluation_results}, blocking: true}
+  release-notes: {every: 25d, fulfilled_by: {evidence: evaluation_results}, blocking: true}
+  closing-report:
+    after: {incident: determination, at_least: low, within: 1d}
+    fulfilled_by: {evidence: evaluation_results}
+    blocking: true
+  change-notes: {every: 70d, fulfilled_by: {evidence: evaluation_results}, blocking: false}
+"""
+OTHERWISE: Final = """\
+obligations:
+  standing-report:
+    after: {incident: discovery, at_least: low, within: 9d, repeats: true}
+    fulfilled_by: {evidence: evaluation_results}
+    blocking: false
+  release-notes:
+    after: {deployment: recorded, contexts: [CONTEXT], within: 9d}
+    fulfilled_by: {evidence: evaluation_results}
+    blocking: false
+  change-notes: {after: {adoption: policy, within: 5d}, fulfilled_by: {evidence: evaluation_results}, blocking: true}
+"""
 GRAVE: Final = (
     "incidents: {severities: [low, {id: grave, blocking: true}, {id: critical, blocking: true}]}\nobligations:\n"
 )
@@ -60,6 +98,7 @@ MINIMAL: Final = (
         (
             ("safeguards:\n", SECOND.replace("guarded", "barred")),
             ("- triggers: [hold.lift]", GLASS),
+            ("obligations:\n", STARTED),
             ("obligations:\n", CLOCKS),
             ("every: 90d, fulfilled_by: {evidence: risk_report}, blocking: false",
              "every: 50d, fulfilled_by: {evidence: risk_report}, blocking: true"),
@@ -71,21 +110,33 @@ MINIMAL: Final = (
         (
             ("safeguards:\n", SECOND.replace("second:", "screen:")),
             ("- triggers: [hold.lift]", GLASS),
+            ("obligations:\n", BLOCKING),
             ("obligations:\n", GRAVE),
+            ("every: 90d, fulfilled_by: {evidence: risk_report}, blocking: false",
+             "after: {adoption: policy, within: 5d}, fulfilled_by: {evidence: risk_report}, blocking: true"),
             ("{id: internal, unguarded: true}, api", "{id: api, artifact: required}"),
             ("attested_for: 180d", "attested_for: 60d"),
         ),
         "other",
     ),
-    Variant("3.0", {}, (("safeguards:\n", SECOND),), silent=True),
+    Variant(
+        "3.0",
+        {},
+        (("safeguards:\n", SECOND), ("obligations:\n", OTHERWISE.replace("CONTEXT", "api"))),
+        silent=True,
+    ),
 )  # fmt: skip
 RICH: Final = (
     Variant("1.0", {}, ()),
     Variant(
         "2.0",
         {"screening": "filter", "filter": "screening", "harm": "theft", "theft": "harm", "high": "higher"},
-        (("obligations:\n", RICH_GLASS), ("every: 45d, fulfilled_by: {evidence: risk_report}, blocking: true",
-                                          "every: 30d, fulfilled_by: {evidence: risk_report}, blocking: false")),
+        (
+            ("obligations:\n", RICH_GLASS),
+            ("obligations:\n", STARTED),
+            ("every: 45d, fulfilled_by: {evidence: risk_report}, blocking: true",
+             "every: 30d, fulfilled_by: {evidence: risk_report}, blocking: false"),
+        ),
     ),
     Variant(
         "1.0",
@@ -99,8 +150,20 @@ RICH: Final = (
         ),
         "other",
     ),
-    Variant("3.0", {}, (("obligations:\n", RICH_GLASS),), silent=True),
+    Variant("3.0", {}, (("obligations:\n", RICH_GLASS), ("obligations:\n", BLOCKING)), silent=True),
+    Variant(
+        "4.0",
+        {"doom": "ruin"},
+        (
+            ("  theft:\n    title: Worth stealing\n    asks: {security: high}\n    reassess: {every: 90d}\n", ""),
+            ("for: [theft, ruin]", "for: [ruin]"),
+            ("obligations:\n", OTHERWISE.replace("CONTEXT", "partner, public")),
+        ),
+        merged=MappingProxyType({"theft": "harm"}),
+    ),
 )  # fmt: skip
+OFTEN: Final = 2
+"""How much rather the last version is drawn: the one that puts two thresholds together, or carries nothing over."""
 VARIANTS: Final = {"minimal": MINIMAL, "rich": RICH}
 KINDS: Final = {
     "minimal": {"thresholds": ("misuse",), "levels": ("basic", "guarded"), "safeguards": ("input-filter", "second")},
@@ -142,10 +205,17 @@ def _says(pack: str, variant: Variant, old: Variant) -> str:
         return ""
     rows = []
     for kind, ids in KINDS[pack].items():
-        pairs = [(variant.ids.get(known, known), old.ids.get(known, known)) for known in ids]
-        pairs = [(new, was) for new, was in pairs if new != was or kind != "safeguards"]
-        if pack == "minimal" and kind == "safeguards" and not old.edits:
-            pairs = [(new, was) for new, was in pairs if was != "second"]
-        words = [f"{new}: {was}" if kind == "safeguards" else f"{new}: [{was}]" for new, was in pairs]
+        olds: dict[str, list[str]] = {}
+        for known in ids:
+            was = old.merged.get(known, known)
+            new = variant.merged.get(known, known)
+            olds.setdefault(variant.ids.get(new, new), []).append(old.ids.get(was, was))
+        if kind == "safeguards":
+            pairs = [(new, was[0]) for new, was in olds.items() if [new] != was]
+            if pack == "minimal" and not old.edits:
+                pairs = [(new, was) for new, was in pairs if was != "second"]
+            words = [f"{new}: {was}" for new, was in pairs]
+        else:
+            words = [f"{new}: [{', '.join(dict.fromkeys(was))}]" for new, was in olds.items()]
         rows.append(f"    {kind}: {{{', '.join(words)}}}\n")
     return f'  - policy: {old.policy or pack}\n    version: "{old.called}"\n' + "".join(rows)

@@ -28,7 +28,7 @@ from interlock.statemachine.policy import PackError, load_pack
 from interlock.statemachine.simulating import carry_over
 from interlock.statemachine.state import State
 from interlock.statemachine.triggers import DIRECTIONS, Direction
-from tests.support.oracle import microseconds
+from tests.support.naive_clocks import microseconds
 from tests.support.world import DAY_US, START_US, sha256_of
 from tests.unit.policy.packs import WIDE
 

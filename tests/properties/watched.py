@@ -93,6 +93,8 @@ class WatchedWorld(World):
             assert self.oracle.differences == []
             self._check_applied(judged_by, before, decided.entry)
             self._check_deployments()
+            looked_at = {item.name: set(item.thresholds) for item in self.state.all_of(r.Assessment)}
+            assert looked_at == {name: known["at"] for name, known in self.oracle.assessments.items()}
             if self.watch_verdicts:
                 self.check_verdicts()
         return decided
