@@ -105,22 +105,10 @@ def _check_statement(
     """Refuse a statement about anything but this content, by anyone but this actor, or used before."""
     content = changes.content_of(change.content)
     evidence = tuple((row.evidence, row.sha256) for row in statement.evidence)
-    signer = turn.actor.principal
-    unopened = tuple(
-        row.evidence
-        for row in statement.evidence
-        if row.seen == "full"
-        and (document := state.find(row.evidence, r.Evidence)) is not None
-        and not may_have_read(document, signer)
-    )
+    signer, unopened = turn.actor.principal, _unopened(state, statement, turn.actor.principal)
     checks = (
         (digest not in state.envelopes, Code.SIGN_OFF_REPLAYED, "an envelope never used before", "used before"),
-        (
-            statement.signer == signer,
-            Code.SIGN_OFF_SIGNER,
-            f"{signer} as signer",
-            statement.signer,
-        ),
+        (statement.signer == signer, Code.SIGN_OFF_SIGNER, f"{signer} as signer", statement.signer),
         (statement.change == change.name, Code.SIGN_OFF_SUBJECT, f"{change.name} as subject", statement.change),
         (
             statement.content_sha256 == change.content_digest.hex(),
@@ -161,6 +149,17 @@ def _check_statement(
     )
     unmet = tuple(Unmet(code, wish, actual, change.name) for good, code, wish, actual in checks if not good)
     return Refused(RefusalKind.SIGN_OFF_INVALID, unmet) if unmet else None
+
+
+def _unopened(state: State, statement: signoff.Statement, signer: str) -> tuple[str, ...]:
+    """Return the documents that are said to be seen in full, and that no entry says the signer opened."""
+    return tuple(
+        row.evidence
+        for row in statement.evidence
+        if row.seen == "full"
+        and (document := state.find(row.evidence, r.Evidence)) is not None
+        and not may_have_read(document, signer)
+    )
 
 
 def _may_act_for(turn: Turn, state: State, statement: signoff.Statement) -> bool:

@@ -25,8 +25,35 @@ TRAINING_RUN = "training_run_record"
 def record(turn: Turn, state: State, command: c.RecordEvidence) -> Moved | Refused:
     """Record a document: kind known, made no later than now, authors and original known."""
     name = state.next_name("evidence")
+    checks = _checks(turn, state, command)
+    unmet = tuple(Unmet(code, wish, actual, name) for good, code, wish, actual in checks if not good)
+    if unmet:
+        return Refused(RefusalKind.INVALID, unmet)
+    document = r.Evidence(
+        name=name,
+        kind=command.kind,
+        title_digest=command.title_digest,
+        media_type=command.media_type,
+        sha256=command.sha256,
+        size=command.size,
+        uploader=turn.actor.principal,
+        authors=command.authors,
+        made_at=command.made_at,
+        valid_until=command.valid_until,
+        classification=command.classification,
+        redacts=command.redacts,
+        effective_compute=command.effective_compute,
+        recorded_at=turn.instant,
+        first_upload=state.first_uploads.get(command.sha256, turn.instant),
+    )
+    move = Transition(name, "evidence.record", tables.ABSENT, "recorded")
+    return Moved(state.put(document).counted("evidence"), (move,))
+
+
+def _checks(turn: Turn, state: State, command: c.RecordEvidence) -> tuple[tuple[bool, Code, str, str], ...]:
+    """Return all that is asked of a document: whether it is so, the code where not, what was wished, what is there."""
     kinds = ", ".join(sorted(turn.policy.evidence_kinds))
-    checks = (
+    return (
         (command.kind in turn.policy.evidence_kinds, Code.EVIDENCE_KIND_UNKNOWN, f"a kind among {kinds}", command.kind),
         (
             0 < command.made_at <= turn.instant,
@@ -73,28 +100,6 @@ def record(turn: Turn, state: State, command: c.RecordEvidence) -> Moved | Refus
             command.redacts,
         ),
     )
-    unmet = tuple(Unmet(code, wish, actual, name) for good, code, wish, actual in checks if not good)
-    if unmet:
-        return Refused(RefusalKind.INVALID, unmet)
-    document = r.Evidence(
-        name=name,
-        kind=command.kind,
-        title_digest=command.title_digest,
-        media_type=command.media_type,
-        sha256=command.sha256,
-        size=command.size,
-        uploader=turn.actor.principal,
-        authors=command.authors,
-        made_at=command.made_at,
-        valid_until=command.valid_until,
-        classification=command.classification,
-        redacts=command.redacts,
-        effective_compute=command.effective_compute,
-        recorded_at=turn.instant,
-        first_upload=state.first_uploads.get(command.sha256, turn.instant),
-    )
-    move = Transition(name, "evidence.record", tables.ABSENT, "recorded")
-    return Moved(state.put(document).counted("evidence"), (move,))
 
 
 def grant_access(_turn: Turn, state: State, command: c.GrantEvidenceAccess) -> Moved | Refused:
