@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from interlock.client import AsyncInterlock, Interlock, oidc
+from interlock.client import AsyncInterlock, Interlock, UnauthenticatedError, oidc
 from interlock.v1 import trigger_pb2
 from tests.integration.cli_runner import Cli, Outcome, command_line
 from tests.support import browser
@@ -427,11 +427,17 @@ def test_a_program_logs_its_user_in_with_asyncio(cli: Cli, at: Provider) -> None
 
 
 def test_a_revoked_binding_ends_the_session(cli: Cli) -> None:
-    """As with a key: the very next request, and no login until somebody binds again. Comes last."""
+    """As with a key: the very next request, open streams, and no login until somebody binds again. Comes last."""
     me = cli.must("auditor-oidc", "login", "--json").json
+    with Interlock.from_profile("auditor-oidc", environment=os.environ) as client:
+        followed = client.audit.tail(follow=True)
+        next(followed)
 
-    cli.must("admin", "keys", "revoke", me["credential"])
+        cli.must("admin", "keys", "revoke", me["credential"])
 
+        with pytest.raises(UnauthenticatedError) as caught:
+            list(followed)
+    assert caught.value.reason == "LOGIN_NEEDED"
     ended = cli("auditor-oidc", "whoami", "--json")
     assert (ended.code, ended.refusal["reason"]) == (4, "LOGIN_NEEDED")
     assert cli("auditor-oidc", "login").code == 4

@@ -14,6 +14,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from interlock.proofs.login_nonce import SECRET_BYTES, login_nonce
 from interlock.v1 import gate_pb2, gate_pb2_grpc, identity_pb2, identity_pb2_grpc, trigger_pb2
 from tests.support.newcomers import give
 from tests.support.oidc_provider import CLIENT, Provider, provider
@@ -191,6 +192,34 @@ def test_a_token_opens_one_session(people: People, oidc: Provider) -> None:
     log_in(people, "kim", token)
 
     assert refused(people, "kim", token) == "UNAUTHENTICATED"
+
+
+def test_a_token_for_one_login_at_one_server(people: People, oidc: Provider) -> None:
+    """What our clients ask for: it takes the secret behind its nonce, and is worth nothing in another log.
+
+    A server that was given it and its secret can't use them at another one that takes the same audience.
+    """
+    profile, secret = people.server.profile("auditor"), b"s" * SECRET_BYTES
+    log_id = bytes.fromhex(profile.log_id)
+    here = login_nonce(log_id, profile.server_name, secret)
+    for nonce, brought, opens in (
+        (here, secret, True),
+        (here, b"", False),
+        (here, b"t" * SECRET_BYTES, False),
+        (login_nonce(bytes(16), profile.server_name, secret), secret, False),
+        (login_nonce(log_id, "another", secret), secret, False),
+        ("another-form", secret, False),
+        (None, secret, False),
+        ("another-form", b"", True),
+    ):
+        token = oidc.sign(good(oidc, nonce=nonce))
+        request = identity_pb2.LoginWithTokenRequest(principal="principals/kim", token=token, nonce_secret=brought)
+        if opens:
+            stub(people).LoginWithToken(request, timeout=CALL_SECONDS)
+            continue
+        with pytest.raises(grpc.RpcError) as caught:
+            stub(people).LoginWithToken(request, timeout=CALL_SECONDS)
+        assert answer_of(caught.value).reason == "UNAUTHENTICATED"
 
 
 def unsigned(claims: Claims, algorithm: str) -> str:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CONFIGURATION = "/.well-known/openid-configuration"
 KEYS = "/keys"
+OTHER_NAME = "id.example"
+"""What its certificate is for as well; no name server knows it."""
 
 
 class HostileIssuer:
@@ -33,7 +35,7 @@ class HostileIssuer:
     def __init__(self, folder: Path) -> None:
         now = datetime.now(UTC)
         authority = make_authority(now)
-        key, certificate = make_server_certificate(authority, ["127.0.0.1"], now)
+        key, certificate = make_server_certificate(authority, ["127.0.0.1", OTHER_NAME], now)
         plain = serialization.NoEncryption()
         pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
         self.ca_file = folder / "ca.pem"

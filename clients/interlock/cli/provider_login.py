@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from interlock.cli.terminal import Terminal
     from interlock.client.oidc import Invitation
     from interlock.client.profile import Profile
+    from interlock.client.session import ProviderToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Way:
     open_browser: bool = field(kw_only=True)
 
 
-def token_from_provider(terminal: Terminal, profile: Profile, way: Way) -> str:
+def token_from_provider(terminal: Terminal, profile: Profile, way: Way) -> ProviderToken:
     """Have somebody log in at their provider, and return its token. Raises InterlockError."""
     from interlock.client import oidc
 

@@ -19,6 +19,7 @@ from interlock.client.errors import ProfileError
 
 if TYPE_CHECKING:
     from interlock.cli.terminal import Terminal
+    from interlock.client.session import ProviderToken
     from interlock.v1.identity_pb2 import Credential, Grant, WhoAmIResponse
 
 _MAX_TOKEN: Final = 1 << 16
@@ -76,7 +77,7 @@ def login(
     if browser + no_browser + device > 1 or (device and port):
         raise typer.BadParameter("one of --browser, --no-browser and --device; --port is for a browser")
     way = Way(issuer, client_id, port, duration_seconds(wait), device=device, open_browser=not no_browser)
-    token = _read_token(token_file) if token_file is not None else None
+    token: str | ProviderToken | None = _read_token(token_file) if token_file is not None else None
     with run.client() as client:
         profile = client.profile
         by_key = profile.login_key_file is not None or profile.login_token_file is not None

@@ -34,6 +34,17 @@ class Token:
     text: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderToken:
+    """An ID token of an OpenID provider, and the secret that binds it to one login; both are secrets.
+
+    ``nonce_secret`` is empty where nothing binds it: a token that a pipeline was given, or one by another device.
+    """
+
+    text: str = field(repr=False)
+    nonce_secret: bytes = field(default=b"", repr=False)
+
+
 class Sessions:
     """The sessions of a profile: the one that is kept, or a new one by its login key."""
 
@@ -108,23 +119,25 @@ class Sessions:
             signature=key.sign(message),
         )
 
-    def token_request(self, text: str | None = None) -> identity_pb2.LoginWithTokenRequest | None:
-        """Return the one message of a login by token: ``text``, else what the profile's file holds; None for a key.
+    def token_request(self, given: str | ProviderToken | None = None) -> identity_pb2.LoginWithTokenRequest | None:
+        """Return the one message of a login by token: ``given``, else what the profile's file holds; None for a key.
 
         Raises ProfileError where the file can't be read, or has nothing in it.
         """
         file = self._profile.login_token_file
-        if text is None and file is None:
+        if given is None and file is None:
             return None
-        if text is None and file is not None:
+        if given is None and file is not None:
             try:
-                text = file.read_text("ascii")
+                given = file.read_text("ascii")
             except (OSError, UnicodeDecodeError) as error:
                 raise ProfileError(f"the token {file} can't be read: {error}", reason="NO_TOKEN") from error
-        token = (text or "").strip()
-        if not token:
+        token = given if isinstance(given, ProviderToken) else ProviderToken((given or "").strip())
+        if not token.text:
             raise ProfileError("the token is empty", reason="NO_TOKEN")
-        return identity_pb2.LoginWithTokenRequest(principal=self._profile.principal, token=token)
+        return identity_pb2.LoginWithTokenRequest(
+            principal=self._profile.principal, token=token.text, nonce_secret=token.nonce_secret
+        )
 
     def opened(self, reply: identity_pb2.LoginResponse) -> Token:
         """Keep the session that the server gave."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from interlock.client.memory import Memory
     from interlock.client.profile import Profile
-    from interlock.client.session import Sessions, Token
+    from interlock.client.session import ProviderToken, Sessions, Token
 
 _SOCKET: Final = "unix:"
 IS_OPEN: Final = ("interlock-stream", "open")
@@ -208,7 +208,7 @@ class Transport:
         """Return when a call that starts now has to end."""
         return self._ticking.now() + (self.timeout_seconds if timeout_seconds is None else timeout_seconds)
 
-    def login(self, end: float | None = None, oidc_token: str | None = None) -> Token:
+    def login(self, end: float | None = None, oidc_token: str | ProviderToken | None = None) -> Token:
         """Open a new session by token or login key, and keep it. Raises InterlockError."""
         stub = identity_pb2_grpc.IdentityServiceStub(self.channel)
         until = self.deadline(None) if end is None else end
@@ -274,8 +274,8 @@ def _once(attempt: Callable[[], Response]) -> Response:
 
 
 def may_help(error: InterlockError) -> bool:
-    """Say whether another attempt may help: not where time ran out, the ledger is at odds, or the server is another."""
-    return error.reason not in {"DEADLINE_EXCEEDED", "CANCELLED", "LEDGER", OTHER_CERTIFICATE}
+    """Say whether another attempt may help: not where time ran out, the ledger is at odds, or it takes a person."""
+    return error.reason not in {"DEADLINE_EXCEEDED", "CANCELLED", "LEDGER", "LOGIN_NEEDED", OTHER_CERTIFICATE}
 
 
 class Taken:

@@ -504,19 +504,25 @@ class LoginWithTokenRequest(_message.Message):
 
     PRINCIPAL_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
+    NONCE_SECRET_FIELD_NUMBER: _builtins.int
     principal: _builtins.str
     """`principals/{p}`."""
     token: _builtins.str
     """A JSON Web Token of the issuer that the account is bound to (RFC 7519). Never logged."""
+    nonce_secret: _builtins.bytes
+    """What the token's `nonce` was made from, 32 bytes, where it begins with `interlock-1.`: the rest is the base64url, unpadded,
+    of SHA-256 over `interlock-login-nonce-v1` NUL, log id, this secret, server name. Empty for every other token. Never logged.
+    """
     def __init__(
         self,
         *,
         principal: _builtins.str = ...,
         token: _builtins.str = ...,
+        nonce_secret: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nonce_secret", b"nonce_secret", "principal", b"principal", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import socket
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,9 +16,10 @@ import pytest
 
 from interlock.client.errors import InterlockError, ProfileError, UnauthenticatedError, UnavailableError
 from interlock.client.oidc.idtoken import check_id_token
-from interlock.client.oidc.provider import NotYetError, Provider
+from interlock.client.oidc.provider import LogServer, NotYetError, Provider
 from interlock.client.oidc.wire import MAX_BYTES, Wire, https_url
-from tests.support.hostile_issuer import CONFIGURATION, HostileIssuer, hostile_issuer, http
+from interlock.proofs.login_nonce import login_nonce
+from tests.support.hostile_issuer import CONFIGURATION, OTHER_NAME, HostileIssuer, hostile_issuer, http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(30)  # an answer that never ends is what some tests are about
 CLIENT: Final = "interlock-log"
+SERVER: Final = LogServer(b"l" * 16, "interlock")
 BACK: Final = "http://127.0.0.1:1/callback"
 WAIT_SECONDS: Final = 0.5
 
@@ -59,7 +63,7 @@ def configured(issuer: HostileIssuer, /, *token: bytes, **other: object) -> Says
 
 def of(issuer: HostileIssuer) -> Provider:
     """Return the provider as a login sees it."""
-    return Provider(issuer.url, CLIENT, Wire(WAIT_SECONDS))
+    return Provider(issuer.url, CLIENT, SERVER, Wire(WAIT_SECONDS))
 
 
 def answered(**fields: object) -> bytes:
@@ -144,6 +148,54 @@ def test_a_provider_that_drips(where: bytes, issuer: HostileIssuer) -> None:
         of(issuer)
 
 
+def test_a_provider_that_asks_for_patience_for_ever(issuer: HostileIssuer) -> None:
+    """Interim answers (RFC 9110 §15.2) come before the answer; there is an end to them."""
+
+    def patience(_path: str) -> Iterator[bytes]:
+        while not issuer.over.wait(0.01):
+            yield b"HTTP/1.1 100 Continue\r\n\r\n"
+
+    issuer.says = patience
+
+    with pytest.raises(UnavailableError):
+        of(issuer)
+
+
+def test_by_way_of_a_proxy(issuer: HostileIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of the environment is used, with its password; what goes through it is TLS with the provider."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=tunnel, args=(listener, issuer, asked), daemon=True).start()
+        monkeypatch.setenv("https_proxy", f"http://kim:p%40ss@127.0.0.1:{listener.getsockname()[1]}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        issuer.says = configured(issuer, issuer=f"https://{OTHER_NAME}")
+
+        Provider(f"https://{OTHER_NAME}", CLIENT, SERVER, Wire())
+
+    head = asked[0].split(b"\r\n")
+    assert head[0].startswith(f"CONNECT {OTHER_NAME}:443 HTTP/1.".encode())
+    assert b"Proxy-Authorization: Basic a2ltOnBAc3M=" in head
+    assert issuer.asked == [CONFIGURATION]
+
+
+def tunnel(listener: socket.socket, issuer: HostileIssuer, asked: list[bytes]) -> None:
+    """Be a proxy for one connection, which leads to the provider whatever name is asked for."""
+    here, _ = listener.accept()
+    with here, socket.create_connection(("127.0.0.1", urlsplit(issuer.url).port or 0)) as there:
+        asked.append(here.recv(1 << 16))
+        here.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        threading.Thread(target=pump, args=(there, here), daemon=True).start()
+        pump(here, there)
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    """Hand on what comes, until one of the two is gone."""
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
 def test_who_gives_up_leaves_no_request(issuer: HostileIssuer) -> None:
     """A login that is interrupted cuts what is under way, long before its time is over, and asks nothing more."""
     issuer.says = lambda _path: issuer.drip()
@@ -151,7 +203,7 @@ def test_who_gives_up_leaves_no_request(issuer: HostileIssuer) -> None:
 
     def ask() -> None:
         with pytest.raises(UnavailableError):
-            Provider(issuer.url, CLIENT, wire)
+            Provider(issuer.url, CLIENT, SERVER, wire)
         ended.set()
 
     threading.Thread(target=ask, daemon=True).start()
@@ -222,7 +274,7 @@ def test_an_endpoint_that_is_no_place_to_go(url: object, issuer: HostileIssuer) 
 def test_an_issuer_that_is_none(url: str) -> None:
     """Said of the profile before anything is sent: in the clear, or with a password in it."""
     with pytest.raises(ProfileError) as caught:
-        Provider(url, CLIENT, Wire(WAIT_SECONDS))
+        Provider(url, CLIENT, SERVER, Wire(WAIT_SECONDS))
     assert caught.value.reason == "BAD_ISSUER"
 
 
@@ -241,6 +293,7 @@ def test_what_the_browser_is_sent_with(issuer: HostileIssuer) -> None:
 
     fields = {name: text for name, [text] in parse_qs(urlsplit(one.url).query).items()}
     challenge = base64.urlsafe_b64encode(hashlib.sha256(one.verifier.encode()).digest()).rstrip(b"=").decode()
+    assert one.nonce == login_nonce(SERVER.log_id, SERVER.name, one.nonce_secret)
     assert fields == {
         "tenant": "a",
         "response_type": "code",

@@ -75,11 +75,11 @@ def signed(header: bytes, claims: bytes) -> str:
     return f"{said}.{urlsafe_b64encode(made).rstrip(b'=').decode()}"
 
 
-def word(door: tuple[TokenGate, View], said: str) -> str:
+def word(door: tuple[TokenGate, View], said: str, nonce: str = "") -> str:
     """Return why a token is refused; empty for one that is taken."""
     gate, view = door
     try:
-        asyncio.run(gate.judge(view, "principals/engineer", said))
+        asyncio.run(gate.judge(view, "principals/engineer", said, nonce))
     except TokenError as error:
         return error.word
     return ""
@@ -125,6 +125,29 @@ def test_regression_claims_of_any_type(
 ) -> None:
     """An issuer that signs nonsense lets nobody in, and breaks nothing: no number without end, no list for a word."""
     assert word(door, token(GOOD, claims_of(issuer, **other)))
+
+
+@pytest.mark.parametrize(
+    ("says", "expected", "opens"),
+    [
+        ("interlock-1.a", "interlock-1.a", True),
+        ("interlock-1.a", "interlock-1.b", False),
+        ("interlock-1.a", "", False),
+        ("interlock-1.", "", False),
+        ("another-form", "", True),
+        ("another-form", "interlock-1.a", False),
+        (["interlock-1.a"], "interlock-1.a", False),
+        (["interlock-1.a"], "", True),
+        (None, "interlock-1.a", False),
+    ],
+)
+def test_a_token_that_is_bound_to_a_login(
+    says: object, expected: str, *, opens: bool, door: tuple[TokenGate, View], issuer: HostileIssuer
+) -> None:
+    """It opens that login's session alone; one that says nothing of it is bound to none."""
+    said = token(GOOD, claims_of(issuer, nonce=says, jti=f"{says} {expected}"))
+
+    assert word(door, said, expected) == ("" if opens else "nonce")
 
 
 def test_an_end_that_is_far(door: tuple[TokenGate, View], issuer: HostileIssuer) -> None:

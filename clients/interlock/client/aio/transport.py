@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from interlock.client.memory import Memory
     from interlock.client.profile import Profile
-    from interlock.client.session import Sessions, Token
+    from interlock.client.session import ProviderToken, Sessions, Token
 
     Sleep = Callable[[float], Awaitable[None]]
 
@@ -184,7 +184,7 @@ class AsyncTransport:
         """Return when a call that starts now has to end."""
         return self._ticking.now() + (self.timeout_seconds if timeout_seconds is None else timeout_seconds)
 
-    async def login(self, end: float | None = None, oidc_token: str | None = None) -> Token:
+    async def login(self, end: float | None = None, oidc_token: str | ProviderToken | None = None) -> Token:
         """Open a new session by token or login key, and keep it. Raises InterlockError."""
         stub = identity_pb2_grpc.IdentityServiceStub(self.channel)
         until = self.deadline(None) if end is None else end

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from interlock.client.session import ProviderToken
     from interlock.v1.identity_pb2 import (
         Credential,
         Delegation,
@@ -30,8 +31,8 @@ class Identity(Group):
         """Return the caller's account, rights and session."""
         return self._transport.call(self._stub.WhoAmI, identity_pb2.WhoAmIRequest())
 
-    def login(self, *, oidc_token: str | None = None) -> WhoAmIResponse:
-        """Open a new session now, whatever session there is."""
+    def login(self, *, oidc_token: str | ProviderToken | None = None) -> WhoAmIResponse:
+        """Open a new session now, whatever session there is; with a token of an OpenID provider, by that."""
         self._transport.login(oidc_token=oidc_token)
         return self.whoami()
 

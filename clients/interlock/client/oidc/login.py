@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from interlock.client.errors import DeadlineError, ProfileError
 from interlock.client.oidc.listener import Listener
 from interlock.client.oidc.page import open_page
-from interlock.client.oidc.provider import DEFAULT_PAUSE, NotYetError, Provider
+from interlock.client.oidc.provider import DEFAULT_PAUSE, LogServer, NotYetError, Provider
 from interlock.client.oidc.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from interlock.client.profile import Profile
+    from interlock.client.session import ProviderToken
 
 DEFAULT_WAIT_SECONDS: Final = 300.0
 _OPENS_SECONDS: Final = 20.0
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Which provider, as which client of it, and how long somebody may take to log in there.
+    """Which provider, as which client of it, for which server of a log, and how long somebody may take to log in there.
 
     ``port`` is that of the loopback address that the provider sends the browser back to; 0 for any, which every
     provider that follows RFC 8252 lets a native application have.
@@ -40,6 +41,7 @@ class Wish:
 
     issuer: str
     client_id: str
+    server: LogServer
     wait_seconds: float = DEFAULT_WAIT_SECONDS
     port: int = 0
 
@@ -56,7 +58,7 @@ class Wish:
         """Return what a profile says, or the two that are given in its place. Raises ProfileError where one lacks."""
         given = issuer or client_id
         who = (issuer, client_id) if given else (profile.oidc_issuer, profile.oidc_client_id)
-        found = cls(*who, wait_seconds, port)
+        found = cls(*who, LogServer(profile.log_id, profile.server_name), wait_seconds, port)
         if not found.issuer or not found.client_id:
             raise ProfileError(
                 "which OpenID provider, and as which client of it? It takes both, oidc_issuer and oidc_client_id of the"
@@ -80,7 +82,9 @@ class Invitation:
     """Whether the provider offers a login on another device, for where no browser opened."""
 
 
-async def token_by_browser_async(wish: Wish, tell: Callable[[Invitation], None], *, open_browser: bool = True) -> str:
+async def token_by_browser_async(
+    wish: Wish, tell: Callable[[Invitation], None], *, open_browser: bool = True
+) -> ProviderToken:
     """Log in at the provider in a browser (RFC 8252), and return the ID token, for `identity.login`.
 
     ``tell`` is called with the page, and again once it is known whether a browser opened it. Raises InterlockError.
@@ -88,7 +92,7 @@ async def token_by_browser_async(wish: Wish, tell: Callable[[Invitation], None],
     wire = Wire()
     listener = Listener(wish.port)
     async with listener:
-        provider = await _off_the_loop(wire, lambda: Provider(wish.issuer, wish.client_id, wire))
+        provider = await _off_the_loop(wire, lambda: Provider(wish.issuer, wish.client_id, wish.server, wire))
         question = await _off_the_loop(wire, lambda: provider.ask(listener.redirect_uri))
         listener.expect(question.state)
         tell(Invitation(question.url))
@@ -105,13 +109,13 @@ async def token_by_browser_async(wish: Wish, tell: Callable[[Invitation], None],
     return await _off_the_loop(wire, lambda: provider.redeem(question, answer))
 
 
-async def token_by_device_async(wish: Wish, tell: Callable[[Invitation], None]) -> str:
+async def token_by_device_async(wish: Wish, tell: Callable[[Invitation], None]) -> ProviderToken:
     """Log in at the provider on another device (RFC 8628), and return the ID token, for `identity.login`.
 
     ``tell`` is called with the page and the code that somebody types there. Raises InterlockError.
     """
     wire = Wire()
-    provider = await _off_the_loop(wire, lambda: Provider(wish.issuer, wish.client_id, wire))
+    provider = await _off_the_loop(wire, lambda: Provider(wish.issuer, wish.client_id, wish.server, wire))
     if not provider.gives_devices:
         raise ProfileError(f"{wish.issuer} offers no login on another device", reason="NO_DEVICE_LOGIN")
     device = await _off_the_loop(wire, provider.ask_device)
@@ -129,12 +133,12 @@ async def token_by_device_async(wish: Wish, tell: Callable[[Invitation], None]) 
         raise _too_late(wish) from None
 
 
-def token_by_browser(wish: Wish, tell: Callable[[Invitation], None], *, open_browser: bool = True) -> str:
+def token_by_browser(wish: Wish, tell: Callable[[Invitation], None], *, open_browser: bool = True) -> ProviderToken:
     """As `token_by_browser_async`, for a thread without an event loop."""
     return _wait_for(token_by_browser_async(wish, tell, open_browser=open_browser))
 
 
-def token_by_device(wish: Wish, tell: Callable[[Invitation], None]) -> str:
+def token_by_device(wish: Wish, tell: Callable[[Invitation], None]) -> ProviderToken:
     """As `token_by_device_async`, for a thread without an event loop."""
     return _wait_for(token_by_device_async(wish, tell))
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from interlock.client.errors import ProfileError, UnauthenticatedError
 from interlock.client.oidc.idtoken import check_id_token
 from interlock.client.oidc.wire import broken, https_url, spoken
+from interlock.client.session import ProviderToken
+from interlock.proofs.login_nonce import SECRET_BYTES, login_nonce
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +45,14 @@ DEFAULT_PAUSE: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
+class LogServer:
+    """Which server of which log a token is for."""
+
+    log_id: bytes
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What the browser is sent to the provider with. Everything but ``url`` stays here until the answer comes."""
 
@@ -50,6 +60,7 @@ class Question:
     redirect_uri: str
     state: str = field(repr=False)
     nonce: str = field(repr=False)
+    nonce_secret: bytes = field(repr=False)
     verifier: str = field(repr=False)
 
 
@@ -75,10 +86,14 @@ class NotYetError(Exception):
 class Provider:
     """A provider, asked over a wire. Each method blocks for one request, and raises InterlockError."""
 
-    def __init__(self, issuer: str, client_id: str, wire: Wire) -> None:
-        """Find out where its endpoints are; they count only where it is the issuer that is meant, to the letter."""
+    def __init__(self, issuer: str, client_id: str, server: LogServer, wire: Wire) -> None:
+        """Find out where its endpoints are; they count only where it is the issuer that is meant, to the letter.
+
+        Tokens are asked for that are bound to ``server``.
+        """
         self.issuer = issuer
         self._client_id = client_id
+        self._server = server
         self._wire = wire
         _need_extra()
         try:
@@ -102,14 +117,16 @@ class Provider:
         methods = self._said.get("code_challenge_methods_supported")
         if methods is not None and not (isinstance(methods, list) and "S256" in methods):
             raise broken("it does not take part in PKCE with S256")
-        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        secret = secrets.token_bytes(SECRET_BYTES)
+        nonce = login_nonce(self._server.log_id, self._server.name, secret)
         with_pkce = self._client(redirect_uri=redirect_uri, code_challenge_method="S256")
         url, _ = with_pkce.create_authorization_url(
             self._endpoint("authorization_endpoint"), state=state, nonce=nonce, code_verifier=verifier
         )
-        return Question(url, redirect_uri, state, nonce, verifier)
+        return Question(url, redirect_uri, state, nonce, secret, verifier)
 
-    def redeem(self, question: Question, answer: Mapping[str, str]) -> str:
+    def redeem(self, question: Question, answer: Mapping[str, str]) -> ProviderToken:
         """Turn what the browser brought back, whose state was right, into an ID token.
 
         Raises UnauthenticatedError where the person or the provider said no, or where it is no answer to this question.
@@ -126,7 +143,7 @@ class Provider:
         said = self._fetch(
             "authorization_code", code=code, redirect_uri=question.redirect_uri, code_verifier=question.verifier
         )
-        return self._token_of(said, question.nonce)
+        return ProviderToken(self._token_of(said, question.nonce), question.nonce_secret)
 
     def ask_device(self) -> Device:
         """Return where somebody may log in from another machine."""
@@ -150,9 +167,12 @@ class Provider:
             raise broken("it does not say how long its code lasts")
         return Device(str(page), typed, float(lasts), float(min(max(pause, 1), _LONGEST_PAUSE)), code)
 
-    def redeem_device(self, device: Device) -> str:
-        """Return the ID token of somebody who has logged in elsewhere. Raises NotYetError until they have."""
-        return self._token_of(self._fetch(_DEVICE_GRANT, device_code=device.code), nonce=None)
+    def redeem_device(self, device: Device) -> ProviderToken:
+        """Return the ID token of somebody who has logged in elsewhere. Raises NotYetError until they have.
+
+        Nothing binds it to this login: the protocol has no nonce.
+        """
+        return ProviderToken(self._token_of(self._fetch(_DEVICE_GRANT, device_code=device.code), nonce=None))
 
     def _fetch(self, grant: str, **said: str) -> Mapping[str, Any]:
         from authlib.oauth2 import OAuth2Error  # noqa: PLC0415  # an extra, see `_client`

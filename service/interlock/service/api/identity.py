@@ -91,7 +91,9 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         self, request: identity_pb2.LoginWithTokenRequest, context: Context
     ) -> identity_pb2.LoginResponse:
         """Turn a token of a trusted OpenID provider into a session."""
-        token, session = await self._sign_in.login_with_token(request.principal, request.token, host_of(context.peer()))
+        token, session = await self._sign_in.login_with_token(
+            request.principal, request.token, request.nonce_secret, host_of(context.peer())
+        )
         return identity_pb2.LoginResponse(token=token, expire_time=_timestamp(session.expires_at))
 
     async def Logout(self, request: identity_pb2.LogoutRequest, context: Context) -> identity_pb2.LogoutResponse:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.proofs import signature_keys
 from interlock.proofs.errors import KeyMaterialError, SignatureError
+from interlock.proofs.login_nonce import login_nonce
 from interlock.service.errors import LimitExceeded, Unauthenticated
 from interlock.service.identity.admission import stands
 from interlock.service.identity.challenges import signed_bytes
@@ -106,11 +107,16 @@ class SignIn:
         self._challenges.redeem(attempt.nonce)
         return await self._open(attempt.principal, attempt.credential)
 
-    async def login_with_token(self, principal: str, token: str, host: str) -> tuple[str, Caller]:
-        """Return token and session for a token of an OpenID provider. Raises Unauthenticated, and LimitExceeded."""
+    async def login_with_token(self, principal: str, token: str, secret: bytes, host: str) -> tuple[str, Caller]:
+        """Return token and session for a token of an OpenID provider, and the secret that its nonce was made from.
+
+        ``secret`` is empty for a token that is bound to no login. Raises Unauthenticated, and LimitExceeded.
+        """
         self.limit(principal, host)
+        view = self._view()
+        nonce = login_nonce(view.state.log.log_id, self._server_name, secret) if secret else ""
         try:
-            credential = await self._tokens.judge(self._view(), principal, token)
+            credential = await self._tokens.judge(view, principal, token, nonce)
         except TokenError as error:
             self._log.warning("login_refused", principal=principal, token=error.word)
             raise Unauthenticated from None

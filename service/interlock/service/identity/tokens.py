@@ -16,6 +16,7 @@ import jwt
 from jwt.exceptions import PyJWTError
 from jwt.utils import base64url_decode
 
+from interlock.proofs.login_nonce import is_bound
 from interlock.service.clock import MICROSECONDS
 from interlock.service.identity.jwks import JwksError
 from interlock.statemachine.resources import Credential, Issuer, Principal
@@ -50,8 +51,11 @@ class TokenGate:
         self._clock = clock
         self._used: dict[bytes, int] = {}
 
-    async def judge(self, view: View, principal: str, token: str) -> Credential:
-        """Return the credential that the token stands for, and use the token up. Raises TokenError."""
+    async def judge(self, view: View, principal: str, token: str, nonce: str = "") -> Credential:
+        """Return the credential that the token stands for, and use the token up. Raises TokenError.
+
+        ``nonce`` is what a token says that is bound to this very server and login; empty where none is claimed.
+        """
         # 1. The header asks for nothing that a verifier must not grant.
         header = _header(token)
         # 2. The account is bound to a trusted issuer, and the token says that it is of it; unverified until step 4.
@@ -69,11 +73,15 @@ class TokenGate:
         now = self._clock.now_us() // MICROSECONDS
         claims = _verified(token, key.key, issuer)
         _check_times(claims, now)
-        # 5. It says what the binding asks for; the first binding that it fits.
+        # 5. One that is bound to a login is of this one; else another server that was given it could use it here.
+        said = claims.get("nonce")
+        if said != nonce if nonce else is_bound(said):
+            raise TokenError("nonce")
+        # 6. It says what the binding asks for; the first binding that it fits.
         credential = next((one for one in bound if _fits(claims, one)), None)
         if credential is None:
             raise TokenError("subject or claims")
-        # 6. Once: a token that was read off a wire or a log opens nothing a second time.
+        # 7. Once: a token that was read off a wire or a log opens nothing a second time.
         self._use_up(token, min(int(claims["exp"]), now + OLDEST_SECONDS) + 3 * LEEWAY_SECONDS, now)
         return credential
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from datetime import datetime
 
+    from interlock.client.session import ProviderToken
     from interlock.v1.identity_pb2 import (
         Credential,
         Delegation,
@@ -34,8 +35,8 @@ class AsyncIdentity(AsyncGroup):
         """Return the caller's account, rights and session."""
         return await self._transport.call(self._stub.WhoAmI, identity_pb2.WhoAmIRequest())
 
-    async def login(self, *, oidc_token: str | None = None) -> WhoAmIResponse:
-        """Open a new session now, whatever session there is."""
+    async def login(self, *, oidc_token: str | ProviderToken | None = None) -> WhoAmIResponse:
+        """Open a new session now, whatever session there is; with a token of an OpenID provider, by that."""
         await self._transport.login(oidc_token=oidc_token)
         return await self.whoami()
 
