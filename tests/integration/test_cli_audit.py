@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -59,6 +60,22 @@ def test_no_entry_is_said(cli: Cli) -> None:
     done = cli.must("auditor", "audit", "log", "--since", "2999-01-01")
 
     assert (done.out, done.err) == ("", "no entry\n")
+
+
+def test_a_listing_that_is_cut_off_says_so(cli: Cli) -> None:
+    """What is not shown is not taken for what is not there; the time printed last is where to go on from."""
+    every = cli.must("auditor", "audit", "log", "--json").json
+    size = len(every["entries"])
+
+    whole = cli.must("auditor", "audit", "log", "--limit", str(size))
+    cut = cli.must("auditor", "audit", "log", "--limit", str(size - 1))
+    last = re.findall(r"^ *\d+  (\S+Z)  ", cut.out, re.MULTILINE)[-1]
+    rest = cli.must("auditor", "audit", "log", "--json", "--since", last).json
+    newest = cli.must("auditor", "audit", "log", "--order", "newest", "--limit", "1", "--json").json
+
+    assert (every["more"], whole.err, newest["more"]) == (False, "", True)
+    assert "--since" in cut.err
+    assert [row["entry"]["seq"] for row in rest["entries"]] == [str(size - 2), str(size - 1)]
 
 
 def test_a_verification_goes_on_from_the_last_one(cli: Cli) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,6 @@ from interlock.client.verify import BUNDLE_STEPS
 from tests.integration.cli_runner import Cli, command_line
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.server import ServerThread
 
 
@@ -53,6 +52,26 @@ def test_a_bundle_is_verified_without_the_server(cli: Cli) -> None:
     ]
     assert "not pinned" in told[2]
     assert told[-1] == f"verified: {head['size']} entries, root {head['root']}"
+
+
+def test_steps_that_did_not_look_at_everything_say_so(cli: Cli) -> None:
+    """A byte of an entry is another: replay stops there, and no step after it is said to hold. Exit code 1 as ever."""
+    bundle, key = _export(cli), _key(cli)
+    data = bytearray(Path(bundle).read_bytes())
+    at = data.index(b"hold.place") + 3
+    data[at] ^= 1
+    Path(bundle).write_bytes(data)
+
+    told = cli("nobody", "audit", "verify", bundle, "--key", key)
+    report = cli("nobody", "audit", "verify", bundle, "--key", key, "--json").json
+
+    steps = {row["name"]: row for row in report["steps"]}
+    (stopped,) = {row["position"] for row in report["findings"] if row["step"] == "replay"}
+    later = ("sign-offs", "consent", "digests")
+    assert (told.code, "NOT JUDGED" in told.out) == (1, True)
+    assert {steps[name]["unjudged_from"] for name in later} == {stopped}
+    assert not any(steps[name]["passed"] for name in (*later, "replay", "tree", "file"))
+    assert steps["genesis"]["passed"]
 
 
 def test_the_key_may_be_given_itself_and_the_founding_pinned(cli: Cli) -> None:

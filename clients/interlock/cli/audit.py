@@ -45,7 +45,7 @@ def log(
     order: Annotated[Order, typer.Option(help="Which come first.")] = Order.OLDEST,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 1000,
 ) -> None:
-    """List entries: every step with actor, position and evidence digests."""
+    """List entries: every step with actor, position and evidence digests; it says where there are more than --limit."""
     from itertools import islice
 
     with run.client() as client:
@@ -58,12 +58,16 @@ def log(
             end=moment(end),
             descending=order is Order.NEWEST,
         )
-        rows = list(islice(found, limit))
+        rows = list(islice(found, limit + 1))
+    more, rows = len(rows) > limit, rows[:limit]
     if run.as_json:
-        run.terminal.json({"entries": [entry_json(row) for row in rows]})
+        run.terminal.json({"entries": [entry_json(row) for row in rows], "more": more})
         return
     for row in rows:
         show_entry_line(run.terminal, row)
+    if more:
+        further = "later ones by --since" if order is Order.OLDEST else "earlier ones by --until"
+        run.terminal.note((f"there are more than these {limit}: ask for more by --limit, or for {further}", "dim"))
     if not rows:
         run.terminal.note(("no entry", "dim"))
 
