@@ -97,6 +97,20 @@ def test_a_range_without_an_entry_of_its_own_is_not_decidable() -> None:
         assert ("state", position, "NOT_DECIDABLE") in codes(judge(a_range().without(position)))
 
 
+def test_a_part_that_stops_says_from_where_on_it_judged_nothing() -> None:
+    """No step after the entry that is not here is said to hold, of a range and of a selection; what came before is."""
+    _, at = story()
+    for cut, position in ((a_range(), at["first"] + 1), (a_selection(), at["assigned"])):
+        report = judge(cut.without(position), partial_ok=True)
+
+        told = {step.name: step for step in report.steps}
+        (where,) = {told[name].unjudged_from for name in ("replay", "sign-offs", "consent", "digests")}
+        assert where is not None
+        assert where >= position
+        assert not any(told[name].passed for name in ("replay", "sign-offs", "consent", "digests", "state"))
+        assert all(told[name].passed for name in ("checkpoint", "genesis", "tree", "history", "file"))
+
+
 def test_a_range_without_its_digest_is_not_decidable() -> None:
     """Nor one that begins elsewhere."""
     world, at = story()
