@@ -241,14 +241,15 @@ def _fits(
     if "evidence_author" in slot.get("distinct_from", []):
         unwanted |= _authors(world, change)
     opened = {name for name, seen in approval.seen if seen == "full"}
-    attached = {name for name, _ in codec.decode_content(change.content).evidence}
+    content = codec.decode_content(change.content)
+    bound = {name for name, _ in content.evidence} | {name for row in content.triggers for name in _named(row)}
     return (
         held
         and role in approval.roles
         and signer.kind != "service"
         and (not external or signer.kind == "external")
         and person not in unwanted
-        and (slot.get("seen") != "full" or attached <= opened)
+        and (slot.get("seen") != "full" or bound <= opened)
     )
 
 
@@ -262,6 +263,12 @@ def _ratified(world: World, change: r.Change) -> list[r.Change]:
 def _requesters(world: World, change: r.Change) -> set[str]:
     """Return the accounts that requested a change, or one that it ratifies."""
     return set(change.requesters).union(*(_requesters(world, inner) for inner in _ratified(world, change)))
+
+
+def _named(firing: f.Firing) -> set[str]:
+    """Return the documents that a trigger names."""
+    own: str | tuple[str, ...] = getattr(firing, "evidence", ())
+    return {own} if isinstance(own, str) else set(own)
 
 
 def _authors(world: World, change: r.Change) -> set[str]:
@@ -280,8 +287,7 @@ def _authors(world: World, change: r.Change) -> set[str]:
         if firing.trigger.value == "determination.confirm":
             reported = world.state.find(getattr(firing, "determination", ""), r.Determination)
             documents |= set(reported.evidence if reported is not None else ())
-        own = getattr(firing, "evidence", ())
-        documents |= {own} if isinstance(own, str) else set(own)
+        documents |= _named(firing)
     for name in documents:
         document = world.state.find(name, r.Evidence)
         if document is not None:

@@ -48,7 +48,9 @@ def story() -> tuple[World, dict[str, int]]:
     for _ in range(5):
         world.upload("evaluator", "evaluation_results")  # which nothing rests on
     results = world.upload("evaluator", "evaluation_results")
-    at["ruled_out"] = enact(world, f.DeterminationRuleOut(f"{M}/determinations/misuse"), evidence=(results,))
+    reported = f.DeterminationReport(f"{M}/determinations/misuse", "ruled_out", "", (report,))
+    ruled_out = f.DeterminationRuleOut(f"{M}/determinations/misuse")
+    at["ruled_out"] = enact(world, reported, ruled_out, evidence=(results,))
     at["assigned"] = enact(world, f.LevelAssign(f"{M}/levels/deployment", "guarded"), f.SafeguardActivate(FILTER))
     at["held_n"] = must(world, "owner-a", f.HoldPlace(N))
     at["first"] = state(world)

@@ -21,6 +21,7 @@ import pytest
 
 from interlock.proofs import dsse, note
 from interlock.statemachine import codec, signoff
+from interlock.statemachine.bound import documents_of
 from interlock.v1 import (
     accountability_pb2_grpc,
     assessment_pb2_grpc,
@@ -165,7 +166,7 @@ class Person:
                 "checkpoint_size": checkpoint.size,
                 "checkpoint_root": checkpoint.root.hex(),
                 "nonce": hashlib.sha256(f"{self.name} {change.name} {self._nonce}".encode()).hexdigest()[:32],
-                "evidence": tuple(signoff.SeenEvidence(name, sha256, "full") for name, sha256 in content.evidence),
+                "evidence": tuple(signoff.SeenEvidence(*row, "full") for row in documents_of(content)),
                 **parts,
             }
         )

@@ -89,7 +89,9 @@ def every_command() -> World:
     world.must("admin", c.EraseText(digest_of(ERASED)))
     sign(world, "reviewer-a", lift)
     world.must("owner-a", c.ApplyApprovedChange(lift))
-    rule_out = world.propose("evaluator", f.DeterminationRuleOut("models/m/determinations/misuse"), evidence=[report])
+    misuse = "models/m/determinations/misuse"
+    reported = f.DeterminationReport(misuse, "ruled_out", "", (report,))
+    rule_out = world.propose("evaluator", reported, f.DeterminationRuleOut(misuse), evidence=[report])
     sign(world, "owner-a", rule_out)
     sign(world, "reviewer-a", rule_out)
     _decide(world)

@@ -27,6 +27,7 @@ from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
+from interlock.statemachine.bound import documents_of
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.decide import Accepted, decide
 from interlock.statemachine.explain import Verdict, explain
@@ -393,7 +394,7 @@ class World:
             checkpoint_root="0" * 64,
             nonce=f"{self.nonces:032x}",
             evidence=tuple(
-                signoff.SeenEvidence(name, sha256, seen) for name, sha256 in content_of(stored.content).evidence
+                signoff.SeenEvidence(name, sha256, seen) for name, sha256 in documents_of(content_of(stored.content))
             ),
             not_after=not_after,
             on_behalf_of=owner if on_behalf_of else "",

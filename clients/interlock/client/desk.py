@@ -36,7 +36,8 @@ class SigningDesk:
     def review(self, change: str) -> ReviewedChange:
         """Return a change that can be shown in full. Raises ContentError."""
         client = self._client
-        return review(self.open(change), Readers(client.evidence.get, client.policy.get, client.changes.get))
+        readers = Readers(client.evidence.get, client.policy.get, client.changes.get)
+        return review(self.open(change), readers, self._opened.load())
 
     def sign(self, reviewed: ReviewedChange, wish: Consent, request_id: str | None) -> Change:
         """Sign ``approve`` or ``reject`` and send it; of the roles wished for, those that are held."""
@@ -60,5 +61,5 @@ class SigningDesk:
         held = roles_held(self._client.identity.whoami(), wish.on_behalf_of)
         asked = [slot.role for slot in opened.change.slots]
         roles = roles_to_act_in(held, asked, wish.roles)
-        consent = replace(wish, roles=roles, opened_evidence=self._opened.load())
+        consent = replace(wish, roles=roles, opened=self._opened.load())
         return self._signer.sign(opened, self._client.audit.checkpoint(), consent)

@@ -1,8 +1,9 @@
 """What you see is what you sign: a change opened from the very bytes that a sign-off binds.
 
 1 the content bytes are in their one form, without a field that this client does not know · 2 they name this log, this
-change, this revision and these rules · 3 each text beside them has the digest that they name, and no other text is
-there · 4 each document's record has the digest that they name · 5 a pack to adopt has the digest that they name, and is
+change, this revision and these rules, and every document that a trigger of theirs names by its digest · 3 each text
+beside them has the digest that they name, and no other text is there · 4 the record of each document, attached or named
+by a trigger, has the digest that they name · 5 a pack to adopt has the digest that they name, and is
 compared with the one that has the digest of the policy that they are written under · 6 a change to ratify has the
 digest that they name, and is opened in the same way, down to what it ratifies itself.
 
@@ -12,14 +13,16 @@ Lives here: opening and checking. Not here: showing (the command line), signing 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from interlock.client.adoption import compare_packs, opened_pack
 from interlock.client.errors import ContentError
+from interlock.client.opened import Opened
 from interlock.statemachine import codec, rules
 from interlock.statemachine import firings as f
+from interlock.statemachine.bound import documents_of, named_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,16 +62,18 @@ class OpenedChange:
 class ReviewedChange:
     """An opened change that can be shown in full, with the record of every document that it names, in its order.
 
-    ``named`` are documents that its triggers name and that are not attached: their digests are the server's word.
+    ``evidence`` is attached, ``named`` is what only a trigger of it names; ``seen`` has for each by its name what a
+    statement made now would say was seen of it.
 
     Made by `review` alone: signing asks for this type, so that nothing is signed that could not be shown.
     """
 
     opened: OpenedChange
     evidence: tuple[Evidence, ...]
+    named: tuple[Evidence, ...] = ()
     adoption: Adoption | None = None
     ratified: tuple[RatifiedChange, ...] = ()
-    named: tuple[Evidence, ...] = ()
+    seen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def change(self) -> Change:
@@ -90,6 +95,7 @@ class RatifiedChange:
 
     opened: OpenedChange
     evidence: tuple[Evidence, ...]
+    named: tuple[Evidence, ...]
     adoption: Adoption | None
     ratified: tuple[RatifiedChange, ...]
 
@@ -116,13 +122,21 @@ def open_change(change: Change, log_id: bytes) -> OpenedChange:
         raise ContentError(
             f"{change.name}: the bytes to sign are of another log, change or revision", reason="OTHER_CONTENT"
         )
+    if tuple(name for name, _ in content.named_evidence) != named_by(content.triggers):
+        raise ContentError(
+            f"{change.name}: the bytes to sign do not bind each document that a trigger names by its digest",
+            reason="EVIDENCE_UNBOUND",
+        )
     texts, erased = _texts(change, content)
     digest = hashlib.sha256(change.content).hexdigest()
     return OpenedChange(change, content, digest, MappingProxyType(texts), erased, opened_pack(change, content))
 
 
-def review(opened: OpenedChange, readers: Readers) -> ReviewedChange:
-    """Return a change that can be shown in full (rules of step 2, steps 4 to 6). Raises ContentError."""
+def review(opened: OpenedChange, readers: Readers, downloaded: Opened | None = None) -> ReviewedChange:
+    """Return a change that can be shown in full (rules of step 2, steps 4 to 6). Raises ContentError.
+
+    ``downloaded`` says which documents whoever would sign has opened.
+    """
     if opened.content.rules_digest != rules.current().digest:
         raise ContentError(
             f"{opened.name} is written for rules that this client does not have; it can't say what it would sign",
@@ -133,17 +147,9 @@ def review(opened: OpenedChange, readers: Readers) -> ReviewedChange:
             f"{opened.name}: {', '.join(opened.erased)} was erased and can't be shown", reason="TEXT_ERASED"
         )
     adoption = compare_packs(opened, readers.policy)
-    named = tuple(readers.evidence(name) for name in named_by_triggers(opened))
-    return ReviewedChange(opened, _records(opened, readers), adoption, _ratified(opened, readers, 1), named)
-
-
-def named_by_triggers(opened: OpenedChange) -> tuple[str, ...]:
-    """Return the documents that triggers of a change name and that are not attached to it."""
-    named: dict[str, None] = {}
-    for firing in opened.content.triggers:
-        found = getattr(firing, "evidence", ())
-        named |= dict.fromkeys((found,) if isinstance(found, str) else found)
-    return tuple(name for name in named if name and name not in dict(opened.content.evidence))
+    known = downloaded or Opened()
+    seen = {name: known.seen(name, sha256) for name, sha256 in documents_of(opened.content)}
+    return ReviewedChange(opened, *_documents(opened, readers), adoption, _ratified(opened, readers, 1), seen)
 
 
 def ratified_by(opened: OpenedChange) -> tuple[str, ...]:
@@ -168,22 +174,27 @@ def _ratified(opened: OpenedChange, readers: Readers, depth: int) -> tuple[Ratif
                 reason="DIGEST_MISMATCH",
             )
         adoption = compare_packs(inner, readers.policy)
-        found.append(RatifiedChange(inner, _records(inner, readers), adoption, _ratified(inner, readers, depth + 1)))
+        found.append(RatifiedChange(inner, *_documents(inner, readers), adoption, _ratified(inner, readers, depth + 1)))
     return tuple(found)
 
 
-def _records(opened: OpenedChange, readers: Readers) -> tuple[Evidence, ...]:
-    """Return the record of every document that a change names, each with the digest that it names."""
-    records = []
-    for name, digest in opened.content.evidence:
-        record = readers.evidence(name)
+def _documents(opened: OpenedChange, readers: Readers) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:
+    """Return the records of all documents that are attached to a change, and of those that only a trigger names.
+
+    Each has the digest that the bytes to sign name, wherever they name it.
+    """
+    records: dict[str, Evidence] = {}
+    for name, digest in documents_of(opened.content):
+        record = records.get(name) or readers.evidence(name)
         if (record.name, record.sha256) != (name, digest):
             raise ContentError(
                 f"{opened.name} names {name} with the digest {digest}, its record has {record.sha256}",
                 reason="DIGEST_MISMATCH",
             )
-        records.append(record)
-    return tuple(records)
+        records[name] = record
+    attached = dict(opened.content.evidence)
+    named = (records[name] for name, _ in opened.content.named_evidence if name not in attached)
+    return tuple(records[name] for name, _ in opened.content.evidence), tuple(named)
 
 
 def _texts(change: Change, content: Content) -> tuple[dict[str, str], tuple[str, ...]]:

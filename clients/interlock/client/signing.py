@@ -7,15 +7,17 @@ Lives here: building and signing the statement, and that of a delegation. Not he
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from interlock.client import names
 from interlock.client.errors import ProfileError
+from interlock.client.opened import Opened
 from interlock.client.review import salted_digest
 from interlock.client.signers import open_signer
 from interlock.proofs import dsse, signature_keys
 from interlock.statemachine import delegating, signoff
+from interlock.statemachine.bound import documents_of
 from interlock.v1 import change_pb2
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class Consent:
     decision: str
     roles: tuple[str, ...] = ()
     comment: str = ""
-    opened_evidence: frozenset[str] = frozenset()
+    opened: Opened = field(default_factory=Opened)
     on_behalf_of: str = ""
 
 
@@ -96,8 +98,8 @@ class Signer:
             on_behalf_of=consent.on_behalf_of,
             comment_digest=comment.digest.hex() if comment else "",
             evidence=tuple(
-                signoff.SeenEvidence(name, sha256, "full" if sha256 in consent.opened_evidence else "not_opened")
-                for name, sha256 in opened.content.evidence
+                signoff.SeenEvidence(name, sha256, consent.opened.seen(name, sha256))
+                for name, sha256 in documents_of(opened.content)
             ),
         )
         envelope = seal(open_signer(file, self._passphrase), signoff.build_statement(statement))

@@ -105,6 +105,7 @@ class ChangeContent(_message.Message):
     NOT_BEFORE_FIELD_NUMBER: _builtins.int
     TEXTS_FIELD_NUMBER: _builtins.int
     APPLY_SEPARATELY_FIELD_NUMBER: _builtins.int
+    NAMED_EVIDENCE_FIELD_NUMBER: _builtins.int
     log_id: _builtins.bytes
     """Id of the log, 16 bytes."""
     change: _builtins.str
@@ -135,6 +136,10 @@ class ChangeContent(_message.Message):
     def texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___TextDigest]:
         """Texts by digest, sorted by field."""
 
+    @_builtins.property
+    def named_evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvidenceDigest]:
+        """Documents that its triggers name, attached or not, sorted by number; no rule that asks for evidence looks here."""
+
     def __init__(
         self,
         *,
@@ -149,10 +154,11 @@ class ChangeContent(_message.Message):
         not_before: _builtins.int = ...,
         texts: _abc.Iterable[Global___TextDigest] = ...,
         apply_separately: _builtins.bool = ...,
+        named_evidence: _abc.Iterable[Global___EvidenceDigest] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_separately", b"apply_separately", "base", b"base", "change", b"change", "evidence", b"evidence", "log_id", b"log_id", "not_before", b"not_before", "policy_digest", b"policy_digest", "revision", b"revision", "rules_digest", b"rules_digest", "texts", b"texts", "triggers", b"triggers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_separately", b"apply_separately", "base", b"base", "change", b"change", "evidence", b"evidence", "log_id", b"log_id", "named_evidence", b"named_evidence", "not_before", b"not_before", "policy_digest", b"policy_digest", "revision", b"revision", "rules_digest", b"rules_digest", "texts", b"texts", "triggers", b"triggers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -147,6 +147,7 @@ def encode_content(content: e.Content) -> bytes:
         not_before=content.not_before,
         texts=[change_pb2.TextDigest(field=name, digest=digest) for name, digest in content.texts],
         apply_separately=content.apply_separately,
+        named_evidence=[change_pb2.EvidenceDigest(evidence=n, sha256=sha256) for n, sha256 in content.named_evidence],
     ).SerializeToString(deterministic=True)
 
 
@@ -301,6 +302,7 @@ def decode_content(data: bytes) -> e.Content:
         not_before=message.not_before,
         texts=tuple((row.field, row.digest) for row in message.texts),
         apply_separately=message.apply_separately,
+        named_evidence=tuple((row.evidence, row.sha256) for row in message.named_evidence),
     )
 
 

@@ -13,6 +13,7 @@ from interlock.statemachine import authority, changes, delegating, persons, sign
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.asked import rules_asked
+from interlock.statemachine.bound import documents_of
 from interlock.statemachine.documents import may_have_read
 from interlock.statemachine.entry import Transition
 from interlock.statemachine.grounds import find_grounds
@@ -117,9 +118,9 @@ def _check_statement(
             f"{statement.content_sha256}: another content or an earlier revision",
         ),
         (
-            evidence == content.evidence,
+            evidence == documents_of(content),
             Code.SIGN_OFF_EVIDENCE,
-            "the change's evidence, each by digest",
+            "every document that the change or a trigger of it names, each by digest",
             "it names other evidence",
         ),
         (

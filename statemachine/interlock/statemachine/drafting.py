@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from interlock.statemachine import firings as f
 from interlock.statemachine import forms, names
 from interlock.statemachine import resources as r
+from interlock.statemachine.bound import named_by
 from interlock.statemachine.entry import Content
 from interlock.statemachine.machines.fire import touched
 from interlock.statemachine.requirements import unknown_evidence
@@ -41,25 +42,28 @@ def draft(  # each keyword is a field of the content
     """Return a change's content on the present base, or why it can't be written.
 
     ``evidence`` are document names, ``texts`` (field, digest) pairs. Refuses no triggers, too many of anything, what is
-    not of its form, and documents that are not recorded. A ratification gets the digest of what it ratifies.
+    not of its form, and documents that are not recorded. What triggers name
+    is bound with its digest: documents, and the change that a ratification ratifies.
     """
-    named, words = set(evidence), tuple(sorted(texts))
-    if not 1 <= len(triggers) <= MAX_TRIGGERS or len(named) > MAX_EVIDENCE:
+    given, words = set(evidence), tuple(sorted(texts))
+    named = named_by(triggers)
+    documents = given.union(named)
+    if not 1 <= len(triggers) <= MAX_TRIGGERS or len(documents) > MAX_EVIDENCE:
         return refused(
             RefusalKind.INVALID,
             Code.CHANGE_TOO_LARGE,
-            f"1 to {MAX_TRIGGERS} triggers and at most {MAX_EVIDENCE} documents",
-            f"{len(triggers)} triggers, {len(named)} documents",
+            f"1 to {MAX_TRIGGERS} triggers and at most {MAX_EVIDENCE} documents, attached or named by a trigger",
+            f"{len(triggers)} triggers, {len(documents)} documents",
             name,
         )
     if len(triggers) > 1 and any(isinstance(firing, f.PolicyAdopt) for firing in triggers):
         wish, actual = "policy.adopt alone in its change: what it moves is judged by the old version", "others with it"
         return refused(RefusalKind.INVALID, Code.POLICY_NOT_ALONE, wish, actual, name, "policy.adopt")
-    wrong = _malformed(name, triggers, sorted(named), words, not_before)
+    wrong = _malformed(name, triggers, sorted(given), words, not_before)
     if wrong:
         return Refused(RefusalKind.INVALID, wrong)
-    attached = sorted(named, key=names.number_of)
-    missing = unknown_evidence(state, attached)
+    attached = sorted(given, key=names.number_of)
+    missing = unknown_evidence(state, sorted(documents, key=names.number_of))
     if missing:
         return Refused(RefusalKind.NOT_FOUND, missing)
     triggers = tuple(_bound(state, firing) for firing in triggers)
@@ -72,11 +76,16 @@ def draft(  # each keyword is a field of the content
         rules_digest=rules.digest,
         base=tuple((resource, state.position(resource)) for resource in sorted(base)),
         triggers=triggers,
-        evidence=tuple((item, state.need(item, r.Evidence).sha256) for item in attached),
+        evidence=_with_digests(state, attached),
         not_before=not_before,
         texts=words,
         apply_separately=apply_separately,
+        named_evidence=_with_digests(state, named),
     )
+
+
+def _with_digests(state: State, documents: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, state.need(name, r.Evidence).sha256) for name in documents)
 
 
 def _bound(state: State, firing: f.Firing) -> f.Firing:

@@ -61,6 +61,7 @@ class Content:
     not_before: int = 0
     texts: tuple[tuple[str, bytes], ...] = ()
     apply_separately: bool = False
+    named_evidence: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

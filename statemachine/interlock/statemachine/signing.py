@@ -14,6 +14,7 @@ from interlock.statemachine import authority, delegating, excepting, persons, qu
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.asked import rules_asked
+from interlock.statemachine.bound import documents_of
 from interlock.statemachine.unmet import Code, Unmet
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Tally:
     """The sign-offs of a change at an instant: approvals that count, standing rejects, and why others are void.
 
     ``united`` has for each signer the people that they count as on this change: more than one where they used a
-    delegation; ``barred`` are who signed the use of break-glass that the change reviews.
+    delegation; ``barred`` are who signed the use of break-glass that the change reviews. ``documents`` are all that the
+    change binds: a slot for whoever has opened the evidence asks for each of them.
     """
 
     change: r.Change
@@ -40,7 +42,7 @@ class Tally:
     void: Mapping[int, Code]
     requesters: frozenset[str]
     authors: frozenset[str]
-    attached: frozenset[str] = field(default=frozenset())
+    documents: frozenset[str] = field(default=frozenset())
     united: Mapping[str, frozenset[str]] = field(default_factory=dict)
     barred: frozenset[str] = field(default=frozenset())
 
@@ -59,7 +61,7 @@ def author_accounts(state: State, change: r.Change, content: Content) -> set[str
 
     What a change verifies itself, its proposer verifies.
     """
-    documents = {name for name, _ in content.evidence}
+    documents = {name for name, _ in documents_of(content)}
     people = {account for grounds in persons.ratified(state, content) for account in grounds.authors}
     for firing in content.triggers:
         match firing:
@@ -72,15 +74,10 @@ def author_accounts(state: State, change: r.Change, content: Content) -> set[str
                 documents |= set(known.evidence)
                 people |= {known.verified_by} - {""}
             case f.SafeguardVerify() | f.SafeguardReattest():
-                documents |= set(firing.evidence)
                 people.add(change.proposer)
-            case f.DeterminationReport() | f.ObligationFulfil():
-                documents |= set(firing.evidence)
             case f.DeterminationConfirm():
                 reported = state.find(firing.determination, r.Determination)
                 documents |= set(reported.evidence if reported is not None else ())
-            case f.ModelRecordRun():
-                documents.add(firing.evidence)
             case _:
                 pass
     for name in documents:
@@ -129,7 +126,7 @@ def tally(policy: Policy, state: State, change: r.Change, content: Content, inst
         void,
         frozenset(persons.person_of(state, account) for account in persons.requester_accounts(state, change, content)),
         author_persons(state, change, content),
-        frozenset(name for name, _ in content.evidence),
+        frozenset(name for name, _ in documents_of(content)),
         persons.united(state, change.sign_offs),
         frozenset(persons.person_of(state, account) for account in barred_accounts(state, content)),
     )
@@ -231,7 +228,7 @@ def obstacles(  # the slot, where it counts, and who would fill it
     kinds = {account.kind for name in (sign_off.signer, owner) if (account := state.find(name, r.Principal))}
     if not kinds or "service" in kinds or (external and kinds != {"external"}):
         found.append(Code.AFFILIATION)
-    if slot.seen_full and ledger.attached - {name for name, seen in sign_off.seen if seen == "full"}:
+    if slot.seen_full and ledger.documents - {name for name, seen in sign_off.seen if seen == "full"}:
         found.append(Code.EVIDENCE_NOT_OPENED)
     return tuple(found)
 
@@ -359,7 +356,7 @@ def _wish(policy: Policy, state: State, ledger: Tally, principal: str, name: str
     roles = {role.id for _, role in authority.active_grants(policy, state, name or principal, instant) if role.approves}
     if name:
         roles &= {row.role for row in delegating.standing(state, principal, name, instant)}
-    seen = tuple((document, "full") for document in ledger.attached)
+    seen = tuple((document, "full") for document in ledger.documents)
     return r.SignOff(
         principal, person, "", "approve", ledger.change.revision, tuple(roles), state.size, instant, 0, b"", b"", seen,
         name,

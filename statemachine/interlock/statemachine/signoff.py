@@ -33,7 +33,7 @@ _FEW: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class SeenEvidence:
-    """A document attached to the change, and what the signer saw of it."""
+    """A document that the change binds, attached or named by a trigger, and what the signer saw of it."""
 
     evidence: str
     sha256: str

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from interlock.statemachine import moments, names, owed
 from interlock.statemachine import resources as r
+from interlock.statemachine.bound import documents_of
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.leaves import find_leaves
 from interlock.statemachine.levels import attestation_end
@@ -134,7 +135,7 @@ def _grown(policy: Policy, state: State, leaf: Leaf) -> Node:
     facts = _facts(policy, state, leaf)
     entries = tuple(sorted({position for position in facts.entries if position != r.NEVER}))
     applied = _applied(state, entries)
-    attached = (name for change in applied for name, _ in content_of(change.content).evidence)
+    documents = (name for change in applied for name, _ in documents_of(content_of(change.content)))
     unmet = leaf.unmet
     return Node(
         leaf.rule,
@@ -145,7 +146,7 @@ def _grown(policy: Policy, state: State, leaf: Leaf) -> Node:
         actual=unmet.actual if unmet else facts.actual,
         resource=unmet.resource if unmet else policy.name if leaf.kind == "context" else leaf.name,
         entries=entries,
-        evidence=tuple(dict.fromkeys((*facts.evidence, *attached))),
+        evidence=tuple(dict.fromkeys((*facts.evidence, *documents))),
         signers=_signers(applied, facts.about),
         until=leaf.until,
     )

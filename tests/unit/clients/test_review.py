@@ -207,19 +207,67 @@ def test_an_adoption_that_can_not_be_compared_is_not_shown(adoption: change_pb2.
     assert _not_shown(adoption, sketch()) == "PACK_MISSING"
 
 
-def test_documents_that_a_trigger_names_are_shown(change: change_pb2.Change) -> None:
-    """A document that is not attached is shown too, apart from those whose digest is signed."""
-    content = codec.decode_content(change.content)
-    attested = f.SafeguardReattest("models/m/safeguards/input-filter", ("evidence/1", "evidence/7"))
-    change.content = codec.encode_content(replace(content, triggers=(attested,)))
+# Documents that a trigger names --------------------------------------------------------------------------------------
 
-    def read(name: str) -> evidence_pb2.Evidence:
-        return evidence_pb2.Evidence(name=name, sha256=sha256_of("report" if name == "evidence/1" else "seven"))
+NAMED = (("evidence/1", sha256_of("report")), ("evidence/7", sha256_of("seven")))
 
-    reviewed = review(open_change(change, LOG_ID), Readers(read))
+
+@pytest.fixture
+def attested(change: change_pb2.Change) -> change_pb2.Change:
+    """Give the change as one whose trigger names two documents, one of them attached as well."""
+    return naming(change, NAMED)
+
+
+def naming(change: change_pb2.Change, named: tuple[tuple[str, str], ...]) -> change_pb2.Change:
+    """Return the change with a trigger that names documents 1 and 7, in bytes that bind some."""
+    firing = f.SafeguardReattest("models/m/safeguards/input-filter", ("evidence/7", "evidence/1"))
+    content = replace(codec.decode_content(change.content), triggers=(firing,), named_evidence=named)
+    change.content = codec.encode_content(content)
+    return change
+
+
+def documents(**words: str) -> Readers:
+    """Return readers of the records of documents, by the word that their bytes are."""
+    known = {"evidence/1": "report", "evidence/7": "seven"} | {f"evidence/{name[1:]}": to for name, to in words.items()}
+    return Readers(lambda name: evidence_pb2.Evidence(name=name, sha256=sha256_of(known[name])))
+
+
+def test_documents_that_a_trigger_names_are_shown(attested: change_pb2.Change) -> None:
+    """A document that is not attached is shown too, once, and apart from those that are."""
+    reviewed = review(open_change(attested, LOG_ID), documents())
 
     assert [record.name for record in reviewed.evidence] == ["evidence/1"]
     assert [record.name for record in reviewed.named] == ["evidence/7"]
+
+
+def test_a_record_of_another_document_than_a_trigger_names_is_refused(attested: change_pb2.Change) -> None:
+    """What is shown under the name has the digest that is signed."""
+    with pytest.raises(ContentError) as caught:
+        review(open_change(attested, LOG_ID), documents(n7="kinder"))
+
+    assert caught.value.reason == "DIGEST_MISMATCH"
+
+
+@pytest.mark.parametrize(
+    "named",
+    [(), NAMED[:1], NAMED[1:], (*NAMED, ("evidence/8", "00" * 32)), NAMED[::-1], (*NAMED, NAMED[1])],
+    ids=["none", "one", "the other", "another too", "out of order", "one twice"],
+)
+def test_bytes_that_do_not_bind_what_a_trigger_names_are_refused(
+    named: tuple[tuple[str, str], ...], change: change_pb2.Change
+) -> None:
+    """A signature over them would not say which document was meant: nothing of the change is shown."""
+    assert _refused(naming(change, named)) == "EVIDENCE_UNBOUND"
+
+
+def test_two_digests_of_one_document_are_refused(change: change_pb2.Change) -> None:
+    """One record can't be both of them, whichever the server gives."""
+    opened = open_change(naming(change, (("evidence/1", sha256_of("kinder")), NAMED[1])), LOG_ID)
+
+    for word in ("report", "kinder"):
+        with pytest.raises(ContentError) as caught:
+            review(opened, documents(n1=word))
+        assert caught.value.reason == "DIGEST_MISMATCH"
 
 
 # A ratification ------------------------------------------------------------------------------------------------------
@@ -230,7 +278,14 @@ def ratification(change: change_pb2.Change) -> change_pb2.Change:
     """Give a change that ratifies the first one, as the server would."""
     content = codec.decode_content(change.content)
     digest = hashlib.sha256(change.content).digest()
-    again = replace(content, change="changes/2", triggers=(f.ChangeRatify(change.name, digest),), texts=(), evidence=())
+    again = replace(
+        content,
+        change="changes/2",
+        triggers=(f.ChangeRatify(change.name, digest),),
+        texts=(),
+        evidence=(),
+        named_evidence=(),
+    )
     return change_pb2.Change(name="changes/2", revision=1, content=codec.encode_content(again))
 
 
@@ -248,6 +303,19 @@ def test_a_ratification_is_shown_with_what_it_ratifies(
     assert ratified.opened.content.triggers == (f.DeterminationRuleOut("models/m/determinations/misuse"),)
     assert ratified.opened.texts == {"title": "Rule it out"}
     assert [record.sha256 for record in ratified.evidence] == [sha256_of("report")]
+
+
+def test_what_a_trigger_of_a_ratified_change_names_is_held_to_its_digest(
+    attested: change_pb2.Change, ratification: change_pb2.Change
+) -> None:
+    """The bytes that it applied bind it, and the ratification binds these bytes."""
+    opened = open_change(ratification, LOG_ID)
+    [ratified] = review(opened, replace(documents(), change=lambda _name: attested)).ratified
+    assert [record.name for record in ratified.named] == ["evidence/7"]
+
+    with pytest.raises(ContentError) as caught:
+        review(opened, replace(documents(n7="kinder"), change=lambda _name: attested))
+    assert caught.value.reason == "DIGEST_MISMATCH"
 
 
 def test_another_content_under_a_tainted_change_is_refused(

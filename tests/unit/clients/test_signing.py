@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from interlock.client.errors import ProfileError
+from interlock.client.opened import Opened, OpenedEvidence
 from interlock.client.profile import Profile
 from interlock.client.proving import SignedCheckpoint
 from interlock.client.review import OpenedChange, open_change
@@ -38,8 +39,8 @@ def world() -> World:
     return world
 
 
-def _opened(world: World) -> OpenedChange:
-    stored = world.state.need("changes/1", r.Change)
+def _opened(world: World, change: str = "changes/1") -> OpenedChange:
+    stored = world.state.need(change, r.Change)
     return open_change(change_pb2.Change(name=stored.name, revision=stored.revision, content=stored.content), LOG_ID)
 
 
@@ -83,7 +84,9 @@ def test_a_withdrawal_is_accepted(world: World, tmp_path: Path) -> None:
 def test_the_statement_binds_everything(world: World, tmp_path: Path) -> None:
     """Content digest, signer, roles, checkpoint, documents with what was seen, and the comment's digest are signed."""
     opened = _opened(world)
-    consent = Consent("reject", ("reviewer", "owner"), "misses cyber", frozenset({sha256_of("report")}))
+    consent = Consent(
+        "reject", ("reviewer", "owner"), "misses cyber", Opened(frozenset({("evidence/1", sha256_of("report"))}))
+    )
 
     signed = _signer(tmp_path, "owner-a").sign(opened, HEAD, consent)
     statement = _statement(signed.envelope, "owner-a")
@@ -102,6 +105,48 @@ def test_a_document_that_was_not_opened_is_said_not_to_be(world: World, tmp_path
     signed = _signer(tmp_path, "owner-a").sign(_opened(world), HEAD, Consent("approve", ("owner",)))
 
     assert [row.seen for row in _statement(signed.envelope, "owner-a").evidence] == ["not_opened"]
+
+
+def test_what_was_opened_is_known_by_name_and_digest(world: World, tmp_path: Path) -> None:
+    """Another document of the same bytes was not opened; of an original, a redacted version may have been."""
+    copy = world.upload("evaluator", "evaluation_results", word="report", classification="restricted")
+    opened = OpenedEvidence(tmp_path)
+    opened.add("evidence/1", sha256_of("report"))
+    opened.add("evidence/9", sha256_of("black bars"), copy)
+
+    known = OpenedEvidence(tmp_path).load()
+
+    assert [known.seen(name, sha256_of("report")) for name in ("evidence/1", copy, "evidence/3")] == [
+        "full",
+        "redacted",
+        "not_opened",
+    ]
+    assert known.seen("evidence/1", sha256_of("another")) == "not_opened"
+
+
+@pytest.mark.parametrize("kept", ["", "{}", "[1]", '[["evidence/1", "00"]]', '["00"]', "nothing"])
+def test_a_file_of_another_form_says_that_nothing_was_opened(kept: str, tmp_path: Path) -> None:
+    """Such as one that an older client wrote."""
+    (tmp_path / "opened.json").write_text(kept)
+
+    assert OpenedEvidence(tmp_path).load() == Opened()
+
+
+def test_documents_that_a_trigger_names_are_signed_too(world: World, tmp_path: Path) -> None:
+    """Attached or not, each is in the statement once, with what was seen of it; the rules take it as it is made."""
+    named = world.upload("evaluator", "risk_report", word="named")
+    misuse = "models/m/determinations/misuse"
+    reported = f.DeterminationReport(misuse, "ruled_out", "", (named, "evidence/1"))
+    change = world.propose("evaluator", reported, f.DeterminationRuleOut(misuse), evidence=["evidence/1"])
+    consent = Consent("approve", ("owner",), opened=Opened(frozenset({(named, sha256_of("named"))})))
+
+    signed = _signer(tmp_path, "owner-a").sign(_opened(world, change), HEAD, consent)
+
+    assert _statement(signed.envelope, "owner-a").evidence == (
+        signoff.SeenEvidence("evidence/1", sha256_of("report"), "not_opened"),
+        signoff.SeenEvidence("evidence/2", sha256_of("named"), "full"),
+    )
+    assert isinstance(world.attempt("owner-a", c.SignOffChange(change), envelopes=(signed.envelope,)), Accepted)
 
 
 def test_no_two_statements_are_alike(world: World, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from interlock.client.verify import fold as folds
 from interlock.proofs import bundle
 from interlock.statemachine import codec, snapshot
 from interlock.statemachine import resources as r
+from interlock.statemachine.changes import content_of
 from tests.support.bundles import codes, judged, root_of, trust_in
 from tests.support.excerpts import Cut, state_before
 from tests.support.parted import FILTER, M, N, a_range, a_selection, story
@@ -165,6 +166,33 @@ def test_a_sign_off_before_the_begin_is_held_to_the_signers_key() -> None:
     report = judge(replace(a_range(), entries=tuple(entries)))
 
     assert ("sign-offs", position, "SIGN_OFF_DIFFERS") in codes(report)
+
+
+@pytest.mark.parametrize("what", ["attached", "named by a trigger"])
+def test_a_document_before_the_begin_is_held_to_what_was_signed(what: str) -> None:
+    """A state that has other bytes under the name of a document is another one than the signers spoke of."""
+    world, at = story()
+    state = state_before(world, at["first"])
+    content = content_of(state.need("changes/1", r.Change).content)
+    [(name, _)] = content.evidence if what == "attached" else content.named_evidence
+    swapped = replace(state.need(name, r.Evidence), sha256="ab" * 32)
+
+    report = judge(a_range().with_row(name, snapshot.encode(swapped)))
+
+    for position in (at["ruled_out"] - 1, at["ruled_out"]):
+        assert ("sign-offs", position, "SIGN_OFF_DIFFERS") in codes(report)
+
+
+def test_what_was_seen_before_the_begin_is_what_was_signed() -> None:
+    """A state that says of a signer that they saw more than they said is found."""
+    world, at = story()
+    change = state_before(world, at["first"]).need("changes/1", r.Change)
+    [first, *rest] = change.sign_offs
+    less = replace(first, seen=tuple((name, "not_opened") for name, _ in first.seen))
+
+    report = judge(a_range().with_row(change.name, snapshot.encode(replace(change, sign_offs=(less, *rest)))))
+
+    assert ("sign-offs", first.position, "SIGN_OFF_DIFFERS") in codes(report)
 
 
 def test_a_checkpoint_that_was_kept_must_be_where_the_tree_is_known() -> None:

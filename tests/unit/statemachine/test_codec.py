@@ -166,7 +166,7 @@ def test_the_contents_fields_are_numbered_in_the_designed_order() -> None:
     assert [(field.number, field.name) for field in rows] == list(
         enumerate(
             ("log_id", "change", "revision", "policy_digest", "rules_digest", "base", "triggers", "evidence",
-             "not_before", "texts", "apply_separately"),
+             "not_before", "texts", "apply_separately", "named_evidence"),
             start=1,
         )
     )  # fmt: skip
@@ -205,6 +205,7 @@ def test_content_comes_back() -> None:
     content = e.Content(
         b"l" * 16, "changes/1", 2**31 - 1, b"p" * 32, b"r" * 32, (("a", -1), ("b", 2**62)), tuple(EXAMPLES.values()),
         (("evidence/1", "0a" * 32),), 2**62, (("title", b"t" * 32),), apply_separately=True,
+        named_evidence=(("evidence/2", "0b" * 32),),
     )  # fmt: skip
 
     assert codec.decode_content(codec.encode_content(content)) == content

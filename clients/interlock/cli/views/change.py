@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
+_SEEN: Final[Mapping[str, Piece]] = MappingProxyType(
+    {
+        "full": ("you have opened it", "green"),
+        "redacted": ("you have opened a redacted version of it", "yellow"),
+        "not_opened": ("you have not opened it", "yellow"),
+    }
+)
+"""What a sign-off says was seen of a document, which is signed as well."""
+
 
 def state_of(change: Change) -> tuple[str, str]:
     """Return stored and derived state in a few words, with a style."""
@@ -79,6 +88,10 @@ def show_change(terminal: Terminal, opened: OpenedChange, gone: Mapping[str, str
         terminal.line()
         terminal.line(("evidence", "bold"), indent=2)
         terminal.rows([[name, (f"sha256 {digest}", "dim")] for name, digest in opened.content.evidence], indent=4)
+    if opened.content.named_evidence:
+        terminal.line()
+        terminal.line(("evidence that a trigger names", "bold"), indent=2)
+        terminal.rows([[name, (f"sha256 {digest}", "dim")] for name, digest in opened.content.named_evidence], indent=4)
     if change.moved:
         terminal.line()
         terminal.line(("moved since it was written: ", "red"), ", ".join(change.moved), indent=2)
@@ -102,11 +115,11 @@ def show_for_signing(terminal: Terminal, reviewed: ReviewedChange) -> None:
     terminal.line()
     terminal.line(("evidence" if reviewed.evidence else "no evidence", "bold"), indent=2)
     for record in reviewed.evidence:
-        _show_document(terminal, record)
+        _show_document(terminal, record, reviewed.seen.get(record.name, ""))
     if reviewed.named:
-        terminal.line(("named by a trigger, not attached: the digest is the server's word", "bold"), indent=2)
+        terminal.line(("named by a trigger, not attached", "bold"), indent=2)
     for record in reviewed.named:
-        _show_document(terminal, record)
+        _show_document(terminal, record, reviewed.seen.get(record.name, ""))
     for ratified in reviewed.ratified:
         _show_ratified(terminal, ratified)
     terminal.line()
@@ -140,6 +153,10 @@ def _show_ratified(terminal: Terminal, ratified: RatifiedChange) -> None:
     terminal.line()
     terminal.line(("its evidence" if ratified.evidence else "it had no evidence", "bold"), indent=2)
     for record in ratified.evidence:
+        _show_document(terminal, record)
+    if ratified.named:
+        terminal.line(("named by a trigger of it, not attached", "bold"), indent=2)
+    for record in ratified.named:
         _show_document(terminal, record)
     _show_sign_offs(terminal, opened.change.sign_offs)
     _show_taint(terminal, opened.change)
@@ -191,10 +208,12 @@ def _show_triggers(terminal: Terminal, opened: OpenedChange) -> None:
         terminal.line(f"{number:>2}. {trigger_line(firing)}", indent=2)
 
 
-def _show_document(terminal: Terminal, record: Evidence) -> None:
+def _show_document(terminal: Terminal, record: Evidence, seen: str = "") -> None:
     authors = ", ".join(names.leaf(author) for author in dict.fromkeys((record.uploader, *record.authors)))
     terminal.line((record.name, "bold"), f"  {record.kind}  {record.title}", indent=4)
     terminal.line((f"sha256 {record.sha256}, {record.size_bytes} bytes, by {authors}", "dim"), indent=6)
+    if seen:
+        terminal.line(_SEEN[seen], indent=6)
 
 
 def _show_sign_offs(terminal: Terminal, rows: Iterable[SignOffRecord]) -> None:

@@ -241,7 +241,8 @@ def evidence_digests(record: EntryRecord, entry: LedgerEntry) -> list[str]:
     if content is None:
         return []
     head = f"{content.change} revision {content.revision}"
-    return [head, *(f"{row.evidence}  sha256 {row.sha256}" for row in content.evidence)]
+    named = [f"{row.evidence}  sha256 {row.sha256}, named by a trigger" for row in content.named_evidence]
+    return [head, *(f"{row.evidence}  sha256 {row.sha256}" for row in content.evidence), *named]
 
 
 def _content_of(entry: LedgerEntry, record: EntryRecord, kind: Any) -> Any:  # noqa: ANN401  # ChangeContent or None

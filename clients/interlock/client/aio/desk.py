@@ -12,12 +12,12 @@ from interlock.client.review import (
     OpenedChange,
     Readers,
     ReviewedChange,
-    named_by_triggers,
     open_change,
     ratified_by,
     review,
 )
 from interlock.client.signing import Consent, SignedStatement, Signer, Wish, roles_held, roles_to_act_in
+from interlock.statemachine.bound import documents_of
 
 if TYPE_CHECKING:
     from interlock.client.aio.sdk import AsyncInterlock
@@ -52,14 +52,15 @@ class AsyncSigningDesk:
         level = [opened]
         for _ in range(DEEPEST + 1):  # the change, what it ratifies, what that ratifies
             for one in level:
-                wanted = (*(name for name, _digest in one.content.evidence), *named_by_triggers(one))
+                wanted = dict(documents_of(one.content))
                 records |= {name: await self._client.evidence.get(name) for name in wanted}
                 under = written_under(one.content)
                 policies |= {under: await self._client.policy.get(under)} if under else {}
             below = {name: await self._client.changes.get(name) for one in level for name in ratified_by(one)}
             changes |= below
             level = [open_change(found, self._client.profile.log_id) for found in below.values()]
-        return review(opened, Readers(records.__getitem__, policies.__getitem__, changes.__getitem__))
+        readers = Readers(records.__getitem__, policies.__getitem__, changes.__getitem__)
+        return review(opened, readers, self._opened.load())
 
     async def sign(self, reviewed: ReviewedChange, wish: Consent, request_id: str | None) -> Change:
         """Sign ``approve`` or ``reject`` and send it; of the roles wished for, those that are held."""
@@ -83,6 +84,6 @@ class AsyncSigningDesk:
         held = roles_held(await self._client.identity.whoami(), wish.on_behalf_of)
         asked = [slot.role for slot in opened.change.slots]
         roles = roles_to_act_in(held, asked, wish.roles)
-        consent = replace(wish, roles=roles, opened_evidence=self._opened.load())
+        consent = replace(wish, roles=roles, opened=self._opened.load())
         checkpoint = await self._client.audit.checkpoint()
         return await asyncio.to_thread(self._signer.sign, opened, checkpoint, consent)

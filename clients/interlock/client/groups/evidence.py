@@ -106,7 +106,7 @@ class EvidenceGroup(Group):
             os.link(temporary, target)
         finally:
             Path(temporary).unlink(missing_ok=True)
-        self._opened.add(record.sha256)
+        self._opened.add(record.name, record.sha256, record.redacts)
         return record
 
     def get(self, evidence: str, *, as_of: AsOf = None) -> Evidence:

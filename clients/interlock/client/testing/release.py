@@ -193,8 +193,8 @@ def _sign(people: People, change: Change) -> None:
             raise EmbeddedServerError(f"{change.name}: nobody is left to sign as {', '.join(open_roles)}")
         reviewed = signer.review(change.name)
         with tempfile.TemporaryDirectory(prefix="interlock-test-") as folder:
-            for document, _ in reviewed.content.evidence:
-                signer.evidence.download(document, Path(folder) / names.leaf(document))
+            for document in (*reviewed.evidence, *reviewed.named):
+                signer.evidence.download(document.name, Path(folder) / names.leaf(document.name))
         change = signer.sign(reviewed)
         signed.add(signer.profile.principal)
     if change.state != change_pb2.CHANGE_STATE_APPLIED:

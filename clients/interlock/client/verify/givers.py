@@ -2,9 +2,9 @@
 
 They can't be decided again, for what stood between them is not here. What can be held to the state is: each stands in
 the tree; wrote what the state says it wrote last, and left it in the state that it is in; each sign-off was made by a
-key that the state has of its signer and that was in force, over the content that the state has; each loosening step
-was signed for. Who may do what comes in whole chains. That nothing else happened before the begin is the word of the
-entry that states the digest, which every verification from the founding judges.
+key that the state has of its signer and that was in force, over the content that the state has and the documents that
+this has to bind; each loosening step was signed for. Who may do what comes in whole chains. That nothing else happened
+before the begin is the word of the entry that states the digest, which every verification from the founding judges.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from interlock.statemachine import codec, excerpt, signoff, statements
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
+from interlock.statemachine.bound import documents_of, named_by
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.codec import CodecError
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from interlock.client.verify.report import Find
-    from interlock.statemachine.entry import Entry, RecoveryDocument
+    from interlock.statemachine.entry import Content, Entry, RecoveryDocument
     from interlock.statemachine.state import State
 
 
@@ -113,8 +114,21 @@ class Givers:
         current = signed.revision == change.revision
         if statement.change != change.name or (current and statement.content_sha256 != change.content_digest.hex()):
             yield "it is over another content than the state has"
+        if tuple((row.evidence, row.seen) for row in statement.evidence) != signed.seen:
+            yield "the state has it as the word of somebody who saw something else"
+        if current and not self._is_of_documents(content_of(change.content), statement):
+            yield "it is about other documents than the content binds, or than the state has"
         if key.use != "signoff" or not _in_force(key, entry):
             yield "its key was not in force"
+
+    def _is_of_documents(self, content: Content, statement: signoff.Statement) -> bool:
+        """Say whether a statement is about just the documents that a content has to bind, as they were recorded."""
+        bound = documents_of(content)
+        records = (self.state.find(name, r.Evidence) for name, _ in bound)
+        recorded = tuple((record.name, record.sha256) for record in records if record is not None)
+        seen = tuple((row.evidence, row.sha256) for row in statement.evidence)
+        named = tuple(name for name, _ in content.named_evidence)
+        return named == named_by(content.triggers) and seen == bound == recorded
 
     def _is_bound(self, account: r.Principal, key: r.Credential, founding: State) -> bool:
         """Say whether a key is the founding's, or one that a change or a recovery gave this very account."""

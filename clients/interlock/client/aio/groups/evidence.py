@@ -108,7 +108,7 @@ class AsyncEvidenceGroup(AsyncGroup):
             os.link(temporary, target)
         finally:
             Path(temporary).unlink(missing_ok=True)
-        self._opened.add(record.sha256)
+        self._opened.add(record.name, record.sha256, record.redacts)
         return record
 
     async def get(self, evidence: str, *, as_of: AsOf = None) -> Evidence:
