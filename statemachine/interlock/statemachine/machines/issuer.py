@@ -98,8 +98,11 @@ def bind(moment: Moment, state: State, firing: f.CredentialBind) -> Moved | Refu
 
 
 def fingerprint_of(issuer: r.Issuer, subject: str, claims: tuple[str, ...]) -> str:
-    """Name a binding: lower-case hex of SHA-256 over the issuer's url and what a token of it must say."""
-    parts = (issuer.url, issuer.audience, subject, *sorted(claims))
+    """Name a binding: lower-case hex of SHA-256 over the issuer, its url, and what a token of it must say.
+
+    So what is bound again, once its issuer was trusted anew, is another credential: no old session comes back.
+    """
+    parts = (issuer.name, issuer.url, issuer.audience, subject, *sorted(claims))
     return hashlib.sha256(_BINDING + b"\0".join(part.encode() for part in parts)).hexdigest()
 
 
@@ -119,17 +122,33 @@ def _check_binding(
     if firing.until and firing.until <= moment.instant:
         wish, actual = "a credential that has not ended yet", f"ended at {moments.to_text(firing.until)}"
         return refused(RefusalKind.UNMET, Code.CREDENTIAL_INACTIVE, wish, actual, name, trigger)
-    owner = state.key_owner.get(names.leaf_of(name)) or _other_account(state, account, found, firing.subject)
+    owner = _owner_of(state, account, found, firing)
     if owner:
-        wish = "a subject that nobody ever had: it belongs to one account for ever"
+        wish = "a subject that nobody else ever was, bound no more: it belongs to one account for ever"
         return refused(RefusalKind.ALREADY_EXISTS, Code.KEY_TAKEN, wish, f"of {owner}", name, trigger)
     return None
 
 
-def _other_account(state: State, account: r.Principal, found: r.Issuer, subject: str) -> str:
-    """Return another account that a subject of this url ever was, for whichever audience; empty for none."""
-    for other in state.all_of(r.Principal) if subject else ():
-        bound = (key for key in other.credentials if key.subject == subject)
-        if other.name != account.name and any(state.need(key.issuer, r.Issuer).url == found.url for key in bound):
-            return other.name
+def _owner_of(state: State, account: r.Principal, found: r.Issuer, firing: f.CredentialBind) -> str:
+    """Return the account that has what is to be bound, or ever was it if that is another one; empty for none.
+
+    A subject of a url is one account's for whichever audience; claims without one are for this audience.
+    """
+    for other in state.all_of(r.Principal):
+        for key in other.credentials:
+            if not key.issuer:
+                continue
+            issuer = state.need(key.issuer, r.Issuer)
+            if issuer.url != found.url or key.subject != firing.subject:
+                continue
+            same = issuer.audience == found.audience and key.claims == tuple(sorted(firing.claims))
+            if other.name != account.name and (same or firing.subject):
+                return other.name
+            if other.name == account.name and same and not _is_over(issuer, key):
+                return other.name
     return ""
+
+
+def _is_over(issuer: r.Issuer, key: r.Credential) -> bool:
+    """Say whether a binding ended with the trust in its issuer, and is not known to have been somebody else's word."""
+    return issuer.state != "trusted" and key.compromised_since is None

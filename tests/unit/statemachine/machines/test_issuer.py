@@ -6,6 +6,9 @@ import pytest
 
 from interlock.statemachine import commands as c
 from interlock.statemachine import firings as f
+from interlock.statemachine import names
+from interlock.statemachine import resources as r
+from interlock.statemachine.replay import Replay
 from interlock.statemachine.unmet import Code
 from tests.support.world import World, codes
 
@@ -24,9 +27,14 @@ def world() -> World:
     return made
 
 
+def binding(who: str, issuer: str) -> f.CredentialBind:
+    """Return what binds the engineer's subject to an account."""
+    return f.CredentialBind(f"principals/{who}", f"issuers/{issuer}", "4711")
+
+
 def bound(world: World, who: str, issuer: str) -> list[str]:
     """Have somebody propose to bind the engineer's subject; return why that is refused."""
-    firing = f.CredentialBind(f"principals/{who}", f"issuers/{issuer}", "4711")
+    firing = binding(who, issuer)
     return codes(world.attempt("evaluator", c.ProposeChange(world.content(firing))))
 
 
@@ -40,3 +48,117 @@ def test_the_same_account_for_another_audience(world: World) -> None:
     """It is theirs there too; and at another provider the same word is somebody else."""
     assert bound(world, "engineer", "again") == []
     assert bound(world, "owner-a", "other") == []
+
+
+# After an issuer was distrusted --------------------------------------------------------------------------------------
+
+CLAIMS = ("ref=main", "repository=acme/aurora")
+
+
+@pytest.fixture
+def anew(world: World) -> World:
+    """Give the log after the first record was distrusted and the same provider was trusted anew for that audience."""
+    world.enact(f.PrincipalCreate("principals/ci", "service"), f.PrincipalCreate("principals/ci-2", "service"))
+    world.enact(f.CredentialBind("principals/ci", "issuers/sso", "", CLAIMS))
+    world.must("admin", c.Fire(f.IssuerDistrust("issuers/sso")))
+    world.enact(f.IssuerTrust("issuers/sso-2", URL, "here", "RS256"))
+    return world
+
+
+def test_regression_the_same_account_is_bound_again(anew: World) -> None:
+    """By a change, under the new record, as another credential: what the old one opened stays shut."""
+    before = anew.state.need("principals/engineer", r.Principal).credentials[-1]
+
+    anew.enact(binding("engineer", "sso-2"))
+
+    *_, old, new = anew.state.need("principals/engineer", r.Principal).credentials
+    assert (old, old.state) == (before, "revoked")
+    assert (new.state, new.subject, new.issuer) == ("active", "4711", "issuers/sso-2")
+    assert new.fingerprint != old.fingerprint
+
+
+def test_nobody_binds_it_alone(anew: World) -> None:
+    """Trusting anew and binding again are changes, like the first time."""
+    for who in ("admin", "owner-a", "engineer"):
+        assert codes(anew.fire(who, binding("engineer", "sso-2"))) == [Code.CHANGE_REQUIRED]
+        assert codes(anew.fire(who, f.IssuerTrust("issuers/sso-3", URL, "here", "RS256"))) == [Code.CHANGE_REQUIRED]
+
+
+@pytest.mark.parametrize("who", ["owner-a", "evaluator"])
+def test_it_stays_nobody_elses(who: str, anew: World) -> None:
+    """Before and after it was bound again, and after it was distrusted again."""
+    assert bound(anew, who, "sso-2") == [Code.KEY_TAKEN]
+
+    anew.enact(binding("engineer", "sso-2"))
+    assert bound(anew, who, "sso-2") == [Code.KEY_TAKEN]
+
+    anew.must("admin", c.Fire(f.IssuerDistrust("issuers/sso-2")))
+    anew.enact(f.IssuerTrust("issuers/sso-3", URL, "here", "RS256"))
+    assert bound(anew, who, "sso-3") == [Code.KEY_TAKEN]
+    assert bound(anew, "engineer", "sso-3") == []
+
+
+def test_claims_stay_the_pipelines(anew: World) -> None:
+    """What has no subject is held to the claims: this account again, no other one."""
+    mine = f.CredentialBind("principals/ci", "issuers/sso-2", "", CLAIMS[::-1])
+    theirs = f.CredentialBind("principals/ci-2", "issuers/sso-2", "", CLAIMS)
+
+    assert codes(anew.attempt("evaluator", c.ProposeChange(anew.content(theirs)))) == [Code.KEY_TAKEN]
+    anew.enact(mine)
+    assert codes(anew.attempt("evaluator", c.ProposeChange(anew.content(theirs)))) == [Code.KEY_TAKEN]
+
+
+def test_what_is_bound_is_not_bound_twice(anew: World) -> None:
+    """Not while it stands, under the same record or a second one; else whoever ends one would end half of it."""
+    anew.enact(binding("engineer", "sso-2"))
+    anew.enact(f.IssuerTrust("issuers/sso-3", URL, "here", "RS256"))
+
+    assert bound(anew, "engineer", "sso-2") == [Code.KEY_TAKEN]
+    assert bound(anew, "engineer", "sso-3") == [Code.KEY_TAKEN]
+
+
+def revoke(world: World, issuer: str, since: int = 0) -> None:
+    """Revoke the engineer's binding to an issuer."""
+    [key] = [
+        key for key in world.state.need("principals/engineer", r.Principal).credentials
+        if key.issuer == f"issuers/{issuer}" and key.state == "active"
+    ]  # fmt: skip
+    name = names.credential_name("principals/engineer", key.fingerprint)
+    world.must("admin", c.Fire(f.CredentialRevoke(name, since)))
+
+
+def test_a_binding_that_was_revoked_by_itself(anew: World) -> None:
+    """While its issuer is trusted, revoked is for ever, by whichever record; it was that person who was shut out."""
+    anew.enact(binding("engineer", "sso-2"))
+    revoke(anew, "sso-2")
+    anew.enact(f.IssuerTrust("issuers/sso-3", URL, "here", "RS256"))
+
+    assert bound(anew, "engineer", "sso-2") == [Code.KEY_TAKEN]
+    assert bound(anew, "engineer", "sso-3") == [Code.KEY_TAKEN]
+
+
+def test_a_subject_that_was_somebody_elses_word(anew: World) -> None:
+    """One that is known to have been compromised is bound to nobody any more, whatever was distrusted."""
+    anew.enact(binding("engineer", "sso-2"))
+    revoke(anew, "sso-2", anew.now)
+    anew.must("admin", c.Fire(f.IssuerDistrust("issuers/sso-2")))
+    anew.enact(f.IssuerTrust("issuers/sso-3", URL, "here", "RS256"))
+
+    assert bound(anew, "engineer", "sso-3") == [Code.KEY_TAKEN]
+
+
+def test_under_the_distrusted_record(anew: World) -> None:
+    """Its id means what it meant; nothing is bound to it any more."""
+    assert bound(anew, "engineer", "sso") == [Code.ISSUER_DISTRUSTED]
+
+
+def test_a_verifier_decides_alike(anew: World) -> None:
+    """The whole story is decided again from its bytes."""
+    anew.enact(binding("engineer", "sso-2"))
+
+    again = Replay(anew.objects.__getitem__)
+    for data in anew.encoded():
+        again.feed(data)
+
+    assert again.findings == []
+    assert again.state.size == anew.state.size
