@@ -79,6 +79,23 @@ def test_a_folder_that_is_gone_is_told_and_comes_back(
     assert [row for row in events if row[1] == part] == [("part_missing", part), ("part_back", part)]
 
 
+def test_status_says_what_is_gone(data: Path, tmp_path: Path) -> None:
+    """Whoever may read sees it on the one screen that says how things stand; a release tool is told nothing of it."""
+    with ServerThread(data) as server, server.channel() as channel:
+        watched = told(channel, "keys")
+        next(watched)
+        with Interlock.from_profile(str(server.home / "auditor")) as auditor:
+            whole = auditor.identity.whoami().missing_parts
+            (data / "keys").rename(tmp_path / "away")
+            next(watched)
+            gone = auditor.identity.whoami().missing_parts
+        with Interlock.from_profile(str(server.home / "release-bot")) as tool:
+            unseen = tool.identity.whoami().missing_parts
+        (tmp_path / "away").rename(data / "keys")
+
+    assert (list(whole), list(gone), list(unseen)) == ([], ["keys"], [])
+
+
 def test_without_evidence_documents_are_refused_and_the_gate_goes_on(data: Path, tmp_path: Path) -> None:
     """Uploads are UNAVAILABLE, with nothing in the log; verdicts are functions of the log, and a hold still acts."""
     with ServerThread(data) as server:

@@ -58,6 +58,21 @@ def test_an_account_is_brought_back(cli: Cli, server: ServerThread, tmp_path: Pa
     assert cli("owner", "recover", "send", document, *signed).code == 3
 
 
+def test_what_no_recovery_may_do_is_said_before_anybody_signs(cli: Cli, tmp_path: Path) -> None:
+    """All at once, by the codes that the server would give once it was signed; no document is written."""
+    file, document = tmp_path / "back.yaml", tmp_path / "recovery.bin"
+    lines = ["principal.restore: principals/owner", "hold.lift: holds/1", "level.assign: {level: nonsense, to: basic}"]
+    key = f"public_key: '{'01' * 32}', proof: '{'02' * 64}'"
+    lines.append(f"credential.register: {{principal: principals/owner, use: signoff, {key}}}")
+    file.write_text("title: t\ntriggers:\n" + "".join(f"  - {row}\n" for row in lines))
+
+    no = cli("owner", "recover", "write", "-f", str(file), "--out", str(document), "--json")
+
+    assert (no.code, no.refusal["reason"]) == (3, "REQUIREMENTS_UNMET")
+    assert no.codes == ["MALFORMED", "POSSESSION", "RECOVERY_ONLY", "RECOVERY_ONLY"]
+    assert not document.exists()
+
+
 def test_a_document_that_is_none(cli: Cli, tmp_path: Path) -> None:
     """Other bytes are refused before anybody signs them."""
     odd = tmp_path / "odd.bin"

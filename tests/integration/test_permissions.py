@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from interlock.v1 import identity_pb2
+from interlock.v1 import gate_pb2, gate_pb2_grpc, identity_pb2
 from tests.support.newcomers import bring_in
 from tests.support.people import People
 from tests.support.server import CALL_SECONDS, answer_of
@@ -192,6 +192,35 @@ def answer(people: People, name: str, metadata: tuple[tuple[str, str], ...]) -> 
         said = answer_of(error)
         return said.code, said.reason
     raise AssertionError(f"{name} took bytes that are no message")
+
+
+PAST: dict[str, Any] = {
+    "ExplainRelease": gate_pb2.ExplainReleaseRequest(model="models/m", context="api", position=0),
+    "GetDeployment": gate_pb2.GetDeploymentRequest(name="deployments/1", position=0),
+    "ListDeployments": gate_pb2.ListDeploymentsRequest(position=0),
+}
+"""A question about the past for each method that answers about now for others than readers."""
+
+
+def test_every_method_that_answers_about_the_past_is_for_readers() -> None:
+    """By its row, or else it is among those that the next test asks."""
+    asked = {name for name, method in contract().items() if "as_of" in method.input_type.oneofs_by_name}
+
+    assert {name.partition("/")[2] for name in asked if METHODS[name] != READ} == set(PAST)
+
+
+@pytest.mark.parametrize("name", sorted(PAST))
+def test_who_may_not_read_is_told_nothing_of_the_past(people: People, name: str) -> None:
+    """Who asks the gate sees why it says no now; that it said so once, or what ran, is for readers."""
+    stub: Any = gate_pb2_grpc.GateServiceStub(people.channel)
+    refused = set()
+    for who in sorted(ROLES):
+        try:
+            getattr(stub, name)(PAST[name], timeout=CALL_SECONDS, metadata=people[who].metadata)
+        except grpc.RpcError as error:
+            refused |= {who} if answer_of(error).reason == "NOT_ALLOWED" else set()
+
+    assert refused == ROLES - READ == SERVICES
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))

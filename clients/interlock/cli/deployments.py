@@ -80,7 +80,10 @@ def list_(
     everything: Annotated[bool, typer.Option("--all", help="Those that have ended, too.")] = False,
     as_of: AsOfOption = None,
 ) -> int:
-    """List what runs, newest first; with --out-of-compliance, exit 0 says that there is none and 1 that there is."""
+    """List what runs, newest first; with --out-of-compliance, exit 0 says that there is none and 1 that there is.
+
+    About the past it asks for the right to read.
+    """
     at = moment_or_position(as_of)
     with run.client() as client:
         rows = list(
@@ -98,7 +101,7 @@ def list_(
 
 @command(app, "show", example="interlock deployments show 1 --as-of 2026-05-22T10:00:00Z")
 def show(run: Run, deployment: DeploymentArgument, as_of: AsOfOption = None) -> None:
-    """Show a deployment, with everything that the gate has against it."""
+    """Show a deployment, with everything that the gate has against it. About the past it asks for the right to read."""
     with run.client() as client:
         found = client.deployments.get(deployment, as_of=moment_or_position(as_of))
     _show(run, found)

@@ -13,7 +13,7 @@ import typer
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.common import to_json, when_micros
 from interlock.client import files, names
-from interlock.client.errors import ContentError, ProfileError
+from interlock.client.errors import ContentError, ProfileError, RefusedError, Unmet
 
 if TYPE_CHECKING:
     from interlock.client.profile import Profile
@@ -151,10 +151,22 @@ def write(
     end = time.time_ns() // 1000 + days * _DAY_US
     gone = _tree_head(lost) if lost is not None else None
     document = RecoveryDocument(profile.log_id, triggers, end, secrets.token_bytes(_NONCE_BYTES), named, gone)
+    _check(document)
     data = codec.encode_recovery(document)
     with files.replacing(out) as target:
         target.write(data)
     _show(run, document, data)
+
+
+def _check(document: RecoveryDocument) -> None:
+    """Raise RefusedError with everything that no server would do, before anybody signs for it."""
+    from interlock.statemachine.recovery import faults_as_written
+
+    faults = faults_as_written(document)
+    if not faults:
+        return
+    unmet = tuple(Unmet(row.code.value, row.requirement, row.actual, row.resource, row.trigger) for row in faults)
+    raise RefusedError(f"{unmet[0].code}: no recovery does this", reason="REQUIREMENTS_UNMET", unmet=unmet)
 
 
 def _profile(run: Run) -> Profile:

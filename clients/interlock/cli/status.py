@@ -60,6 +60,7 @@ def _show(run: Run, client: Interlock) -> None:
         [
             ["server", f"{client.profile.address} as {client.profile.server_name}"],
             ["you", f"{me.principal.name}: {', '.join(row.role for row in me.principal.grants) or 'no role'}"],
+            *([["missing", _missing(me.missing_parts)]] if me.missing_parts else []),
             ["log", f"{me.log_id}{', development' if me.development else ''}"],
             ["head", f"{head.size} entries, root {head.root.hex()}" if head else unseen],
             ["policy", f"{policy.name}  {policy.title}" if policy else unseen],
@@ -111,6 +112,11 @@ def _as_json(client: Interlock) -> dict[str, object]:
         "due": [to_json(row) for row in due] if due is not None else None,
         "break_glass": [to_json(row) for row in uses] if uses is not None else None,
     }
+
+
+def _missing(parts: Sequence[str]) -> Piece:
+    """Return what the server needs beside its log and can't use."""
+    return (f"{', '.join(parts)}: not there, or not to be used, at the server", "bold red")
 
 
 def _uses(uses: list[BreakGlass]) -> Piece:

@@ -25,6 +25,10 @@ PROFILE_VARIABLE: Final = "INTERLOCK_PROFILE"
 _LOG_ID_BYTES: Final = 16
 _DIGEST_BYTES: Final = 32
 _KEY_BYTES: Final = 32
+SOCKET: Final = "unix:"
+"""What the address of a server on this machine begins with that has no port."""
+_PORT_DIGITS: Final = 5
+_MAX_PORT: Final = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,11 @@ def load_profile(path: Path) -> Profile:
             raise ProfileError(f"{path} has no {field}", reason="BAD_PROFILE")
     if not (message.login_key_file or message.login_token_file or message.oidc_issuer):
         raise ProfileError(f"{path} has none of login_key_file, login_token_file and oidc_issuer", reason="BAD_PROFILE")
+    if not _is_address(message.address):
+        raise ProfileError(
+            f"{path}: address must be HOST:PORT with a port up to {_MAX_PORT}, not {escape(message.address)}",
+            reason="BAD_PROFILE",
+        )
     folder = path.parent.absolute()
     return Profile(
         folder=folder,
@@ -128,6 +137,15 @@ def load_profile(path: Path) -> Profile:
         oidc_issuer=message.oidc_issuer,
         oidc_client_id=message.oidc_client_id,
     )
+
+
+def _is_address(address: str) -> bool:
+    """Say whether an address can be that of a server: a port that there is, or the socket of one on this machine."""
+    host, _, port = address.rpartition(":")
+    if address.startswith(SOCKET):
+        return True
+    numeric = port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS
+    return bool(host) and numeric and int(port) <= _MAX_PORT
 
 
 def _only_profile(home: Path, names: tuple[str, ...]) -> Path:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 import grpc
 
 from interlock.client.errors import InterlockError, LimitError, UnauthenticatedError, UnavailableError
+from interlock.client.profile import SOCKET
 from interlock.client.status import OTHER_CERTIFICATE, error_from
 from interlock.v1 import identity_pb2_grpc
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from interlock.client.profile import Profile
     from interlock.client.session import ProviderToken, Sessions, Token
 
-_SOCKET: Final = "unix:"
 IS_OPEN: Final = ("interlock-stream", "open")
 """What the server says at once when it has taken the request for a stream."""
 
@@ -375,7 +375,7 @@ def channel_options(profile: Profile) -> tuple[tuple[str, str | int], ...]:
 
 def channel_credentials(profile: Profile) -> grpc.ChannelCredentials | None:
     """Return TLS with the profile's own CA; None for a unix socket, whose file permissions are the guard."""
-    if profile.address.startswith(_SOCKET):
+    if profile.address.startswith(SOCKET):
         return None
     return grpc.ssl_channel_credentials(root_certificates=profile.ca_certificate)
 

@@ -621,6 +621,7 @@ class WhoAmIResponse(_message.Message):
     DEVELOPMENT_FIELD_NUMBER: _builtins.int
     DELEGATIONS_FIELD_NUMBER: _builtins.int
     UNSATISFIABLE_FIELD_NUMBER: _builtins.int
+    MISSING_PARTS_FIELD_NUMBER: _builtins.int
     credential: _builtins.str
     """Fingerprint of the key behind the session."""
     log_id: _builtins.str
@@ -647,6 +648,10 @@ class WhoAmIResponse(_message.Message):
     def unsatisfiable(self) -> _containers.RepeatedCompositeFieldContainer[_requirement_pb2.UnmetRequirement]:
         """Rules of the policy in force that nobody could meet now, by who is left; empty for who may not read the policy."""
 
+    @_builtins.property
+    def missing_parts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the server needs beside its log and can't use now, `evidence` or `keys`; empty for who may not read."""
+
     def __init__(
         self,
         *,
@@ -658,10 +663,11 @@ class WhoAmIResponse(_message.Message):
         development: _builtins.bool = ...,
         delegations: _abc.Iterable[Global___Delegation] = ...,
         unsatisfiable: _abc.Iterable[_requirement_pb2.UnmetRequirement] = ...,
+        missing_parts: _abc.Iterable[_builtins.str] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "principal", b"principal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "delegations", b"delegations", "development", b"development", "expire_time", b"expire_time", "log_id", b"log_id", "principal", b"principal", "rights", b"rights", "unsatisfiable", b"unsatisfiable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "delegations", b"delegations", "development", b"development", "expire_time", b"expire_time", "log_id", b"log_id", "missing_parts", b"missing_parts", "principal", b"principal", "rights", b"rights", "unsatisfiable", b"unsatisfiable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

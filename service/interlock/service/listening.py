@@ -74,6 +74,7 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
         runtime.sessions,
         runtime.admission,
         Recoveries(runtime.committer, Prover(runtime.committer, runtime.store), runtime.signer),
+        lambda: runtime.lookout.missing,
     )
     identity_pb2_grpc.add_IdentityServiceServicer_to_server(identity, handlers)  # type: ignore[arg-type]  # as a server
     server = aio.server(options=_options(config))

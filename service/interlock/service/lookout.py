@@ -68,6 +68,11 @@ class Lookout:
         return self._faults.get(part, "")
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of what could not be used when it was last looked at."""
+        return tuple(part for part, fault in self._faults.items() if fault)
+
+    @property
     def change(self) -> asyncio.Event:
         """Set when the next part breaks or is mended; taken before a fault is asked for, it misses nothing."""
         return self._change

@@ -17,6 +17,7 @@ from interlock.statemachine import codec, forms, log_keys, moments, persons
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.commands import Actor
+from interlock.statemachine.machines import credential
 from interlock.statemachine.machines.fire import fire
 from interlock.statemachine.machines.step import Moment, Moved
 from interlock.statemachine.state import EVERYTHING
@@ -165,8 +166,25 @@ def _people_faults(state: State, signers: tuple[Signer, ...]) -> Iterator[Unmet]
         yield Unmet(Code.SIGN_OFF_MISSING, wish, f"by {len(people)}", "log")
 
 
-def _power_faults(state: State, document: RecoveryDocument) -> Iterator[Unmet]:
-    """Yield what the recovery quorum may not do: it gives back, and gives nothing that was never there."""
+def faults_as_written(document: RecoveryDocument) -> tuple[Unmet, ...]:
+    """Return all that stands against a document in any log, to be known before anybody signs it.
+
+    Nothing of it is relied on: the server, and whoever verifies, asks again and asks the log.
+    """
+    return (
+        *_never_a_power(document),
+        *(unmet for firing in document.triggers for unmet in forms.malformed(firing)),
+        *(
+            unmet
+            for firing in document.triggers
+            if isinstance(firing, f.CredentialRegister) and not forms.malformed(firing)
+            for unmet in credential.unproven(document.log_id, firing)
+        ),
+    )
+
+
+def _never_a_power(document: RecoveryDocument) -> Iterator[Unmet]:
+    """Yield what no recovery quorum may do: it gives back, some at a time, and nothing else."""
     triggers = document.triggers
     if not (1 if document.log_key is None else 0) <= len(triggers) <= _MOST_TRIGGERS:
         yield Unmet(Code.CHANGE_TOO_LARGE, f"1 to {_MOST_TRIGGERS} triggers", str(len(triggers)), "log")
@@ -175,7 +193,14 @@ def _power_faults(state: State, document: RecoveryDocument) -> Iterator[Unmet]:
         if not isinstance(firing, _ALLOWED):
             allowed = ", ".join(kind.trigger.value for kind in _ALLOWED)
             yield Unmet(Code.RECOVERY_ONLY, f"triggers among {allowed}", trigger, "log", trigger)
-        elif isinstance(firing, f.GrantGive):
+
+
+def _power_faults(state: State, document: RecoveryDocument) -> Iterator[Unmet]:
+    """Yield what the recovery quorum may not do: it gives back, and gives nothing that was never there."""
+    yield from _never_a_power(document)
+    for firing in document.triggers:
+        trigger = firing.trigger.value
+        if isinstance(firing, f.GrantGive):
             held = state.grants(firing.principal)
             if not any((row.role, row.scope) == (firing.role, firing.scope) for row in held):
                 wish = "a role that the account was given before, with that scope"

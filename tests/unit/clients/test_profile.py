@@ -70,6 +70,26 @@ def test_a_profile_with_a_malformed_field_is_refused(tmp_path: Path, changed: di
     assert caught.value.reason == "BAD_PROFILE"
 
 
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:65536", "127.0.0.1:99999999999", "localhost", "localhost:", ":7443", "a:x", "a:٧", "a:-1"]
+)
+def test_an_address_without_a_port_that_there_is(address: str, tmp_path: Path) -> None:
+    """Regression: gRPC cut the port down or chose one, and the server "could not be reached"."""
+    folder = _profile(tmp_path, "rso", address=address)
+
+    with pytest.raises(ProfileError) as caught:
+        load_profile(folder / "profile.json")
+
+    assert caught.value.reason == "BAD_PROFILE"
+    assert "65535" in caught.value.message
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:65535", "[::1]:7443", "gate.example:443", "unix:/run/interlock.sock"])
+def test_addresses_of_servers(address: str, tmp_path: Path) -> None:
+    """A host with a port, or a socket of this machine."""
+    assert load_profile(_profile(tmp_path, "rso", address=address) / "profile.json").address == address
+
+
 def test_a_profile_is_found_by_name_folder_and_file(tmp_path: Path) -> None:
     """`--profile` takes a name under the home, a folder, or the file itself."""
     folder = _profile(tmp_path / "home", "rso")

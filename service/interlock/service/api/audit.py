@@ -18,6 +18,7 @@ from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine.named import texts_of
 from interlock.statemachine.names import number_of, text_name
+from interlock.statemachine.rights import AUDIT_READ
 from interlock.v1 import audit_pb2, audit_pb2_grpc, change_pb2
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         page = page_of(request)
         begun = _begun(page.after) if page.after is not None else None
         if begun is None:
-            view, instant = await self._reader.as_of(request)
+            view, instant = await self._reader.as_of(request, right=AUDIT_READ)
             after = ""
         else:
             position, instant, after = begun

@@ -60,6 +60,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         sessions: Sessions,
         admission: Admission,
         recoveries: Recoveries,
+        missing_parts: Callable[[], tuple[str, ...]],
     ) -> None:
         self._committer = committer
         self._reader = reader
@@ -68,6 +69,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
         self._sessions = sessions
         self._admission = admission
         self._recoveries = recoveries
+        self._missing_parts = missing_parts
 
     async def Challenge(
         self, request: identity_pb2.ChallengeRequest, context: Context
@@ -122,6 +124,7 @@ class IdentityService(identity_pb2_grpc.IdentityServiceServicer):
                 for row in view.state.delegations(session.principal)
                 if row.state == "active" and instant < row.until
             ],
+            missing_parts=self._missing_parts() if READ in rights else (),
         )
 
     async def GetPrincipal(self, request: identity_pb2.GetPrincipalRequest, context: Context) -> identity_pb2.Principal:

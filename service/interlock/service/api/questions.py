@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING, Final
 from interlock.service.api.answers import Judged, Question, denied, judge
 from interlock.service.api.convert.requirement import node_message
 from interlock.service.api.serving import not_served, serving_nodes
-from interlock.service.errors import LimitExceeded, NotAllowed, PositionNotReached
-from interlock.service.identity.caller import caller
-from interlock.statemachine import authority
-from interlock.statemachine.rights import READ
+from interlock.service.errors import LimitExceeded, PositionNotReached
 from interlock.statemachine.tree import grow_tree
 from interlock.v1 import gate_pb2
 
@@ -72,7 +69,6 @@ class Questions:
         """
         question = (request.model, request.context, request.artifact_digest)
         if request.WhichOneof("as_of") is not None:
-            self._require_reader()
             view, instant = await self._reader.as_of(request)
             answer = judge(view, question, instant).at(instant)
             tree = grow_tree(view.policy, view.state, *question, instant)
@@ -83,8 +79,3 @@ class Questions:
         answer = judge(view, question, instant).at(instant)
         tree = grow_tree(view.policy, view.state, *question, instant, serving_nodes(no))
         return gate_pb2.ExplainReleaseResponse(answer=denied(answer, no) if no else answer, tree=node_message(tree))
-
-    def _require_reader(self) -> None:
-        view, now = self._reader.now()
-        if READ not in authority.rights_of(view.policy, view.state, caller().principal, now):
-            raise NotAllowed(READ)

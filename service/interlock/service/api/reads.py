@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from interlock.service.api.times import to_microseconds
-from interlock.service.errors import Invalid, NotFound
-from interlock.statemachine import moments
+from interlock.service.errors import Invalid, NotAllowed, NotFound
+from interlock.service.identity.caller import caller
+from interlock.statemachine import authority, moments
+from interlock.statemachine.rights import READ
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,14 +54,18 @@ class Reader:
         view = self._committer.view
         return view, max(self._clock.now_us(), view.state.time)
 
-    async def as_of(self, request: AsOf) -> tuple[View, int]:
+    async def as_of(self, request: AsOf, *, right: str = READ) -> tuple[View, int]:
         """Return the view and the instant that a request's ``as_of`` asks for; now where it is not set.
 
-        An answer about the past is a function of the log: clock and health of the server are not in it. Raises Invalid,
-        saying from when to when there is a log, for a position past the head, a moment before it began, and one that
-        has not come yet.
+        An answer about the past is a function of the log: clock and health of the server are not in it. About the past
+        a method takes ``right`` beside its own: who asks the gate sees why it says no now, and nothing of what was.
+        Raises NotAllowed; and Invalid, saying from when to when there is a log, for a position past the head, a moment
+        before it began, and one that has not come yet.
         """
-        match request.WhichOneof("as_of"):
+        asked = request.WhichOneof("as_of")
+        if asked is not None:
+            self._require(right)
+        match asked:
             case "position":
                 return await self.at_position(request.position)
             case "time":
@@ -69,6 +75,11 @@ class Reader:
                 return await self.at_time(moment)
             case _:
                 return self.now()
+
+    def _require(self, right: str) -> None:
+        view, now = self.now()
+        if right not in authority.rights_of(view.policy, view.state, caller().principal, now):
+            raise NotAllowed(right)
 
     async def at_position(self, position: int) -> tuple[View, int]:
         """Return the view after the entry at a position, judged when that was made. Raises Invalid past the head."""

@@ -138,12 +138,12 @@ METHODS: Final[Mapping[str, Permission]] = MappingProxyType(
             "GateService": {
                 "CheckRelease": _GATE,
                 "BatchCheckRelease": _GATE,
-                # About the past it asks for the right to read as well.
+                # About the past it takes the right to read as well, like every method that can be asked about it.
                 "ExplainRelease": _GATE,
                 "WatchRelease": _GATE,
                 "RecordDeployment": _fires(Trigger.DEPLOYMENT_RECORD),
                 "EndDeployment": _fires(Trigger.DEPLOYMENT_END),
-                # Whoever may ask the gate may see what runs in spite of it.
+                # Whoever may ask the gate may see what runs in spite of it; as of the past, whoever may read as well.
                 "GetDeployment": _GATE,
                 "ListDeployments": _GATE,
                 "WatchDeployments": _GATE,

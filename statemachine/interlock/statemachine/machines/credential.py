@@ -16,7 +16,7 @@ from interlock.statemachine.entry import Transition
 from interlock.statemachine.machines import tables
 from interlock.statemachine.machines.step import Moment, Moved, no_edge, not_found
 from interlock.statemachine.triggers import Trigger
-from interlock.statemachine.unmet import Code, RefusalKind, Refused, refused
+from interlock.statemachine.unmet import Code, RefusalKind, Refused, Unmet, refused
 
 if TYPE_CHECKING:
     from interlock.statemachine import firings as f
@@ -89,10 +89,19 @@ def _check_new_key(
     if owner is not None:
         wish = "a key that nobody ever had: a key belongs to one account for ever"
         return refused(RefusalKind.ALREADY_EXISTS, Code.KEY_TAKEN, wish, f"of {owner}", name, trigger)
-    message = possession.registration_bytes(state.log.log_id, account.name, firing.use, fingerprint)
-    if not _is_signed(firing.public_key, message, firing.proof):
-        return _unproven("the new key's signature over log, account, use and fingerprint", name, trigger)
-    return None
+    missing = unproven(state.log.log_id, firing)
+    return Refused(RefusalKind.UNMET, missing) if missing else None
+
+
+def unproven(log_id: bytes, firing: f.CredentialRegister) -> tuple[Unmet, ...]:
+    """Return what shows that a new key is nobody's who would register it, where it is not shown."""
+    fingerprint = signature_keys.fingerprint(firing.public_key)
+    name = names.credential_name(firing.principal, fingerprint)
+    message = possession.registration_bytes(log_id, firing.principal, firing.use, fingerprint)
+    if _is_signed(firing.public_key, message, firing.proof):
+        return ()
+    no = _unproven("the new key's signature over log, account, use and fingerprint", name, firing.trigger.value)
+    return no.unmet
 
 
 def check_takes_keys(account: r.Principal, name: str, trigger: str) -> Refused | None:
