@@ -42,6 +42,7 @@ OF_NUMBERS: Final = (
     ("audit", "prove", "1", "--size"),
     ("audit", "prove", "--from"),
     ("audit", "prove", "--from", "1", "--to"),
+    ("login", "--no-browser", "--port"),
 )
 OF_TIMES: Final = (
     ("audit", "log", "--since"),
@@ -63,7 +64,7 @@ OF_MOMENTS: Final = (
     ("audit", "diff", "--from", "1", "--to"),
 )
 OF_SECONDS: Final = ((*CHECK, "--timeout"), ("audit", "witness", "FOLDER", "--once", "--every"))
-OF_LENGTHS: Final = ((*CHECK, "--wait"), ("obligations", "list", "--due"))
+OF_LENGTHS: Final = ((*CHECK, "--wait"), ("login", "--no-browser", "--wait"), ("obligations", "list", "--due"))
 LENGTHS: Final = ("inf", "nan", "-1s", "-1d", "1e3m", "9999999h", "10", "s", "d", "\u0663s", "\u0663d")
 VALUES: Final = (
     *((option, NUMBERS) for option in OF_NUMBERS),

@@ -170,8 +170,9 @@ def test_nothing_is_an_answer_before_it_is_expected() -> None:
     asyncio.run(run())
 
 
-def test_connections_that_are_kept_open_keep_nobody_out() -> None:
+def test_connections_that_are_kept_open_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """More of them than are kept: the oldest goes, and the browser is answered."""
+    monkeypatch.setattr(listening, "_READ_SECONDS", 600)
 
     async def body(door: Listener) -> None:
         idle = [
@@ -179,6 +180,7 @@ def test_connections_that_are_kept_open_keep_nobody_out() -> None:
             for _ in range(listening._MOST_OPEN + 16)  # noqa: SLF001  # its own limit
         ]
         assert status(await say(door, get(door, f"/callback?code=c&state={STATE}"))) == 200
+        assert await idle[0][0].read() == b""
         for _, writer in idle:
             writer.close()
 

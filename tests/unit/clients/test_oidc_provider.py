@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from interlock.client.errors import InterlockError, ProfileError, UnauthenticatedError, UnavailableError
+from interlock.client.oidc import Invitation, Wish, login, token_by_device
 from interlock.client.oidc.idtoken import check_id_token
 from interlock.client.oidc.provider import LogServer, NotYetError, Provider
 from interlock.client.oidc.wire import MAX_BYTES, Wire, https_url
@@ -100,7 +102,7 @@ WRONG: dict[str, tuple[bytes, ...]] = {
     "out of order": (http(b'{"error": "x"}', "500 Internal Server Error"),),
     "a redirect": (http(b"{}", "302 Found", "Location: https://127.0.0.1:1/"),),
     "a redirect that is kept": (http(b"{}", "308 Permanent Redirect", "Location: https://127.0.0.1:1/"),),
-    "too much": (http(b" " * (MAX_BYTES + 1)),),
+    "too much": (http(b'{"id_token": "a.b.c"}' + b" " * MAX_BYTES),),
     "no JSON": (http(b"{"),),
     "deep JSON": (http(b"[" * 100_000),),
     "no UTF-8": (http(b'"\xff"'),),
@@ -214,6 +216,29 @@ def test_who_gives_up_leaves_no_request(issuer: HostileIssuer) -> None:
     assert ended.wait(10)
     with pytest.raises(UnavailableError):
         wire.get(issuer.url + CONFIGURATION)
+
+
+def test_a_login_that_is_cancelled_leaves_no_request(issuer: HostileIssuer) -> None:
+    """What was under way is cut, long before its ten seconds are over."""
+    gone = threading.Event()
+
+    def drip(_path: str) -> Iterator[bytes]:
+        try:
+            yield from issuer.drip()
+        finally:
+            gone.set()
+
+    async def run() -> None:
+        work = login.token_by_browser_async(Wish(issuer.url, CLIENT, SERVER), lambda _told: None)
+        task = asyncio.create_task(work)
+        while not issuer.asked:
+            await asyncio.to_thread(gone.wait, 0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert await asyncio.to_thread(gone.wait, 8)
+
+    issuer.says = drip
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(
@@ -401,6 +426,7 @@ def test_what_is_no_id_token(said: dict[str, object], issuer: HostileIssuer) -> 
         {"iss": ["https://id.example"]},
         {"aud": "another"},
         {"aud": [CLIENT, "another"]},
+        {"aud": [CLIENT, "another"], "azp": CLIENT},
         {"aud": None},
         {"aud": {CLIENT: 1}},
         {"azp": "another"},
@@ -530,6 +556,21 @@ def test_what_a_device_is_told(error: str, reason: str | None, issuer: HostileIs
     assert "SECRET-2" not in str(told)
     assert (told.reason if isinstance(told, InterlockError) else None) == reason
     assert getattr(told, "slower", False) is (error == "slow_down")
+
+
+def test_a_provider_that_is_asked_too_fast(issuer: HostileIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked again, more slowly, until somebody has typed the code (RFC 8628 §3.5)."""
+    monkeypatch.setattr(login, "DEFAULT_PAUSE", 0)
+    answers = [refused(error="slow_down"), answered(id_token=token(good(issuer.url, nonce=None)), token_type="Bearer")]
+    configuration = configured(issuer, answered(**(DEVICE | {"interval": 0})))
+    issuer.says = lambda path: [answers.pop(0)] if path == "/token" else configuration(path)
+    told: list[Invitation] = []
+
+    given = token_by_device(Wish(issuer.url, CLIENT, SERVER), told.append)
+
+    assert (given.nonce_secret, answers) == (b"", [])
+    assert told == [Invitation("https://id.example/device", "ABCD-EFGH")]
+    assert given.text not in repr(given)
 
 
 def test_a_device_of_somebody_elses_browser_gets_no_code_of_it(issuer: HostileIssuer) -> None:

@@ -20,9 +20,11 @@ from interlock.client.oidc.login import (
     token_by_device,
     token_by_device_async,
 )
+from interlock.client.session import ProviderToken
 
 __all__ = [
     "Invitation",
+    "ProviderToken",
     "Wish",
     "token_by_browser",
     "token_by_browser_async",
