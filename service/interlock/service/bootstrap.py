@@ -166,11 +166,8 @@ async def _open(
     _settle_keys(files, signer.origin, committer, log)
     digests.start()
     stack.push_async_callback(digests.close)
-    seal = SessionSeal(decision_key.private_bytes_raw())
     forward = ForwardClock(guarded, lambda: committer.view.state.time)
-    with store.reading() as connection:
-        saved = load_sessions(connection, forward.now_us(), seal)
-    sessions = Sessions(StoredSessions(committer, seal), forward, rng, log, saved)
+    sessions = _open_sessions(store, committer, SessionSeal(decision_key.private_bytes_raw()), forward, log)
     stack.push_async_callback(sessions.settle)
     _end_with_their_accounts(sessions, committer)
     blobs = open_blobs(config.evidence, rng)
@@ -191,20 +188,35 @@ async def _open(
         blobs=blobs,
         lookout=lookout,
         sessions=sessions,
-        sign_in=SignIn(
-            challenges=Challenges(forward, rng),
-            sessions=sessions,
-            view=lambda: committer.view,
-            tokens=TokenGate(KeySets(ticks_us, config.oidc_ca_path), forward),
-            clock=forward,
-            server_name=config.server_name,
-            log=log,
-        ),
+        sign_in=_open_sign_in(config, committer, sessions, forward, log),
         admission=Admission(sessions, lambda: committer.view, guarded),
         signer=signer,
         witnesses=witnesses,
         decision_key=decision_key,
         attempts=Attempts(committer, guarded, metrics, log),
+    )
+
+
+def _open_sessions(
+    store: Store, committer: Committer, seal: SessionSeal, clock: ForwardClock, log: FilteringBoundLogger
+) -> Sessions:
+    """Take up the sessions that were open when the server before this one ended."""
+    with store.reading() as connection:
+        saved = load_sessions(connection, clock.now_us(), seal)
+    return Sessions(StoredSessions(committer, seal), clock, os.urandom, log, saved)
+
+
+def _open_sign_in(
+    config: Config, committer: Committer, sessions: Sessions, clock: ForwardClock, log: FilteringBoundLogger
+) -> SignIn:
+    return SignIn(
+        challenges=Challenges(clock, os.urandom),
+        sessions=sessions,
+        view=lambda: committer.view,
+        tokens=TokenGate(KeySets(ticks_us, config.oidc_ca_path), clock),
+        clock=clock,
+        server_name=config.server_name,
+        log=log,
     )
 
 
