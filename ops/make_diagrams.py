@@ -86,7 +86,7 @@ def _first(table: tables.Table) -> str:
     """Return the state in which a machine is before anything was written."""
     return next(
         state
-        for state in ("undetermined", "unassigned", "planned", "drafted", "active", "due")
+        for state in ("undetermined", "unassigned", "planned", "drafted", "active", "due", "closed")
         if state in table.states
     )
 
@@ -135,6 +135,7 @@ def all_edges() -> str:
         "incident": "Incident",
         "finding": "Finding",
         "policy_version": "Policy version",
+        "log": "Log: what a change does to it",
     }
     found = {table.kind: table for table in (*tables.FIXED, _level_table())}
     return "\n\n".join(f"## {titles[kind]}\n\n{draw(found[kind])}" for kind in (titles | found))

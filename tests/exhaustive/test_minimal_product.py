@@ -28,8 +28,9 @@ OF_IDENTITY = {
 """No verdict reads identity: their directions are derived in ``test_identity_product.py``."""
 OF_CHANGES = {
     "policy.adopt", "change.ratify", "delegation.give", "delegation.end", "recovery.suspend", "recovery.revoke",
+    "log.rotate_key",
 }  # fmt: skip
-"""What is about the policy, a change, a word given for another or who may recover: other tests hold these."""
+"""What is about the policy, a change, a word given for another, who recovers, who signs heads: for other tests."""
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from interlock.statemachine import resources as r
 from interlock.statemachine import snapshot
-from tests.support import rekeyed
+from tests.support import rekeyed, rotated
 from tests.support.bundles import VKEY, trust_in
 from tests.support.parted import a_range, a_selection, story
 from tests.support.stories import whole_bundle, whole_trust
@@ -46,7 +46,7 @@ def forms() -> str:
 
 
 def main() -> None:
-    """Write a bundle of each kind, and of a log that changed its key; keys, foundings' digests, the canonical forms."""
+    """Write a bundle of each kind, and of logs with another key; keys, foundings' digests, the canonical forms."""
     for kind, part in (("range", a_range()), ("selective", a_selection())):
         (FOLDER / f"{NAME}-{kind}.ilbundle").write_bytes(part.data)
         (FOLDER / f"{NAME}-{kind}.pub").write_text(f"{VKEY}\n", "ascii")
@@ -54,6 +54,9 @@ def main() -> None:
     (FOLDER / f"{NAME}-rekeyed.ilbundle").write_bytes(rekeyed.whole().data)
     (FOLDER / f"{NAME}-rekeyed.pub").write_text(f"{VKEY}\n", "ascii")
     (FOLDER / f"{NAME}-rekeyed.genesis").write_text(f"{trust_in(rekeyed.rekeyed()[0]).genesis_digest.hex()}\n", "ascii")
+    (FOLDER / f"{NAME}-rotated.ilbundle").write_bytes(rotated.whole().data)
+    (FOLDER / f"{NAME}-rotated.pub").write_text(f"{VKEY}\n", "ascii")
+    (FOLDER / f"{NAME}-rotated.genesis").write_text(f"{trust_in(rotated.rotated()[0]).genesis_digest.hex()}\n", "ascii")
     (FOLDER / FORMS).write_text(forms(), "ascii")
     (FOLDER / f"{NAME}.ilbundle").write_bytes(whole_bundle().data)
     (FOLDER / f"{NAME}.pub").write_text(f"{VKEY}\n", "ascii")

@@ -68,7 +68,7 @@ def signed(cli: Cli, document: str, *who: str) -> list[str]:
 def written(cli: Cli, *words: str, key: str = "", last: str = "") -> str:
     """Make a new key in the server's folder, and write the document that names it; return the document's file."""
     private, public = key or str(cli.server.data / "keys" / "log-next.key"), str(cli.folder / "new-key.json")
-    cli.must("owner", "recover", "log-key", "--out", private, "--public", public, "--no-passphrase")
+    cli.must("owner", "log-key", "create", "--out", private, "--public", public, "--no-passphrase")
     last = last or cli.file("last.txt", cli.must("auditor", "audit", "checkpoint").out)
     document = str(cli.folder / "recovery.bin")
     cli.must("owner", "recover", "write", "--log-key", public, "--last", last, "--out", document, *words)
@@ -79,6 +79,26 @@ def rename(cli: Cli, *words: str) -> Outcome:
     """Have the quorum name a new key."""
     document = written(cli, *words)
     return cli.must("owner", "recover", "send", document, *signed(cli, document, *QUORUM))
+
+
+def proposed(cli: Cli, *, private: str = "") -> str:
+    """Make a new key with the old one's word, in the server's folder unless told; propose the rotation."""
+    keys, public = cli.server.data / "keys", cli.folder / f"new-{len(list(cli.folder.glob('new-*')))}.json"
+    words = ("--replaces", str(keys / "log.key"), "--out", private or str(keys / "log-next.key"), "--no-passphrase")
+    cli.must("owner", "log-key", "create", *words, "--public", str(public))
+    name: str = cli.must("requester", "log-key", "rotate", str(public), "--json").json["name"]
+    return name
+
+
+def rotate(cli: Cli) -> Outcome:
+    """Have people rotate the key; return what the last of them saw."""
+    change = proposed(cli)
+    cli.must("owner", "sign", change, "--yes")
+    return cli.must("reviewer", "sign", change, "--yes")
+
+
+WAYS: Final = {"recovery": rename, "rotation": rotate}
+"""How the log gets another key."""
 
 
 def test_the_new_key_signs_and_the_old_one_nothing(cli: Cli, witness: Path) -> None:
@@ -109,16 +129,18 @@ def test_the_new_key_signs_and_the_old_one_nothing(cli: Cli, witness: Path) -> N
     assert cli("auditor", "audit", "checkpoint", "--list").code == 0
 
 
-def test_a_stranger_judges_the_file_by_either_key(cli: Cli) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_stranger_judges_the_file_by_either_key(way: str, cli: Cli) -> None:
     """A bundle, a range and a checkpoint from before: under the founding's key and under the present one."""
     cli.must("evaluator", "models", "create", "m")
     old, kept = (cli.must("auditor", "audit", *words).out for words in (("key",), ("checkpoint",)))
-    rename(cli)
+    WAYS[way](cli)
     cli.must("auditor", "audit", "verify")
     new = cli.must("auditor", "audit", "key").out
     since = ("--since-checkpoint", cli.file("kept.txt", kept))
     later = ("--since-checkpoint", cli.file("later.txt", cli.must("auditor", "audit", "checkpoint").out))
     full, part = str(cli.folder / "full.ilbundle"), str(cli.folder / "part.ilbundle")
+    cli.must("evaluator", "models", "create", "n")
     cli.must("auditor", "audit", "export", "--out", full)
     cli.must("auditor", "audit", "export", "--out", part, "--model", "m")
 
@@ -175,13 +197,14 @@ def test_what_the_server_refuses(cli: Cli, data: Path) -> None:
     assert cli.must("auditor", "audit", "key").out == (data / "log.pub").read_text()
 
 
-def test_a_thief_of_the_old_key_goes_on_with_a_copy(cli: Cli, data: Path, tmp_path: Path) -> None:
-    """A server of the log as it was before, with its key of then: whoever knows the new key believes nothing of it."""
+@pytest.mark.parametrize("way", WAYS)
+def test_a_thief_of_the_old_key_goes_on_with_a_copy(way: str, cli: Cli, data: Path, tmp_path: Path) -> None:
+    """A second server of the log as it was, with its key of then: whoever knows the new key believes nothing of it."""
     cli.server.stop()
     shutil.copytree(data, tmp_path / "stolen")
     with ServerThread(data) as honest:
         cli.server = honest
-        rename(cli)
+        WAYS[way](cli)
         cli.must("auditor", "audit", "verify")
     with ServerThread(tmp_path / "stolen") as thief:
         with People(thief) as people:
@@ -195,3 +218,118 @@ def test_a_thief_of_the_old_key_goes_on_with_a_copy(cli: Cli, data: Path, tmp_pa
     assert shown.refusal["reason"] == "LOG_KEY_ENDED"
     assert judged.code == 1
     assert not judged.json["verified"]
+
+
+# Rotated by a change ----------------------------------------------------------------------------------------------
+
+
+def test_a_change_rotates_the_key(cli: Cli, witness: Path, data: Path) -> None:
+    """Nothing is held; clients and witnesses refuse the new key until they have judged the change, then they go on."""
+    old = cli.must("auditor", "audit", "key").out.strip()
+    cli.release("m")
+    assert cosign(cli, witness).code == 0
+    before, fresh = cli.must("auditor", "audit", "checkpoint").out, data / "keys" / "log-next.key"
+    change = proposed(cli)
+    waiting = fresh.read_bytes()
+    shown = cli.must("owner", "sign", change, "--yes").out
+    assert "log.rotate_key" in shown
+    assert cli.must("auditor", "audit", "checkpoint").code == 0
+
+    cli.must("reviewer", "sign", change, "--yes")
+
+    assert cli.must("release-bot", "gate", "check", "m", "--context", "internal").code == 0
+    assert (data / "keys" / "log.key").read_bytes() == waiting
+    assert not fresh.exists()
+    for refused in (cli("auditor", "audit", "checkpoint", "--json"), cosign(cli, witness)):
+        assert refused.code != 0
+        assert refused.refusal["reason"] == "NOTE_NOT_SIGNED"
+        assert "audit verify" in refused.refusal["message"]
+    assert "names another log key: the one before it ends at" in cli.must("auditor", "audit", "verify").out
+    new, head = cli.must("auditor", "audit", "key").out.strip(), cli.must("auditor", "audit", "checkpoint").out
+    assert new == (data / "log.pub").read_text().strip() != old
+    assert LogKeys.from_vkey(new).open(head)[0].size > LogKeys.from_vkey(old).open(before)[0].size
+    with pytest.raises(NoteError):
+        LogKeys.from_vkey(old).open(head)
+    assert cosign(cli, witness).code == 0
+    assert cli.must("auditor", "audit", "verify").code == 0
+    assert cli("auditor", "audit", "checkpoint", "--list").code == 0
+
+
+def test_twice_and_after_restarts(cli: Cli, data: Path) -> None:
+    """Each time the next key waits in the same place; a start in between finds either key where it was left."""
+    cli.must("evaluator", "models", "create", "m")
+    first = (data / "keys" / "log.key").read_bytes()
+    rotate(cli)
+    second, named = (data / "keys" / "log.key").read_bytes(), (data / "log.pub").read_text()
+    cli.server.stop()
+    (data / "keys" / "log-next.key").write_bytes(second)  # killed between the entry and its files
+    (data / "keys" / "log-next.key").chmod(0o600)
+    (data / "keys" / "log.key").write_bytes(first)
+    with ServerThread(data) as again:
+        assert again.ready["checkpoint"]
+        assert ((data / "keys" / "log.key").read_bytes(), (data / "log.pub").read_text()) == (second, named)
+        cli.server = again
+        for who in ("requester", "owner", "reviewer", "auditor"):
+            cli.must(who, "audit", "verify")
+        rotate(cli)
+        told = cli.must("auditor", "audit", "verify").out
+        assert told.count("names another log key") == 2
+    (data / "keys" / "log.key").write_bytes(second)  # the one between, put back
+    (data / "log.pub").write_text(named)
+    with ServerThread(data) as wrong:
+        assert wrong.ready["checkpoint"] == ""
+
+
+def test_without_the_private_half_nothing_is_applied(cli: Cli, data: Path) -> None:
+    """The step that would apply it is refused, whichever it is, and can be done again once the file is there."""
+    elsewhere, waits = cli.folder / "elsewhere.key", data / "keys" / "log-next.key"
+    change = proposed(cli, private=str(elsewhere))
+    cli.must("owner", "sign", change, "--yes")
+    for content in (None, b"no key", (data / "keys" / "log.key").read_bytes()):
+        if content is not None:
+            waits.write_bytes(content)
+            waits.chmod(0o600)
+        no = cli("reviewer", "sign", change, "--yes", "--json")
+        assert (no.code, no.codes) == (3, ["LOG_KEY_FILE"])
+    assert cli.must("auditor", "audit", "checkpoint").code == 0
+    assert cli.must("auditor", "audit", "key").out == (data / "log.pub").read_text()
+
+    waits.write_bytes(elsewhere.read_bytes())
+    cli.must("reviewer", "sign", change, "--yes")
+
+    assert cli.must("auditor", "audit", "verify").code == 0
+    assert cli.must("auditor", "audit", "key").out == (data / "log.pub").read_text()
+
+
+def test_the_hour_can_be_chosen(cli: Cli, data: Path) -> None:
+    """Signed ahead and applied by hand: refused without the file, as a sign-off is."""
+    elsewhere, public = cli.folder / "elsewhere.key", cli.folder / "new.json"
+    words = ("--replaces", str(data / "keys" / "log.key"), "--out", str(elsewhere), "--no-passphrase")
+    cli.must("owner", "log-key", "create", *words, "--public", str(public))
+    parts = "".join(f"      {name}: '{value}'\n" for name, value in json.loads(public.read_text()).items())
+    text = f"title: A new key\napply_separately: true\ntriggers:\n  - log.rotate_key:\n{parts}"
+    change = cli.propose(text, who="requester")
+    cli.must("owner", "sign", change, "--yes")
+    cli.must("reviewer", "sign", change, "--yes")
+    no = cli("owner", "changes", "apply", change, "--json")
+    assert (no.code, no.codes) == (3, ["LOG_KEY_FILE"])
+    (data / "keys" / "log-next.key").write_bytes(elsewhere.read_bytes())
+    (data / "keys" / "log-next.key").chmod(0o600)
+
+    cli.must("owner", "changes", "apply", change)
+
+    assert cli.must("auditor", "audit", "verify").code == 0
+
+
+def test_what_can_not_be_proposed(cli: Cli, data: Path) -> None:
+    """A key for which the old one says no word: told before the server is asked, or by the server."""
+    public = str(cli.folder / "new.json")
+    cli.must("owner", "log-key", "create", "--out", str(cli.folder / "a.key"), "--public", public, "--no-passphrase")
+    no = cli("requester", "log-key", "rotate", public, "--json")
+    assert "--replaces" in no.refusal["message"]
+    words = ("--replaces", str(cli.folder / "a.key"), "--out", str(cli.folder / "b.key"), "--no-passphrase")
+    cli.must("owner", "log-key", "create", *words, "--public", public)
+    no = cli("requester", "log-key", "rotate", public, "--json")
+    assert no.codes == ["POSSESSION"]
+    no = cli("owner", "log-key", "create", *words[:1], str(data / "log.pub"), *words[2:], "--public", public, "--json")
+    assert no.refusal["reason"] == "NO_KEY"

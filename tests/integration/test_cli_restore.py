@@ -75,7 +75,7 @@ def new_key(cli: Cli) -> str:
     """Make the key that waits in the server's folder; return what the quorum is given of it."""
     public = str(cli.folder / "new-key.json")
     waits = str(cli.server.data / "keys" / "log-next.key")
-    cli.must("owner", "recover", "log-key", "--out", waits, "--public", public, "--no-passphrase")
+    cli.must("owner", "log-key", "create", "--out", waits, "--public", public, "--no-passphrase")
     return public
 
 

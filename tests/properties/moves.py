@@ -29,7 +29,8 @@ from interlock.statemachine.state import EVERYTHING
 from interlock.statemachine.triggers import Direction
 from interlock.statemachine.unmet import Code, Refused
 from tests.properties.watched import ARTIFACTS, MODELS
-from tests.support.world import DAY_US
+from tests.support.log_keys import rotation
+from tests.support.world import DAY_US, LOG_ID, public_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +47,9 @@ SPARE = ("principals/owner-b", "principals/reviewer-b", "principals/owner-of-m",
 
 NEWCOMERS = ("principals/newcomer", "principals/new-bot")
 """Accounts that no founding made."""
+
+LOG_KEYS = ("log", "second", "third", "fourth")
+"""The log's first key, and others that it may come to have, by their words."""
 
 CONCLUSIONS = ("ruled_out", "cannot_rule_out", "reached")
 SPANS = (1, 3_600_000_000, 20 * DAY_US, 60 * DAY_US, 100 * DAY_US, 400 * DAY_US)
@@ -98,6 +102,19 @@ def a_recovery_key(draw: Draw, world: World) -> str:
     account = world.state.find(owner, r.Principal)
     keys = [key.fingerprint for key in account.credentials] if account is not None else []
     return credential_name(owner, draw(st.sampled_from([*keys, "0" * 64])))
+
+
+def log_key_of(world: World) -> str:
+    """Return the word for the log's key in force; the first for a log whose keys nobody here has."""
+    return next((word for word in LOG_KEYS if public_of(word, "log") == world.state.log.log_key), LOG_KEYS[0])
+
+
+def a_rotation(draw: Draw, world: World) -> f.Firing:
+    """Draw another key of the log, now and then one that it had, or without a word that holds."""
+    old = log_key_of(world)
+    said = draw(st.sampled_from([old, old, old, *LOG_KEYS]))
+    firing = rotation(draw(st.sampled_from(LOG_KEYS)), said, proven_in=world.state.log.log_id)
+    return replace(firing, proof=bytes(64)) if draw(st.integers(0, 9)) == 0 else firing
 
 
 def a_key(draw: Draw, world: World) -> str:
@@ -210,6 +227,7 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
     ),
     f.RecoverySuspend: lambda draw, w, _p: f.RecoverySuspend(a_recovery_account(draw, w)),
     f.RecoveryRevoke: lambda draw, w, _p: f.RecoveryRevoke(a_recovery_key(draw, w)),
+    f.LogRotateKey: lambda draw, w, _p: a_rotation(draw, w),
     f.ChangeRatify: lambda draw, w, _p: ratifying(w, draw(st.sampled_from(names_of(w, r.Change, "changes/99")))),
     f.PrincipalRestore: lambda draw, w, _p: f.PrincipalRestore(a_spare_account(draw, w)),
     f.CredentialRegister: lambda draw, w, _p: a_registration(draw, w),
@@ -283,12 +301,15 @@ MAKERS: dict[type, Callable[[Draw, World, Policy], f.Firing]] = {
 ADMINISTERING = (f.PrincipalLink, f.PrincipalSuspend, f.PrincipalRemove, f.CredentialRevoke, f.GrantEnd)
 """What one administrator does to accounts."""
 
+RECOVERING = (f.PrincipalRestore, f.CredentialRegister, f.GrantGive)
+"""What the recovery quorum may fire."""
+
 LOOSENING = (
     f.ModelAddArtifact, f.DeterminationConfirm, f.DeterminationRuleOut, f.LevelAssign, f.LevelRaise, f.LevelLower,
     f.SafeguardActivate, f.SafeguardReattest, f.SafeguardRestore, f.SafeguardResume, f.HoldLift,
     f.PrincipalCreate, f.PrincipalRestore, f.CredentialRegister, f.GrantGive, f.InterimMeasurePutInForce,
     f.ObligationWaive, f.ChangeRatify, f.PrincipalUnlink, f.BreakGlassOpen, f.IncidentTriage, f.IncidentClose,
-    f.RecoverySuspend, f.RecoveryRevoke,
+    f.RecoverySuspend, f.RecoveryRevoke, f.LogRotateKey,
     f.FindingDismiss,
 )  # fmt: skip
 """The triggers that random changes are mostly made of."""
@@ -365,6 +386,7 @@ def _thinkable(world: World) -> Iterator[f.Firing]:
     linked = [account for account in world.state.all_of(r.Principal) if len(world.state.accounts(account.name)) > 1]
     yield from (f.PrincipalUnlink(account.name, f"persons/parted-{world.state.size}") for account in linked)
     yield from (ratifying(world, name) for name in sorted(set(world.state.tainted.values())))
+    yield from (rotation(word, log_key_of(world)) for word in LOG_KEYS[1:3] if world.state.log.log_id == LOG_ID)
     yield from (f.InterimMeasureEnd(measure) for measure in names_of(world, r.InterimMeasure))
     yield from (f.DeploymentEnd(deployment) for deployment in names_of(world, r.Deployment))
     yield f.HoldPlace(EVERYTHING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from interlock.client.verify import Trust, verify_bundle
 from interlock.statemachine import commands as c
 from interlock.statemachine import digest
 from interlock.statemachine import resources as r
+from tests.properties.moves import log_key_of
 from tests.support.bundles import VKEY
 from tests.support.excerpts import Cut
 from tests.support.world import LOG_ID
@@ -43,6 +45,7 @@ def _judge(world: World, cut: Cut) -> State:
         states.append(state)
 
     trust = Trust(VKEY, LOG_ID, founded, accept_asserted=True, partial_ok=True)
-    report = verify_bundle(BytesIO(cut.data).read, trust, visit=see)
+    signed = replace(cut, signer=log_key_of(world))
+    report = verify_bundle(BytesIO(signed.data).read, trust, visit=see)
     assert [row for row in report.findings if row.code not in {"SIGN_OFF_CHECKPOINT", "PARTIAL"}] == []
     return states[-1]

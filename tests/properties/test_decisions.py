@@ -23,6 +23,8 @@ from tests.properties.casts import RICH_CAST
 from tests.properties.moves import (
     ADMINISTERING,
     CONCLUSIONS,
+    LOG_KEYS,
+    RECOVERING,
     SPANS,
     a_firing,
     mending,
@@ -33,6 +35,7 @@ from tests.properties.moves import (
 from tests.properties.parts import check_parts
 from tests.properties.released import RICH
 from tests.properties.watched import ARTIFACTS, MODELS, WatchedWorld
+from tests.support.log_keys import QUORUM, document, hand_in, head, new_key
 from tests.support.world import MINIMAL_CAST, REASON, SKETCH, Member, envelope
 
 if TYPE_CHECKING:
@@ -292,6 +295,20 @@ class Decisions(RuleBasedStateMachine):
         name = self.world.propose_policy(self.proposer, files)
         if data.draw(st.booleans()):
             self.sign_in_turn(name, data.draw(st.permutations(self.approvers())))
+
+    @rule(data=DATA, often=st.integers(0, 3))
+    def recover(self, data: st.DataObject, often: int) -> None:
+        """The recovery quorum names a key of the log, accepts a restore, gives back; seldom, for all is held then."""
+        if often:
+            return
+        world, draw = self.world, data.draw
+        triggers = [a_firing(draw, world, RECOVERING) for _ in range(draw(st.integers(0, 1)))]
+        last = head(world, draw(st.sampled_from([None, None, None, 2, world.state.size // 2])))
+        named = new_key(draw(st.sampled_from(LOG_KEYS)), last) if draw(st.integers(0, 3)) else None
+        lost = e.TreeHead(world.state.size + draw(st.integers(0, 3)), bytes(32)) if draw(st.booleans()) else None
+        quorum = draw(st.sampled_from([QUORUM, QUORUM, QUORUM, QUORUM[:1]]))
+        hand_in(world, document(world, named, *triggers, lost=lost), *quorum)
+        world.check_quorums()
 
     @rule(data=DATA)
     @precondition(lambda self: self.open_changes())

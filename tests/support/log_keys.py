@@ -1,4 +1,4 @@
-"""New keys of a world's log: documents that name one, signed by the recovery quorum, and handed in."""
+"""New keys of a world's log: rotations; and documents that name one, signed by the recovery quorum, and handed in."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from interlock.proofs import dsse, keys
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
-from interlock.statemachine.log_keys import proof_bytes
+from interlock.statemachine import firings as f
+from interlock.statemachine.log_keys import proof_bytes, rotation_bytes
 from interlock.statemachine.recovery import build_consent
 from tests.support.bundles import root_of
 from tests.support.world import DAY_US, LOG_ID, World, key_of, public_of
 
 if TYPE_CHECKING:
-    from interlock.statemachine import firings as f
     from interlock.statemachine.decide import Accepted
     from interlock.statemachine.unmet import Refused
 
@@ -31,6 +31,13 @@ def new_key(word: str, last: e.TreeHead, *, proven_in: bytes = LOG_ID) -> e.NewL
     """Return the key that is called by a word, with its proof."""
     public = public_of(word, "log")
     return e.NewLogKey(public, key_of(word, "log").sign(proof_bytes(proven_in, public)), last)
+
+
+def rotation(word: str = "second", old: str = "log", *, proven_in: bytes = LOG_ID) -> f.LogRotateKey:
+    """Return the trigger by which the key called by a word takes the place of the old one, with the words of both."""
+    public = public_of(word, "log")
+    proof = key_of(word, "log").sign(proof_bytes(proven_in, public))
+    return f.LogRotateKey(public, proof, key_of(old, "log").sign(rotation_bytes(proven_in, public)))
 
 
 def document(

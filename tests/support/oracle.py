@@ -30,7 +30,7 @@ from tests.support.naive_carrying import carry_over
 from tests.support.naive_clocks import microseconds
 
 if TYPE_CHECKING:
-    from interlock.statemachine.entry import Entry, GenesisDocument
+    from interlock.statemachine.entry import Entry, GenesisDocument, RecoveryDocument
 
 STRICTNESS = ["undetermined", "ruled_out", "cannot_rule_out", "reached"]
 _GONE = {"principals": "removed", "credentials": "revoked", "grants": "ended"}
@@ -99,6 +99,8 @@ class Oracle:
             self.begin(entry.time)
         elif isinstance(command, c.Fire):
             self.fire(command.firing, entry.time, entry.seq)
+        elif isinstance(command, c.Recover):
+            self._recover(codec.decode_recovery(command.document), entry)
         elif isinstance(command, c.ReportAnonymously):
             self._incident("report", f.IncidentReport(command.target, command.category), entry.time)
         elif isinstance(command, c.ProposeChange):
@@ -119,6 +121,13 @@ class Oracle:
             ours = self.state_of(resource)
             if ours is not None and ours != said:
                 self.differences.append(f"entry {entry.seq}: {resource} is {ours}, the entry says {said}")
+
+    def _recover(self, document: RecoveryDocument, entry: Entry) -> None:
+        """Give back, hold everything; a key that is named rests on no change."""
+        for firing in (*document.triggers, f.HoldPlace("-")):
+            self.fire(firing, entry.time, entry.seq)
+        if document.log_key is not None:
+            self.give("log", "key")
 
     def state_of(self, resource: str) -> str | None:
         """Return the state of a machine as transitions name it; None for what the oracle does not follow."""
@@ -190,6 +199,8 @@ class Oracle:
             self._identity(machine, trigger, firing)
         elif machine == "delegation":
             self._delegation(trigger, firing)
+        elif machine == "log":
+            self.give("log", "key")
         elif machine == "break_glass":
             self._except(firing, now)
         for name in self._spoken_against(machine, trigger, firing):
@@ -669,6 +680,7 @@ class Oracle:
         read: list[tuple[str, tuple[str, ...]]] = [
             (name, ("policy",)) for name, state in self.policies.items() if state == "adopted"
         ]
+        read.append(("log", ("key",)))
         read += [(name, ("lift",)) for name, hold in self.holds.items() if hold["on"] in {model, "-"}]
         for name, hold in self.holds.items():
             if hold["on"] in {model, "-"} and hold["state"] == "placed":

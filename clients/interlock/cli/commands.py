@@ -86,6 +86,7 @@ GROUPS: Final[Mapping[str, Listed]] = MappingProxyType(
         "principals": Listed(
             "principals", "Principals: accounts, their keys and roles; add, suspend, remove or restore one."
         ),
+        "log-key": Listed("log_key", "The log's own key: make a new one, and have it signed for in a change."),
         "recover": Listed(
             "recovery", "Recovery: what the recovery quorum signs offline, and hands in; everything is held with it."
         ),

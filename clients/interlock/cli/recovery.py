@@ -63,40 +63,6 @@ def revoke(
     propose(run, [trigger_pb2.Trigger(recovery_revoke=taken)], title or "A recovery key is revoked")
 
 
-@command(app, "log-key", example="interlock recover log-key --out keys/log-next.key --public new-key.json")
-def log_key(
-    run: Run,
-    out: Annotated[
-        Path, typer.Option("--out", dir_okay=False, help="The private key, best at once in the server's keys/ folder.")
-    ],
-    public: Annotated[
-        Path, typer.Option("--public", dir_okay=False, help="Where to write what `recover write --log-key` takes.")
-    ],
-    no_passphrase: Annotated[
-        bool, typer.Option("--no-passphrase", help="Unencrypted, for a server whose keys have no passphrase.")
-    ] = False,
-) -> None:
-    """Make a new key for the log, with the proof that whoever names it has it. No server is asked.
-
-    The private key belongs into the server's folder as `keys/log-next.key`, under the passphrase of the server's keys.
-    """
-    from interlock.cli.keys import asked_passphrase
-    from interlock.client.keyfile import read_passphrase
-    from interlock.client.new_log_key import create_log_key
-
-    profile = _profile(run)
-    passphrase = None if no_passphrase else b""
-    if not no_passphrase:
-        passphrase = read_passphrase(run.passphrase_file) if run.passphrase_file else asked_passphrase(run)
-    made = create_log_key(out, passphrase, profile.log_id)
-    with files.replacing(public) as target:
-        target.write(made.to_json())
-    if run.as_json:
-        run.terminal.json({"public_key": made.public_key.hex(), "file": str(out), "public": str(public)})
-        return
-    run.terminal.line(f"public key {made.public_key.hex()}, private half in {out}")
-
-
 @command(app, "write", example="interlock recover write --file back.yaml --out recovery.bin")
 def write(
     run: Run,
@@ -107,9 +73,7 @@ def write(
     ] = None,
     new_key: Annotated[
         Path | None,
-        typer.Option(
-            "--log-key", exists=True, dir_okay=False, help="Name a new log key: what `recover log-key` wrote."
-        ),
+        typer.Option("--log-key", exists=True, dir_okay=False, help="Name a new log key: what `log-key create` wrote."),
     ] = None,
     last: Annotated[
         Path | None,

@@ -1,6 +1,7 @@
-"""A new key for the log: the private half for the server's folder, and what the recovery quorum is given of it.
+"""A new key for the log: the private half for the server's folder, and what is told of it to whoever names it.
 
-Lives here: making it, and reading its public half. Not here: naming it (`recover write`), using it (the server).
+Lives here: making it, the old key's word for it, and reading its public half. Not here: naming it (`log-key rotate`,
+`recover write`), using it (the server).
 """
 
 from __future__ import annotations
@@ -11,9 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from interlock.client.errors import ContentError, ProfileError
+from interlock.client.keyfile import MAX_KEY_BYTES, load_key
 from interlock.proofs import keys
 
 if TYPE_CHECKING:
@@ -24,22 +32,31 @@ _OWNER_ONLY: Final = 0o600
 
 @dataclass(frozen=True, slots=True)
 class PublicLogKey:
-    """The public half of a new log key, and its own signature that whoever names it has it."""
+    """The public half of a new log key, its own signature that whoever names it has it, and the old key's word for it.
+
+    ``replaces_proof`` is empty where the old key was not at hand: then the recovery quorum alone can name the new one.
+    """
 
     public_key: bytes
     proof: bytes
+    replaces_proof: bytes = b""
 
     def to_json(self) -> bytes:
         """Return it as a file has it."""
-        return json.dumps({"public_key": self.public_key.hex(), "proof": self.proof.hex()}, indent=2).encode() + b"\n"
+        parts = {"public_key": self.public_key, "proof": self.proof, "replaces_proof": self.replaces_proof}
+        return json.dumps({name: value.hex() for name, value in parts.items() if value}, indent=2).encode() + b"\n"
 
 
-def create_log_key(path: Path, passphrase: bytes | None, log_id: bytes) -> PublicLogKey:
-    """Write a new private key, readable by its owner alone. Raises ProfileError where a file is there, or no folder."""
-    from interlock.statemachine.log_keys import proof_bytes  # noqa: PLC0415  # it brings all of the rules
+def create_log_key(path: Path, passphrase: bytes | None, log_id: bytes, replaces: Path | None = None) -> PublicLogKey:
+    """Write a new private key, readable by its owner alone; ``replaces`` is the log's present one, of that passphrase.
+
+    Raises ProfileError where a file is there, or no folder, or where the present key does not open.
+    """
+    from interlock.statemachine import log_keys  # noqa: PLC0415  # it brings all of the rules
 
     if passphrase == b"":
         raise ProfileError("a key has to have a passphrase, or --no-passphrase", reason="NO_PASSPHRASE")
+    old = _load(replaces, passphrase) if replaces is not None else None
     key = Ed25519PrivateKey.generate()
     sealed = NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, sealed)
@@ -52,13 +69,28 @@ def create_log_key(path: Path, passphrase: bytes | None, log_id: bytes) -> Publi
         file.flush()
         os.fsync(descriptor)
     public = keys.public_bytes(key)
-    return PublicLogKey(public, key.sign(proof_bytes(log_id, public)))
+    word = old.sign(log_keys.rotation_bytes(log_id, public)) if old is not None else b""
+    return PublicLogKey(public, key.sign(log_keys.proof_bytes(log_id, public)), word)
+
+
+def _load(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
+    """Open a key of the server's, which may have no passphrase. Raises ProfileError."""
+    if passphrase is not None:
+        return load_key(path, lambda _path: passphrase)
+    try:
+        key = load_pem_private_key(path.read_bytes()[:MAX_KEY_BYTES], None)
+    except (OSError, TypeError, ValueError) as error:
+        raise ProfileError(f"the key {path} does not open: {error}", reason="NO_KEY") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ProfileError(f"the key {path} is not an Ed25519 key", reason="BAD_KEY")
+    return key
 
 
 def read_public(path: Path) -> PublicLogKey:
-    """Read what `recover log-key` wrote. Raises ContentError."""
+    """Read what `log-key create` wrote. Raises ContentError."""
     try:
         kept = json.loads(path.read_bytes())
-        return PublicLogKey(bytes.fromhex(kept["public_key"]), bytes.fromhex(kept["proof"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ContentError(f"{path} is not what `recover log-key` writes: {error}", reason="CONTENT") from error
+        words = (kept["public_key"], kept["proof"], kept.get("replaces_proof", ""))
+        return PublicLogKey(*map(bytes.fromhex, words))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ContentError(f"{path} is not what `log-key create` writes: {error}", reason="CONTENT") from error

@@ -99,6 +99,7 @@ class Trigger(_message.Message):
     CREDENTIAL_BIND_FIELD_NUMBER: _builtins.int
     RECOVERY_SUSPEND_FIELD_NUMBER: _builtins.int
     RECOVERY_REVOKE_FIELD_NUMBER: _builtins.int
+    LOG_ROTATE_KEY_FIELD_NUMBER: _builtins.int
     BREAK_GLASS_OPEN_FIELD_NUMBER: _builtins.int
     INTERIM_MEASURE_PUT_IN_FORCE_FIELD_NUMBER: _builtins.int
     INTERIM_MEASURE_END_FIELD_NUMBER: _builtins.int
@@ -297,6 +298,10 @@ class Trigger(_message.Message):
         """A key of the recovery quorum counts no more, for ever."""
 
     @_builtins.property
+    def log_rotate_key(self) -> Global___LogRotateKey:
+        """Another key signs the log's checkpoints."""
+
+    @_builtins.property
     def break_glass_open(self) -> Global___BreakGlassOpen:
         """A hold or a safeguard is excepted for a while, and reviewed afterwards."""
 
@@ -397,6 +402,7 @@ class Trigger(_message.Message):
         credential_bind: Global___CredentialBind = ...,
         recovery_suspend: Global___RecoverySuspend = ...,
         recovery_revoke: Global___RecoveryRevoke = ...,
+        log_rotate_key: Global___LogRotateKey = ...,
         break_glass_open: Global___BreakGlassOpen = ...,
         interim_measure_put_in_force: Global___InterimMeasurePutInForce = ...,
         interim_measure_end: Global___InterimMeasureEnd = ...,
@@ -411,11 +417,11 @@ class Trigger(_message.Message):
         finding_confirm: Global___FindingConfirm = ...,
         finding_dismiss: Global___FindingDismiss = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "break_glass_open", b"break_glass_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "finding_confirm", b"finding_confirm", "finding_dismiss", b"finding_dismiss", "finding_raise", b"finding_raise", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "incident_close", b"incident_close", "incident_mitigate", b"incident_mitigate", "incident_report", b"incident_report", "incident_triage", b"incident_triage", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_link", b"principal_link", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "principal_unlink", b"principal_unlink", "recovery_revoke", b"recovery_revoke", "recovery_suspend", b"recovery_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "break_glass_open", b"break_glass_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "finding_confirm", b"finding_confirm", "finding_dismiss", b"finding_dismiss", "finding_raise", b"finding_raise", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "incident_close", b"incident_close", "incident_mitigate", b"incident_mitigate", "incident_report", b"incident_report", "incident_triage", b"incident_triage", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "log_rotate_key", b"log_rotate_key", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_link", b"principal_link", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "principal_unlink", b"principal_unlink", "recovery_revoke", b"recovery_revoke", "recovery_suspend", b"recovery_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "break_glass_open", b"break_glass_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "finding_confirm", b"finding_confirm", "finding_dismiss", b"finding_dismiss", "finding_raise", b"finding_raise", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "incident_close", b"incident_close", "incident_mitigate", b"incident_mitigate", "incident_report", b"incident_report", "incident_triage", b"incident_triage", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_link", b"principal_link", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "principal_unlink", b"principal_unlink", "recovery_revoke", b"recovery_revoke", "recovery_suspend", b"recovery_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment_abandon", b"assessment_abandon", "assessment_conclude", b"assessment_conclude", "assessment_open", b"assessment_open", "break_glass_open", b"break_glass_open", "change_ratify", b"change_ratify", "credential_bind", b"credential_bind", "credential_register", b"credential_register", "credential_revoke", b"credential_revoke", "delegation_end", b"delegation_end", "delegation_give", b"delegation_give", "deployment_end", b"deployment_end", "deployment_record", b"deployment_record", "determination_confirm", b"determination_confirm", "determination_report", b"determination_report", "determination_rule_out", b"determination_rule_out", "finding_confirm", b"finding_confirm", "finding_dismiss", b"finding_dismiss", "finding_raise", b"finding_raise", "grant_end", b"grant_end", "grant_give", b"grant_give", "hold_lift", b"hold_lift", "hold_place", b"hold_place", "incident_close", b"incident_close", "incident_mitigate", b"incident_mitigate", "incident_report", b"incident_report", "incident_triage", b"incident_triage", "interim_measure_end", b"interim_measure_end", "interim_measure_put_in_force", b"interim_measure_put_in_force", "issuer_distrust", b"issuer_distrust", "issuer_trust", b"issuer_trust", "kind", b"kind", "level_assign", b"level_assign", "level_confirm", b"level_confirm", "level_lower", b"level_lower", "level_raise", b"level_raise", "log_rotate_key", b"log_rotate_key", "model_add_artifact", b"model_add_artifact", "model_record_run", b"model_record_run", "model_register", b"model_register", "model_retire", b"model_retire", "obligation_fulfil", b"obligation_fulfil", "obligation_waive", b"obligation_waive", "policy_adopt", b"policy_adopt", "principal_create", b"principal_create", "principal_link", b"principal_link", "principal_remove", b"principal_remove", "principal_restore", b"principal_restore", "principal_suspend", b"principal_suspend", "principal_unlink", b"principal_unlink", "recovery_revoke", b"recovery_revoke", "recovery_suspend", b"recovery_suspend", "safeguard_activate", b"safeguard_activate", "safeguard_degrade", b"safeguard_degrade", "safeguard_reattest", b"safeguard_reattest", "safeguard_replan", b"safeguard_replan", "safeguard_restore", b"safeguard_restore", "safeguard_resume", b"safeguard_resume", "safeguard_retire", b"safeguard_retire", "safeguard_start", b"safeguard_start", "safeguard_suspend", b"safeguard_suspend", "safeguard_verify", b"safeguard_verify"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give", "principal_link", "principal_unlink", "change_ratify", "delegation_give", "delegation_end", "issuer_trust", "issuer_distrust", "credential_bind", "recovery_suspend", "recovery_revoke", "break_glass_open", "interim_measure_put_in_force", "interim_measure_end", "obligation_fulfil", "policy_adopt", "obligation_waive", "incident_report", "incident_triage", "incident_mitigate", "incident_close", "finding_raise", "finding_confirm", "finding_dismiss"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["model_register", "model_retire", "model_add_artifact", "model_record_run", "determination_report", "determination_confirm", "determination_rule_out", "assessment_open", "assessment_conclude", "assessment_abandon", "level_assign", "level_raise", "level_confirm", "level_lower", "safeguard_start", "safeguard_verify", "safeguard_activate", "safeguard_reattest", "safeguard_degrade", "safeguard_restore", "safeguard_suspend", "safeguard_resume", "safeguard_retire", "safeguard_replan", "hold_place", "hold_lift", "deployment_record", "deployment_end", "principal_suspend", "principal_remove", "credential_revoke", "grant_end", "principal_create", "principal_restore", "credential_register", "grant_give", "principal_link", "principal_unlink", "change_ratify", "delegation_give", "delegation_end", "issuer_trust", "issuer_distrust", "credential_bind", "recovery_suspend", "recovery_revoke", "log_rotate_key", "break_glass_open", "interim_measure_put_in_force", "interim_measure_end", "obligation_fulfil", "policy_adopt", "obligation_waive", "incident_report", "incident_triage", "incident_mitigate", "incident_close", "finding_raise", "finding_confirm", "finding_dismiss"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1440,6 +1446,40 @@ class RecoveryRevoke(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecoveryRevoke: _TypeAlias = RecoveryRevoke  # noqa: Y015
+
+@_typing.final
+class LogRotateKey(_message.Message):
+    """log.rotate_key (↑). The entry that applies it ends the old key: of a tree that has this entry, the old key signs no head.
+    Its private half has to wait in the server's folder by then.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    REPLACES_PROOF_FIELD_NUMBER: _builtins.int
+    public_key: _builtins.bytes
+    """The new public key: Ed25519, raw, 32 bytes; one that was never used in this log."""
+    proof: _builtins.bytes
+    """The new key's own signature over `interlock-possession-v1` NUL, log id, NUL, `log`, NUL, `log`, NUL, its fingerprint
+    (lower-case hex): Ed25519, 64 bytes.
+    """
+    replaces_proof: _builtins.bytes
+    """The old key's signature over `interlock-rotation-v1` NUL, log id, NUL, `log`, NUL, `log`, NUL, fingerprint of the new one."""
+    def __init__(
+        self,
+        *,
+        public_key: _builtins.bytes = ...,
+        proof: _builtins.bytes = ...,
+        replaces_proof: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof", "public_key", b"public_key", "replaces_proof", b"replaces_proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogRotateKey: _TypeAlias = LogRotateKey  # noqa: Y015
 
 @_typing.final
 class CredentialRegister(_message.Message):

@@ -1,4 +1,4 @@
-"""The files of the log's own key: `keys/log.key` signs, `keys/log-next.key` waits to be named by the recovery quorum.
+"""The files of the log's own key: `keys/log.key` signs, `keys/log-next.key` waits to be named by the log.
 
 Once the log names the key that waits, it takes the place of the old one, which is then gone from here: in two steps,
 each of which the next start can find done or not. `log.pub` says which key that is, to whoever is handed it.

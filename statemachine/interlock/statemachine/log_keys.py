@@ -1,7 +1,9 @@
 """The log's own keys: which one signed checkpoints of which sizes, and how the next one is named (ledger design).
 
-A key ends at a size: of a larger tree it signs no head, whoever has it by then. Who may name a key is judged elsewhere
-(`recovery.py`); signatures over checkpoints by `interlock.proofs.log_keys`. Pure.
+A key ends at a size: of a larger tree it signs no head, whoever has it by then. A change rotates the key, with a word
+of the old one, which ends before the entry; the recovery quorum names one without, and says where the old one ends.
+Whose consent that takes is judged elsewhere (`changes.py`, `recovery.py`), signatures over checkpoints by
+`interlock.proofs.log_keys`. Pure.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from interlock.statemachine.unmet import Code, Unmet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from interlock.statemachine.entry import NewLogKey, RecoveryDocument, TreeHead
+    from interlock.statemachine.entry import RecoveryDocument, TreeHead
+    from interlock.statemachine.firings import LogRotateKey
     from interlock.statemachine.state import State
 
 FOUNDED: Final = 2
@@ -43,11 +46,16 @@ def proof_bytes(log_id: bytes, public_key: bytes) -> bytes:
     return possession.registration_bytes(log_id, "log", "log", keys.fingerprint(public_key))
 
 
+def rotation_bytes(log_id: bytes, public_key: bytes) -> bytes:
+    """Return what the key in force signs for the one that takes its place. Raises as ``proof_bytes``."""
+    return possession.rotation_bytes(log_id, "log", "log", keys.fingerprint(public_key))
+
+
 def faults(state: State, document: RecoveryDocument) -> Iterator[Unmet]:
     """Yield what stands against the key and the restore that a document names; nothing where it names neither."""
     named, lost = document.log_key, document.lost
     if named is not None:
-        yield from _key_faults(state, named)
+        yield from _key_faults(state, named.public_key, named.proof)
         yield from _last_faults(state, named.last, restored=lost is not None)
     elif lost is not None:
         yield Unmet(Code.LOG_HEAD, "a new log key, whose predecessor ends at the head restored to", "none", "log")
@@ -56,14 +64,39 @@ def faults(state: State, document: RecoveryDocument) -> Iterator[Unmet]:
         yield Unmet(Code.NOT_ROLLED_BACK, wish, _in_words(lost), "log")
 
 
-def _key_faults(state: State, named: NewLogKey) -> Iterator[Unmet]:
+def rotation_faults(state: State, firing: LogRotateKey) -> Iterator[Unmet]:
+    """Yield what stands against a rotation: of the new key as for any, and that the old one says no word for it."""
+    log = state.log
+    if log.retired and log.retired[-1].retired_by == state.size:
+        yield Unmet(Code.KEY_TAKEN, "one new log key in a change", "two", "log")
+        return
+    found = tuple(_key_faults(state, firing.public_key, firing.proof))
+    yield from found
+    if any(unmet.code is Code.POSSESSION for unmet in found):
+        return
     try:
-        fingerprint = keys.fingerprint(named.public_key)
-        keys.verify(named.public_key, proof_bytes(state.log.log_id, named.public_key), named.proof)
+        keys.verify(log.log_key, rotation_bytes(log.log_id, firing.public_key), firing.replaces_proof)
+    except RefusedError as error:
+        wish = (
+            "the signature of the log key in force over this log's id and the new key; without it, a recovery names one"
+        )
+        yield Unmet(Code.POSSESSION, wish, str(error), "log")
+
+
+def rotated(state: State, firing: LogRotateKey) -> r.Log:
+    """Return the log with the new key in force from the entry at the head on, which the old one signs no more."""
+    gone = r.RetiredKey(state.log.log_key, state.size, state.size)
+    return replace(state.log, log_key=firing.public_key, retired=(*state.log.retired, gone))
+
+
+def _key_faults(state: State, public_key: bytes, proof: bytes) -> Iterator[Unmet]:
+    try:
+        fingerprint = keys.fingerprint(public_key)
+        keys.verify(public_key, proof_bytes(state.log.log_id, public_key), proof)
     except RefusedError as error:
         yield Unmet(Code.POSSESSION, "the new log key's own signature over this log's id and it", str(error), "log")
         return
-    owner = "the log" if named.public_key in keys_of(state.log) else state.key_owner.get(fingerprint)
+    owner = "the log" if public_key in keys_of(state.log) else state.key_owner.get(fingerprint)
     if owner is not None:
         yield Unmet(Code.KEY_TAKEN, "a key that was never used in this log", f"of {owner}", "log")
 

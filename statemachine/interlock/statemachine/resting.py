@@ -48,6 +48,8 @@ def find_tainted(
 def _facts(policy: Policy, state: State, model: str, place: Context | None, leaves: Iterable[Leaf]) -> Iterator[Fact]:
     if state.policy is not None:
         yield "policy", state.policy.name, state.policy.adopted_by
+    if state.log.retired:
+        yield "log key", state.log.name, state.log.retired[-1].retired_by
     yield from _cleared(policy, state, model)
     for leaf in leaves:
         if leaf.blocking:

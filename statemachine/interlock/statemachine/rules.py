@@ -25,7 +25,7 @@ ALLOW_RULE = (
     "5 for every standard that applies in the context: assigned level >= required level",
     "6 every commitment safeguard that the assigned levels list for the context is active and attested or stood in for",
     "7 no blocking incident, finding or overdue obligation",
-    "8 no fact that rules 2-7 read comes from a tainted change",
+    "8 no fact that rules 2-7 read, nor the log's key, comes from a tainted change",
 )
 """The ALLOW rule in short (domain design); ``leaves.py`` holds it whole."""
 

@@ -33,7 +33,7 @@ RULES: Final = {
     5: "for every standard that applies in the context: assigned level at or above the required one",
     6: "every safeguard that the assigned levels list for the context is active and attested, or stood in for",
     7: "nothing of blocking severity is open, no blocking obligation overdue",
-    8: "no fact that rules 2 to 7 read comes from a tainted change",
+    8: "no fact that rules 2 to 7 read, nor the log's key, comes from a tainted change",
 }
 """The ALLOW rule by its numbers, in words."""
 

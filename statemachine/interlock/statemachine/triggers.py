@@ -72,6 +72,7 @@ class Trigger(StrEnum):
     CREDENTIAL_BIND = "credential.bind"
     RECOVERY_SUSPEND = "recovery.suspend"
     RECOVERY_REVOKE = "recovery.revoke"
+    LOG_ROTATE_KEY = "log.rotate_key"
     BREAK_GLASS_OPEN = "break_glass.open"
     INTERIM_MEASURE_PUT_IN_FORCE = "interim_measure.put_in_force"
     INTERIM_MEASURE_END = "interim_measure.end"
@@ -137,6 +138,7 @@ DIRECTIONS: Mapping[Trigger, Direction] = MappingProxyType(
         Trigger.CREDENTIAL_BIND: _LOOSENS,
         Trigger.RECOVERY_SUSPEND: _LOOSENS,
         Trigger.RECOVERY_REVOKE: _LOOSENS,
+        Trigger.LOG_ROTATE_KEY: _LOOSENS,
         Trigger.BREAK_GLASS_OPEN: _LOOSENS,
         Trigger.INTERIM_MEASURE_PUT_IN_FORCE: _LOOSENS,
         Trigger.INTERIM_MEASURE_END: _TIGHTENS,

@@ -118,7 +118,7 @@ def test_every_command_of_the_design_is_there() -> None:
         keys create | keys list | keys revoke | keys prove | keys register | keys rotate
         issuers list | issuers trust | issuers bind | issuers distrust
         grants list | grants give | grants end | delegate | delegations list | delegations end
-            recover suspend | recover revoke | recover log-key | recover restored
+            log-key create | log-key rotate | recover suspend | recover revoke | recover restored
             recover write | recover sign | recover send
         principals add | principals restore | principals suspend | principals remove
         policy list | policy show | policy init | policy lint | policy diagram

@@ -10,15 +10,16 @@ import pytest
 from sqlalchemy import text
 
 from interlock.proofs import keys
-from interlock.service.errors import LedgerUnhealthy
+from interlock.service.errors import LedgerUnhealthy, Refusal
+from interlock.service.ledger.checkpoints import CheckpointSigner
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine import entry as e
 from interlock.statemachine.unmet import Code
 from tests.support.log_keys import QUORUM, consents, new_key
-from tests.support.world import DAY_US, LOG_ID, public_of
+from tests.support.world import DAY_US, LOG_ID, key_of, public_of
 from tests.unit.ledger.place import Place, Running, call, place_hold
-from tests.unit.ledger.test_log_keys import BOTH
+from tests.unit.ledger.test_log_keys import BOTH, rotate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,11 +62,11 @@ def marked(place: Place) -> Mark:
     return mark
 
 
-async def accept(ledger: Running, lost: Mark, word: bytes = b"once") -> None:
+async def accept(ledger: Running, lost: Mark, word: bytes = b"once", named: str = "second") -> None:
     """Have the quorum accept a loss, as the server takes it."""
     view = ledger.committer.view
     end = max(ledger.clock.now_us(), view.state.time) + DAY_US
-    key, gone = new_key("second", e.TreeHead(view.state.size, view.root)), e.TreeHead(lost.size, lost.root)
+    key, gone = new_key(named, e.TreeHead(view.state.size, view.root)), e.TreeHead(lost.size, lost.root)
     data = codec.encode_recovery(e.RecoveryDocument(LOG_ID, (), end, word, key, gone))
     name = f"principals/{QUORUM[0]}"
     actor = c.Actor(name, keys.fingerprint(public_of(name, "recovery")))
@@ -175,5 +176,36 @@ def test_a_fault_found_meanwhile_can_not_be_accepted(place: Place) -> None:
             with pytest.raises(LedgerUnhealthy):
                 await accept(ledger, lost)
             assert ledger.committer.health.code == Code.LEDGER
+
+    asyncio.run(play())
+
+
+def test_set_back_to_before_a_rotation(tmp_path: Path) -> None:
+    """The log names a key that is gone: a third one goes on, never the one whose heads are lost."""
+    place = Place(tmp_path, signer=BOTH)
+
+    async def play() -> None:
+        await place.found()
+        shutil.copy(place.database, place.folder / "backup")
+        async with place.running() as ledger:
+            await rotate(ledger)
+            await ledger.committer.checkpoint()
+        set_back(place)
+        place.signer = CheckpointSigner(BOTH.origin, key_of("second", "log"), lambda: key_of("third", "log"))
+        async with place.running() as ledger:
+            lost = marked(place)
+            assert (ledger.committer.health.code, ledger.committer.lost) == (Code.LOG_ROLLED_BACK, lost)
+            with pytest.raises(LedgerUnhealthy):
+                await ledger.committer.checkpoint()
+            with pytest.raises(Refusal):
+                await accept(ledger, lost, b"again", "second")
+
+            await accept(ledger, lost, named="third")
+
+            assert ledger.committer.health.ok
+            note = await ledger.committer.checkpoint()
+            keys_now = place.signer.history(ledger.committer.view.state.log)
+            assert keys_now.open(note)[1] == (public_of("third", "log"),)
+        assert place.open_log(place.store()).health.ok
 
     asyncio.run(play())

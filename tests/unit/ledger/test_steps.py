@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from interlock.service.ledger.steps import KEPT, Steps, step_of
 from interlock.service.ledger.view import View
-from interlock.statemachine import rules
+from interlock.statemachine import firings as f
+from interlock.statemachine import names, rules
+from interlock.statemachine import resources as r
 from interlock.statemachine.explain import explain
+from tests.support.log_keys import rotation
 from tests.unit.ledger.faulty import Fault, FaultyStore
 from tests.unit.ledger.place import Place, place_hold
 from tests.unit.ledger.story import M, N, tell
@@ -70,6 +73,25 @@ def test_an_entry_that_touches_a_model_not_moves_no_verdict_of_it() -> None:
                 for place_ in world.policy.contexts:
                     question = (model, place_.id, "", after.time)
                     assert explain(world.policy, before, *question) == explain(world.policy, after, *question)
+
+
+def test_another_key_of_the_log_can_concern_every_model() -> None:
+    """Where the one in force was named by a tainted change, the verdict of every model moves with the next one."""
+    world, _ = tell()
+    world.enact(rotation())
+    keys = world.state.need("principals/owner-a", r.Principal).credentials
+    stolen = next(key.fingerprint for key in keys if key.use == "signoff")
+    since = world.now
+    world.fire("admin", f.CredentialRevoke(names.credential_name("principals/owner-a", stolen), since - 1))
+    before = world.state
+    world.enact(rotation("third", "second"), signers=("owner-b", "reviewer-a"))
+    view = View(world.state, world.policy, rules.current(), bytes(32))
+
+    step = step_of(view, tuple(name for name, _ in world.entries[-1].prev))
+
+    said = [explain(world.policy, state, M, "internal", "", world.now) for state in (before, world.state)]
+    assert said[0] != said[1]
+    assert step.touches(M)
 
 
 def test_only_so_many_steps_are_kept() -> None:

@@ -172,7 +172,7 @@ def test_a_weak_rule_for_roles_is_a_door_to_all_the_others() -> None:
         "default: ",
         "  - triggers: [grant.give, credential.register, credential.bind, issuer.trust,\n"
         "               principal.create, principal.restore, principal.unlink, recovery.suspend,\n"
-        "               recovery.revoke, policy.adopt, rules.adopt]\n"
+        "               recovery.revoke, log.rotate_key, policy.adopt, rules.adopt]\n"
         f"    sign_offs: [{OWNER}, {OWNER}]\n    source: {{document: D, section: s}}\ndefault: ",
     )
 

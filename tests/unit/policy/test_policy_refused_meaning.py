@@ -258,7 +258,7 @@ SAFETY_FAULTS = [
         SKETCH,
         "rules: ",
         "rules:\n  - triggers: [grant.give, principal.create, principal.restore, principal.unlink, credential.bind,"
-        " recovery.suspend, recovery.revoke,"
+        " recovery.suspend, recovery.revoke, log.rotate_key,"
         " issuer.trust]\n"
         "    sign_offs: [{role: owner, count: 2}, {role: reviewer}]\n"
         "    source: {document: House rules, section: '9'}\n"

@@ -85,7 +85,7 @@ def test_rsp_has_no_side_door_to_the_rules_that_need_most_people() -> None:
     policy = rsp()
     doors = (
         "policy.adopt", "rules.adopt", "grant.give", "credential.register", "principal.create", "principal.restore",
-        "principal.unlink", "recovery.suspend", "recovery.revoke",
+        "principal.unlink", "recovery.suspend", "recovery.revoke", "log.rotate_key",
         "change.ratify",
     )  # fmt: skip
     strictest = {slot.role for trigger in policy.rules for slot in policy.rule_for(trigger).slots}

@@ -1,4 +1,4 @@
-"""The files of the log's own key, as `recover log-key` writes them and a server with a passphrase reads them."""
+"""The files of the log's own key, as `log-key create` writes them and a server with a passphrase reads them."""
 
 from __future__ import annotations
 

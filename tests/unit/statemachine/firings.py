@@ -58,6 +58,7 @@ _ALL: Final[tuple[f.Firing, ...]] = (
     f.PrincipalUnlink(_PRINCIPAL, "persons/p1"),
     f.RecoverySuspend(_PRINCIPAL),
     f.RecoveryRevoke(f"{_PRINCIPAL}/credentials/{_SHA256}"),
+    f.LogRotateKey(bytes(32), bytes(64), bytes(64)),
     f.CredentialRegister(_PRINCIPAL, "login", bytes(32), bytes(64), _SHA256, bytes(64), 1),
     f.GrantGive(_PRINCIPAL, "owner", "m-*", 1),
     f.DelegationGive(_PRINCIPAL, "principals/q", "owner", 1, 2, b"{}"),

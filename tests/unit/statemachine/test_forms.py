@@ -89,9 +89,10 @@ def test_every_argument_that_is_wrong_is_named() -> None:
 @pytest.mark.parametrize("kind", get_args(f.Firing), ids=lambda kind: kind.__name__)
 def test_the_machines_refuse_before_they_look(kind: type[f.Firing], world: World) -> None:
     """A malformed trigger is invalid before any machine is asked."""
-    first = fields(kind)[0].name
+    first = fields(kind)[0]
+    wrong = "policies/minimal" if first.type == "str" else b"no key"
 
-    result = step(world, with_model(world), _with(kind, first, "policies/minimal"))
+    result = step(world, with_model(world), _with(kind, first.name, wrong))
 
     assert isinstance(result, Refused)
     assert (result.kind, codes(result)) == (RefusalKind.INVALID, [Code.MALFORMED])

@@ -20,6 +20,7 @@ from interlock.statemachine import resources as r
 from interlock.statemachine.decide import Accepted
 from interlock.statemachine.unmet import Code
 from tests.properties.moves import mending, ratifying
+from tests.support.log_keys import rotation
 from tests.support.versions import version
 from tests.support.world import DAY_US, SKETCH, World, codes, public_of, sha256_of
 
@@ -263,6 +264,11 @@ def exception(world: World) -> str:
     return name
 
 
+def log_key(world: World) -> str:
+    """Rotate the log's key."""
+    return others(world, rotation())
+
+
 FACTS: Final[dict[str, tuple[Callable[[World], str], str]]] = {
     "conclusion": (conclusion, MISUSE),
     "confirmation": (confirmation, MISUSE),
@@ -289,6 +295,7 @@ FACTS: Final[dict[str, tuple[Callable[[World], str], str]]] = {
     "policy version, and a rule of it": (judged_by_a_version, "holds/1"),
     "interim measure": (measure, "interimMeasures/1"),
     "exception": (exception, "exceptions/1"),
+    "log key": (log_key, "log"),
 }
 """Each fact with how it is given, and the resource that the gate names."""
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from interlock.statemachine.firings import CredentialRegister
+from interlock.statemachine.firings import CredentialRegister, LogRotateKey
 from interlock.statemachine.moments import to_text
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def trigger_line(firing: Firing) -> str:
         value = getattr(firing, item.name)
         if value:
             words.append(f"{item.name}={_word(value)}")
-    if isinstance(firing, CredentialRegister):  # by which people compare keys
+    if isinstance(firing, CredentialRegister | LogRotateKey):  # by which people compare keys
         words.append(f"fingerprint={hashlib.sha256(firing.public_key).hexdigest()}")
     return " ".join(words)
 

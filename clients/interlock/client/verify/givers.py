@@ -62,6 +62,12 @@ class Givers:
             for fault in self._sign_off_faults(entry):
                 self.find("sign-offs", entry.seq, "SIGN_OFF_DIFFERS", fault)
 
+    def rotations(self, entry: Entry) -> tuple[f.LogRotateKey, ...]:
+        """Return the new log keys of the change that an entry applied, by the content that the state has."""
+        change = self.state.find(self.state.applied.get(entry.seq, ""), r.Change)
+        firings = content_of(change.content).triggers if change is not None else ()
+        return tuple(firing for firing in firings if isinstance(firing, f.LogRotateKey))
+
     def end(self, founding: State) -> Iterator[tuple[int, str]]:
         """Yield what is missing, as position and word, once all have come; ``founding`` is the state after entry 1."""
         for position in sorted(self.needed):

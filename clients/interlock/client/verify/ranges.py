@@ -15,7 +15,7 @@ from interlock.client.verify.partial import PartialProcedure
 from interlock.client.verify.procedure import Procedure
 from interlock.client.verify.report import LOG, Part
 from interlock.proofs import merkle
-from interlock.statemachine import codec, recovery, snapshot
+from interlock.statemachine import codec, log_keys, recovery, snapshot
 from interlock.statemachine import commands as c
 from interlock.statemachine import resources as r
 from interlock.statemachine import rules as rulebook
@@ -82,6 +82,7 @@ class RangeProcedure(PartialProcedure):
         """Also: it goes to where it says that it goes."""
         if not self.findings and self.judged != self.header.end:
             self.undecidable(LOG, f"it says that it goes to entry {self.header.end - 1}, and goes to {self.judged - 1}")
+        self.keys.cut = self.judged if self.judged < self.size else None
         PartialProcedure.close(self)
 
     def part(self) -> Part:
@@ -130,7 +131,9 @@ class RangeProcedure(PartialProcedure):
             self.undecidable(position, why)
         state = givers.state
         if state.items.get(LOG_NAME) != self.founding.state.items.get(LOG_NAME):
-            self.stop(begin, "STATE_DIFFERS", "it says other things of the log than the founding and recoveries do")
+            self.stop(
+                begin, "STATE_DIFFERS", "it says other things of the log than founding, recoveries and rotations do"
+            )
             return
         policy = self._policy_of(state)
         if policy is None:
@@ -199,15 +202,23 @@ class RangeProcedure(PartialProcedure):
         return entry
 
     def _retrace(self, entry: Entry) -> None:
-        """Hold a recovery to the quorum of the founding, and the log to what it says of it."""
+        """Hold a recovery to the quorum of the founding, a rotation to the keys before it, the log to what both say."""
+        at = self.founding.state.updated(size=entry.seq)
         if isinstance(entry.command, c.Recover):
-            at = self.founding.state.updated(size=entry.seq)
             log = recovery.log_after(at, entry.command, entry.facts.envelopes)
             if isinstance(log, Refused):
                 found = ", ".join(row.code for row in log.unmet)
                 self.find("sign-offs", entry.seq, "RECOVERY_DIFFERS", f"no recovery by the founding's quorum: {found}")
                 return
             self.founding.state = at.put(log)
+        for firing in self.givers.rotations(entry) if self.givers is not None else ():
+            faults = tuple(log_keys.rotation_faults(at, firing))
+            if faults or not any(row.trigger == firing.trigger for row in entry.transitions):
+                found = ", ".join(row.code for row in faults) or "the entry says nothing of it"
+                self.find("sign-offs", entry.seq, "ROTATION_DIFFERS", f"no new log key by the old one's word: {found}")
+                return
+            at = at.put(log_keys.rotated(at, firing))
+            self.founding.state = at
 
     def _keep_pack(self, objects: Sequence[bytes], state: State) -> None:
         """Keep the pack that is in force at the begin."""

@@ -37,6 +37,8 @@ class SigningKeys:
     waiting: list[tuple[str, str]] = field(default_factory=list)
     characters: int = 0
     vouched: bool = False
+    cut: int | None = None
+    """Where what is judged ends before the head: entries that are not here may name the key that signed that."""
 
     def open(self, step: str, text: str, log: r.Log | None) -> note.Checkpoint | None:
         """Return what a note says, and note who signed it; a finding and None for what no log signs.
@@ -102,7 +104,8 @@ class SigningKeys:
                 self.find(step, LOG, Fault.NOTE_NOT_SIGNED, "no signature by a known key")
             return
         known, pinned = log_keys.history(log, self.pinned.name), self.pinned.public_key
-        if not known.has(pinned):
+        signed, _ = self.greatest.get(pinned, (-1, ""))
+        if not known.has(pinned) and (self.cut is None or signed <= self.cut):
             self.find("genesis", 0, "OTHER_LOG_KEY", "it names another log key than the pinned one")
         for step, text in self.waiting:
             try:
@@ -116,7 +119,6 @@ class SigningKeys:
             if key is not None and not key.signs(size):
                 ended = f"{size} entries, signed by a key of this log that ended at {key.last_size}"
                 self.find(step, LOG, Fault.LOG_KEY_ENDED, ended)
-        signed, _ = self.greatest.get(pinned, (-1, ""))
         if log.retired and not (self.vouched or pinned_genesis or signed >= log_keys.FOUNDED):
             detail = "the pinned key signed no checkpoint of this log that covers its founding: pin the founding"
             self.find("genesis", 0, "KEY_NOT_VOUCHED", detail)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from interlock.service.errors import Refusal
 from interlock.service.ledger.calls import Call, Prepared
+from interlock.service.ledger.checkpoints import no_private_half
 from interlock.statemachine import codec
 from interlock.statemachine import commands as c
 from interlock.statemachine.recovery import signers_of
@@ -73,8 +74,7 @@ class Recoveries:
             return False
         unmet = [*self._loss_faults(document.lost)] if document.lost is not None else []
         if not await asyncio.to_thread(self.signer.has, named.public_key):
-            wish = "the private half of the new log key as keys/log-next.key in the server's folder, 0600"
-            unmet.append(Unmet(Code.LOG_KEY_FILE, wish, "none, another one, or one that can't be opened", "log"))
+            unmet.append(no_private_half())
         if (fault := await self._head_fault(named.last)) is not None:
             unmet.append(fault)
         if unmet:

@@ -18,7 +18,7 @@ from interlock.proofs.errors import ProofError, RefusedError, TileError
 from interlock.proofs.merkle import leaf_hash
 from interlock.service.clock import MICROSECONDS
 from interlock.service.errors import ClockBehind, LedgerUnhealthy, Refusal, RequestIdReused, StoreUnavailable
-from interlock.service.ledger.checkpoints import signed_anew
+from interlock.service.ledger.checkpoints import no_private_half, signed_anew
 from interlock.service.ledger.concerns import rows_of
 from interlock.service.ledger.policies import digest_of_pack, object_digest
 from interlock.service.ledger.proving import head_of
@@ -281,9 +281,14 @@ class Batch:
         return reply
 
     def _signed_anew(self, state: State) -> dict[int, str]:
-        """Return the checkpoints that a new key of the log has to sign in place of the old one; none without one."""
+        """Return the checkpoints that a new key of the log has to sign in place of the old one; none without one.
+
+        Whichever command names a key: without its private half on the disk, nothing could be signed after the entry.
+        """
         if not self._view.state.size or state.log.log_key == self._view.state.log.log_key:
             return {}
+        if not self._signer.waits(state.log.log_key):
+            raise Refusal(Refused(RefusalKind.UNMET, (no_private_half(),)))
         try:
             return signed_anew(self._connection, self._signer, state.log, head_of(self._before.view))
         except (TileError, ProofError) as error:  # who asks for a proof next finds it, and says what it is

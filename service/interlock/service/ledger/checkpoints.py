@@ -16,7 +16,7 @@ from interlock.service.ledger.proving import Head, prove_head
 from interlock.service.ledger.tree import tile_reader
 from interlock.service.storage import queries
 from interlock.statemachine import log_keys
-from interlock.statemachine.unmet import Code
+from interlock.statemachine.unmet import Code, Unmet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,7 @@ class CheckpointSigner:
     """The log's private keys and the name it signs under, which is also the checkpoints' origin (C2SP tlog-checkpoint).
 
     ``find_next`` gives the private key that waits to be named, None where there is none: it may come while this runs.
+    It is loaded when the log names it, and at a start that comes before it was put in its place.
     """
 
     def __init__(
@@ -50,9 +51,15 @@ class CheckpointSigner:
 
     def has(self, public_key: bytes) -> bool:
         """Say whether the private half of a key is here; the one that waits is looked for once more."""
-        if public_key not in self._keys and (found := self._find_next()) is not None:
-            self._keys[keys.public_bytes(found)] = found
-        return public_key in self._keys
+        return public_key in self._keys or self.waits(public_key)
+
+    def waits(self, public_key: bytes) -> bool:
+        """Say whether the private half of a key waits to be named: looked up, for it may be gone from the disk."""
+        found = self._find_next()
+        if found is None or keys.public_bytes(found) != public_key:
+            return False
+        self._keys[public_key] = found
+        return True
 
     def sign(self, public_key: bytes, size: int, root: bytes) -> str:
         """Return the signed note of a tree head: always the same for the same head. Raises LedgerUnhealthy."""
@@ -60,6 +67,12 @@ class CheckpointSigner:
         if private_key is None:
             raise LedgerUnhealthy(Code.LEDGER)
         return note.sign_checkpoint(note.Checkpoint(self.origin, size, root), self.origin, private_key)
+
+
+def no_private_half() -> Unmet:
+    """Return why a key can't be the log's: after such an entry nothing could be signed."""
+    wish = "the private half of the new log key as keys/log-next.key in the server's folder, 0600"
+    return Unmet(Code.LOG_KEY_FILE, wish, "none, another one, or one that can't be opened", "log")
 
 
 def signed_anew(connection: Connection, signer: CheckpointSigner, log: Log, newest: Head) -> dict[int, str]:

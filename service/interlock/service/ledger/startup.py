@@ -9,6 +9,7 @@ finding the gate denies, nothing is written and nothing is signed until somebody
 4. Each tile is what the leaves give, and there are no others.
 5. The root at the size of the mark is the mark's.
 6. Each checkpoint has a signature by a key of the log that had not ended there, and the root at its size.
+7. The private half of the log's key is here. A log that is behind its mark needs none: another key is named with that.
 """
 
 from __future__ import annotations
@@ -99,13 +100,14 @@ def _open(store: Store, mark: HighWaterMark, signer: CheckpointSigner, founding_
         tile_fault = _first_tile_fault(connection, rereading)
         health = rolled_back(mark_fault) if mark_fault else None
         health = health or _longer_checkpoint(checkpoints, size)  # 1
-        health = health or _disagreement(rereading, tile_fault, signer)  # 2 to 4
+        health = health or _disagreement(rereading, tile_fault)  # 2 to 4
         health = health or (_mark_differs(rereading, mark, last) if behind is None else None)  # 5
         health = health or _checkpoint_differs(rereading, checkpoints, signer)  # 6
         accepted = behind is not None and _was_accepted(rereading, behind)
         if behind is not None and not accepted and not mark_fault:  # 1
             said = f"the log has {size} entries, {mark.path} has seen {behind.size}"
             health = rolled_back(said, None if health else behind)
+        health = health or _key_missing(rereading, signer)  # 7
         return _opened(connection, rereading, health or HEALTHY, founding_policy, lower_mark=accepted)
 
 
@@ -148,14 +150,19 @@ def _longer_checkpoint(checkpoints: dict[int, str], size: int) -> LedgerHealth |
     return None
 
 
-def _disagreement(rereading: Rereading, tile_fault: str, signer: CheckpointSigner) -> LedgerHealth | None:
+def _disagreement(rereading: Rereading, tile_fault: str) -> LedgerHealth | None:
     if rereading.finding:  # first: after it, the tiles are compared with the part that was good
         return disagrees(rereading.finding)
     if tile_fault:
         return disagrees(tile_fault)
+    return None
+
+
+def _key_missing(rereading: Rereading, signer: CheckpointSigner) -> LedgerHealth | None:
     state = rereading.replay.state
     if state.size and not signer.has(state.log.log_key):
-        return disagrees(f"the private half of the log's key {state.log.log_key.hex()} is not here")
+        named = f"the private half of the log's key {state.log.log_key.hex()}"
+        return disagrees(f"{named} is not here: neither keys/log.key nor keys/log-next.key has it")
     return None
 
 

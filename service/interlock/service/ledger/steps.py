@@ -81,6 +81,8 @@ def _model_touched(state: State, name: str) -> str:
             return held.target if held is not None else names.model_of(resource) or EVERYTHING
         case r.PolicyVersion() | r.Obligation() | r.Period():
             return EVERYTHING  # an obligation that blocks does so for every model
+        case r.Log(retired=retired) if retired:  # a key of a tainted change denies everything, until it is another one
+            return EVERYTHING
         case r.Principal():  # what is learned of a key can taint what any verdict rests on
             return EVERYTHING
         case (

@@ -40,6 +40,9 @@ from interlock.statemachine.firings.incident import (
     IncidentReport,
     IncidentTriage,
 )
+from interlock.statemachine.firings.log import (
+    LogRotateKey,
+)
 from interlock.statemachine.firings.model import (
     AssessmentAbandon,
     AssessmentConclude,
@@ -115,6 +118,7 @@ __all__ = [
     "LevelConfirm",
     "LevelLower",
     "LevelRaise",
+    "LogRotateKey",
     "ModelAddArtifact",
     "ModelRecordRun",
     "ModelRegister",
@@ -195,6 +199,7 @@ Firing = (
     | PrincipalUnlink
     | RecoverySuspend
     | RecoveryRevoke
+    | LogRotateKey
     | IncidentReport
     | IncidentTriage
     | IncidentMitigate

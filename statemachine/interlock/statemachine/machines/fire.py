@@ -24,6 +24,7 @@ from interlock.statemachine.machines import (
     issuer,
     level,
     linking,
+    log_key,
     model,
     obligation,
     policy_version,
@@ -106,6 +107,8 @@ def _fire(moment: Moment, state: State, firing: f.Firing) -> Moved | Refused:  #
             return recovery_quorum.suspend(moment, state, firing)
         case f.RecoveryRevoke():
             return recovery_quorum.revoke(moment, state, firing)
+        case f.LogRotateKey():
+            return log_key.rotate(moment, state, firing)
         case f.DelegationGive():
             return delegation.give(moment, state, firing)
         case f.DelegationEnd():
@@ -194,6 +197,8 @@ def subject_of(firing: f.Firing) -> str:
             return firing.principal
         case f.CredentialRevoke() | f.RecoveryRevoke():
             return firing.credential
+        case f.LogRotateKey():
+            return "log"
         case f.IssuerTrust() | f.IssuerDistrust():
             return firing.issuer
         case f.GrantEnd():

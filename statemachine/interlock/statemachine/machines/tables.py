@@ -187,6 +187,11 @@ def _delegation_edges() -> Iterable[Edge]:
     yield "active", "delegation.end", "ended"
 
 
+def _log_edges() -> Iterable[Edge]:
+    """What a change does to the log; founding and recovery have no trigger."""
+    yield "closed", "log.rotate_key", "closed"
+
+
 def _issuer_edges() -> Iterable[Edge]:
     yield ABSENT, "issuer.trust", "trusted"
     yield "trusted", "issuer.distrust", "distrusted"
@@ -311,6 +316,7 @@ EXCEPTION: Final = compile_table("exception", _exception_edges())
 
 
 ISSUER: Final = compile_table("issuer", _issuer_edges())
+LOG: Final = compile_table("log", _log_edges())
 INTERIM_MEASURE: Final = compile_table("interim_measure", _interim_measure_edges())
 OBLIGATION: Final = compile_table("obligation", _obligation_edges())
 INCIDENT: Final = compile_table("incident", _incident_edges())
@@ -318,7 +324,7 @@ FINDING: Final = compile_table("finding", _finding_edges())
 POLICY_VERSION: Final = compile_table("policy_version", _policy_version_edges())
 FIXED: Final = (
     MODEL, DETERMINATION, ASSESSMENT, SAFEGUARD, HOLD, DEPLOYMENT, CHANGE, PRINCIPAL, CREDENTIAL, GRANT,
-    DELEGATION, ISSUER, EXCEPTION, INTERIM_MEASURE, OBLIGATION, INCIDENT, FINDING, POLICY_VERSION,
+    DELEGATION, ISSUER, EXCEPTION, INTERIM_MEASURE, OBLIGATION, INCIDENT, FINDING, POLICY_VERSION, LOG,
 )  # fmt: skip
 
 

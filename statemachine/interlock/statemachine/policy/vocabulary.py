@@ -50,6 +50,7 @@ AS_DEAR_AS_A_GRANT: Final = (
     Trigger.PRINCIPAL_UNLINK.value,
     Trigger.RECOVERY_SUSPEND.value,
     Trigger.RECOVERY_REVOKE.value,
+    Trigger.LOG_ROTATE_KEY.value,
 )
 """Triggers whose rule asks for all that the rule for grants asks for (identity design, "People, principals")."""
 

@@ -32,7 +32,7 @@ class Restore:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """``log``: what the genesis said of the log itself, and what the recovery quorum said of it since.
+    """``log``: what the genesis said of the log itself, and what changes and the recovery quorum said of it since.
 
     ``log_key`` is the key in force, ``retired`` those before it, oldest first; ``recovered`` are digests of the
     recoveries that were done.

@@ -62,6 +62,7 @@ EDGES = {
         "revoked": {"credential.revoke[compromised]": "revoked"},
     },
     "grant": {"absent": {"grant.give": "active"}, "active": {"grant.end": "ended"}},
+    "log": {"closed": {"log.rotate_key": "closed"}},
     "change": {
         "absent": {"change.propose": "in_review", "change.propose[draft]": "draft"},
         "draft": {
