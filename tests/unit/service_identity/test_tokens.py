@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interlock.service.identity.jwks import KeySets
@@ -185,7 +185,7 @@ JSON = st.recursive(
 FIELDS = st.sampled_from(["alg", "kid", "typ", "crit", "iss", "aud", "sub", "iat", "exp", "nbf", "jti"])
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(header=st.dictionaries(FIELDS, JSON, max_size=3), claims=st.dictionaries(FIELDS, JSON, max_size=3))
 def test_random_parts_are_refused_by_a_word(
     header: dict[str, object], claims: dict[str, object], door: tuple[TokenGate, View], issuer: HostileIssuer
