@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -20,7 +21,6 @@ from tests.support.server import ServerThread, copy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.integration.conftest import Install
 
@@ -235,3 +235,20 @@ def test_a_server_that_shows_another_document_than_is_bound(cli: Cli, monkeypatc
 
     assert refused_here.refusal["reason"] == "DIGEST_MISMATCH"
     assert cli.must("auditor", "changes", "show", change, "--json").json.get("sign_offs", []) == []
+
+
+def test_an_export_has_what_a_trigger_names(cli: Cli) -> None:
+    """With documents, the whole log has its bytes, and so has a selection of the model."""
+    cli.must("evaluator", "models", "create", "exported")
+    named = cli.document("risk_report")
+    change = cli.propose(REPORT.format(model="exported", named=named))
+    cli.must("owner", "sign", change, "--yes")
+    cli.must("reviewer", "sign", change, "--yes")
+    cli.file("log.pub", cli.must("auditor", "audit", "key").out)
+
+    for words in ((), ("--model", "exported")):
+        out = str(cli.folder / f"export{len(words)}.ilbundle")
+        cli.must("auditor", "audit", "export", "--out", out, "--with-evidence", *words)
+        partial = ("--partial-ok",) if words else ()
+        cli.must("nobody", "audit", "verify", out, "--key", str(cli.folder / "log.pub"), *partial)
+        assert b"# risk_report\n" in Path(out).read_bytes()
