@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import struct
 import threading
 import time
 from contextlib import contextmanager
@@ -250,6 +253,24 @@ def test_a_token_of_another_question_or_log_or_none_is_refused(data: Path, other
         ):
             with refused("INVALID_FIELD") as said:
                 Watcher(people["release-bot"], model, token, context).next()
+            assert said.fields == ("resume_token",)
+
+
+def test_a_token_that_nobody_gave_out_tells_nothing_of_the_past(data: Path) -> None:
+    """Regression: a release tool, which may not read, made one up of an earlier place and was told all flips since."""
+    with serving(data) as (_, people):
+        subject = people.new_model()
+        watcher = Watcher(people["release-bot"], subject.model)
+        watcher.next()
+        raw = base64.urlsafe_b64decode(watcher.token + "=" * (-len(watcher.token) % 4))
+        form = struct.Struct(">B16sqq?")
+        version, log, *_ = form.unpack(raw[-form.size :])
+        earlier = form.pack(version, log, 0, 0, 0)
+        question = f"{subject.model}\0{CONTEXT}\0".encode()
+        for check in (raw[: -form.size], hashlib.sha256(question + earlier).digest()[: len(raw) - form.size], b""):
+            token = base64.urlsafe_b64encode(check + earlier).rstrip(b"=").decode()
+            with refused("INVALID_FIELD") as said:
+                Watcher(people["release-bot"], subject.model, token).next()
             assert said.fields == ("resume_token",)
 
 

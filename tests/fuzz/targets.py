@@ -24,6 +24,7 @@ from interlock.client.oidc.listener import OddRequestError
 from interlock.proofs import bundle, cosignature, dsse, note
 from interlock.proofs.errors import RefusedError
 from interlock.service.api import deployment_token, pages, resume
+from interlock.service.api.token_seal import TokenSeal
 from interlock.service.errors import Invalid, InvalidRequest
 from interlock.service.genesis.plan import PlanError
 from interlock.service.genesis.reviewed import read_reviewed
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _DIGEST_BYTES: Final = 32
+SEAL: Final = TokenSeal.of(LOG_ID, b"secret")
 _NOW: Final = 1_790_000_000_000_000
 _WITNESS: Final = cosignature.WitnessKey("w.example", public_of("log", "log"))
 
@@ -118,16 +120,19 @@ def _token(data: bytes) -> None:
     question = ("models/m", "api", "")
     listing = audit_pb2.ListEntriesRequest(page_token="t")
     forms: tuple[tuple[Callable[[bytes], bytes], Callable[[str], object]], ...] = (
-        (lambda rest: resume._check(question, rest), lambda text: resume.read_token(LOG_ID, question, text)),  # noqa: SLF001
         (
-            lambda rest: deployment_token._check("models/m", rest),  # noqa: SLF001
-            lambda text: deployment_token.read_token(LOG_ID, "models/m", text),
+            lambda rest: SEAL.close(resume.scope_of(question), rest),
+            lambda text: resume.read_token(SEAL, question, text),
         ),
-        (lambda rest: pages._check(pages._scope(listing), rest), _page),  # noqa: SLF001
+        (
+            lambda rest: SEAL.close(deployment_token.scope_of("models/m"), rest),
+            lambda text: deployment_token.read_token(SEAL, "models/m", text),
+        ),
+        (lambda rest: pages._check(pages._scope(listing), rest) + rest, _page),  # noqa: SLF001
     )
     if data:
-        check, read = forms[data[0] % len(forms)]
-        read(base64.urlsafe_b64encode(check(data[1:]) + data[1:]).decode())
+        sealed, read = forms[data[0] % len(forms)]
+        read(base64.urlsafe_b64encode(sealed(data[1:])).decode())
         read(data[1:].decode("utf-8", "replace"))
 
 
@@ -242,7 +247,7 @@ def seeds(name: str) -> list[bytes]:
     statements = [dsse.RawEnvelope.from_json(envelope).payload for envelope in envelopes]
     makers: dict[str, Callable[[], list[bytes]]] = {
         "request": lambda: [bytes([form]) + b"\n\x08models/m" for form in range(len(_readers()))],
-        "token": lambda: [bytes([form]) + b"\x01" + LOG_ID + bytes(40) for form in range(3)],
+        "token": lambda: [bytes([form]) + b"\x02" + LOG_ID + bytes(40) for form in range(3)],
         "stored": lambda: (
             [bytes([form]) + row.entry for row in rows for form in range(6)] + [b"\3" + rows[0].objects[0]]
         ),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from interlock.service.api.release_watch import Flips
 from interlock.service.api.resume import read_token
 from interlock.service.api.times import to_microseconds
+from interlock.service.api.token_seal import TokenSeal
 from interlock.service.ledger.steps import step_of
 from interlock.service.ledger.view import View
 from interlock.statemachine import firings as f
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from interlock.statemachine.state import State
 
 MODEL = MODELS[0]
+SEAL = TokenSeal.of(LOG_ID, b"secret")
 
 
 class Flip(NamedTuple):
@@ -153,7 +155,7 @@ def test_a_watcher_is_told_exactly_the_flips_of_a_naive_walk(pack: str, data: st
     views = [View(state, history.policy, rules.current(), bytes(32)) for state, _ in history.past]
     steps = [step_of(view, written) for view, (_, written) in zip(views, history.past, strict=True)]
 
-    flips = Flips(LOG_ID, question, views[0], views[0].state.time)
+    flips = Flips(SEAL, question, views[0], views[0].state.time)
     flips.tell(views[0], views[0].state.time, [])
     told = list(flips.found)
     for before, step, after in zip(views, steps[1:], [*steps[2:], None], strict=False):
@@ -165,9 +167,9 @@ def test_a_watcher_is_told_exactly_the_flips_of_a_naive_walk(pack: str, data: st
             flips.tell(step.view, now, [])
         told += flips.found
         if data.draw(st.integers(0, 4)) == 0:  # the stream breaks off, and is taken up from the last message
-            last = read_token(LOG_ID, question, told[-1].resume_token)
+            last = read_token(SEAL, question, told[-1].resume_token)
             start = last.position - views[0].position
-            flips = Flips(LOG_ID, question, views[start], last.instant, told=last.allowed)
+            flips = Flips(SEAL, question, views[start], last.instant, told=last.allowed)
             for again, past in zip(views[start:], steps[start + 1 :], strict=False):
                 if past.position <= step.position:
                     flips.visit(again, past)

@@ -18,9 +18,9 @@ from interlock.statemachine import resources as r
 from interlock.statemachine import rules
 from interlock.statemachine.compliance import Compliance, live_deployments
 from tests.properties.released import CASTS
-from tests.properties.test_watching import MOVES, _moments, history_of
+from tests.properties.test_watching import MOVES, SEAL, _moments, history_of
 from tests.properties.watched import ARTIFACTS, MODELS
-from tests.support.world import DAY_US, LOG_ID
+from tests.support.world import DAY_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +108,7 @@ class Stream:
 
     def take(self, most: int | None = None) -> None:
         """Take the messages that are there, or so many; those that are not taken are lost with the stream."""
-        messages = [m for group in self.turns.found for m in deployment_watch._messages(self.model, group)]  # noqa: SLF001
+        messages = [m for group in self.turns.found for m in deployment_watch._messages(SEAL, self.model, group)]  # noqa: SLF001
         self.turns.found.clear()
         self.told += messages[:most]
 
@@ -121,7 +121,7 @@ class Stream:
 
     def go_on(self, until: int) -> None:
         """Begin again from the last message's token, and be shown everything up to a position."""
-        last = read_token(LOG_ID, self.model, self.told[-1].resume_token)
+        last = read_token(SEAL, self.model, self.told[-1].resume_token)
         after = self.views[last.position - self.first]
         if last.base_position < 0:
             self.turns = deployment_watch._from_nothing(self.model, after, last.instant, last.count)  # noqa: SLF001

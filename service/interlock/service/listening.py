@@ -21,6 +21,7 @@ from interlock.service.api.identity import IdentityService
 from interlock.service.api.reads import Reader
 from interlock.service.api.recovery import Recoveries
 from interlock.service.api.streams import Streams
+from interlock.service.api.token_seal import TokenSeal
 from interlock.service.health import Health
 from interlock.service.identity.limits import Rate, RateLimiter
 from interlock.service.identity.permissions import METHODS
@@ -51,7 +52,8 @@ async def listening(runtime: Runtime) -> AsyncIterator[str]:
     config = runtime.config
     handlers = Handlers()
     pipeline = _pipeline(runtime)
-    streams = Streams(runtime.committer, runtime.clock, pipeline.streams.review)
+    seal = TokenSeal.of(runtime.committer.view.state.log.log_id, runtime.decision_key.private_bytes_raw())
+    streams = Streams(runtime.committer, runtime.clock, pipeline.streams.review, seal)
     servicers.register(
         handlers,
         runtime.committer,

@@ -1,25 +1,26 @@
 """Where a watcher of deployments goes on: opaque to clients, checked when it comes back.
 
 Several deployments can turn at one position and instant. So a token says where the watcher was before that (``base``),
-where it is then, and how many of those in between it was told. It carries no authority, so it needs no secret; the
-check binds it to its question, and the log's id to its log.
+where it is then, and how many of those in between it was told. The seal binds it to its question and its log, and makes
+sure that it was given out (`token_seal.py`).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import struct
 from dataclasses import astuple, dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from interlock.service.api.token_seal import FIELD
 from interlock.service.errors import Invalid
 
-_FIELD: Final = "resume_token"
+if TYPE_CHECKING:
+    from interlock.service.api.token_seal import TokenSeal
+
 _FORM: Final = struct.Struct(">B16sqqqqq")
-_VERSION: Final = 1
-_CHECK_BYTES: Final = 12
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +37,26 @@ class Told:
     count: int
 
 
-def write_token(log_id: bytes, model: str, told: Told) -> str:
+def write_token(seal: TokenSeal, model: str, told: Told) -> str:
     """Return the token of a watcher of a model's deployments (empty for all) who was told so."""
-    data = _FORM.pack(_VERSION, log_id, *astuple(told))
-    return base64.urlsafe_b64encode(_check(model, data) + data).rstrip(b"=").decode()
+    data = _FORM.pack(_VERSION, seal.log_id, *astuple(told))
+    return base64.urlsafe_b64encode(seal.close(scope_of(model), data)).rstrip(b"=").decode()
 
 
-def read_token(log_id: bytes, model: str, token: str) -> Told:
+def read_token(seal: TokenSeal, model: str, token: str) -> Told:
     """Return what a watcher was told last. Raises Invalid for a token of another question or log, or none."""
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        check, data = raw[:_CHECK_BYTES], raw[_CHECK_BYTES:]
-        version, log, *numbers = _FORM.unpack(data)
+        version, log, *numbers = _FORM.unpack(seal.open(scope_of(model), raw))
     except (binascii.Error, ValueError, struct.error):
-        raise Invalid(_FIELD, "was not given out") from None
+        raise Invalid(FIELD, "was not given out") from None
     told = Told(*numbers)
     ordered = -1 <= told.base_position <= told.position and 0 <= told.base_instant <= told.instant and told.count > 0
-    if version != _VERSION or check != _check(model, data) or not ordered or told.position < 0:
-        raise Invalid(_FIELD, "was not given out for this question")
-    if log != log_id:
-        raise Invalid(_FIELD, "was given out by another log")
+    if version != _VERSION or log != seal.log_id or not ordered or told.position < 0:
+        raise Invalid(FIELD, "was not given out for this question, by this log")
     return told
 
 
-def _check(model: str, data: bytes) -> bytes:
-    return hashlib.sha256(b"interlock-deployments-v1\0" + model.encode() + b"\0" + data).digest()[:_CHECK_BYTES]
+def scope_of(model: str) -> bytes:
+    """Return what a token of a watcher of this model is sealed with."""
+    return b"interlock-deployments\0" + model.encode()

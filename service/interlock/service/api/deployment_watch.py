@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from interlock.service.api.streams import Streams
+    from interlock.service.api.token_seal import TokenSeal
     from interlock.service.ledger.steps import Step
     from interlock.service.ledger.view import View
     from interlock.statemachine.compliance import Release
@@ -72,7 +73,7 @@ class DeploymentWatches:
         turns = await self._begin(request)
         while True:
             for group in turns.found:
-                for message in _messages(request.model, group):
+                for message in _messages(self._streams.seal, request.model, group):
                     yield message
             turns.found.clear()
             await self._next(turns)
@@ -83,7 +84,7 @@ class DeploymentWatches:
             if request.model and view.state.find(request.model, r.Model) is None:
                 raise NotFound(request.model)  # nothing would be told of what is mistyped
             return await asyncio.to_thread(_from_nothing, request.model, view, now, 0)
-        told = read_token(view.state.log.log_id, request.model, request.resume_token)
+        told = read_token(self._streams.seal, request.model, request.resume_token)
         if told.position > view.position:
             raise PositionNotReached(told.position, view.position)
         if told.instant > now + CLOCK_SLACK_US:
@@ -242,7 +243,7 @@ def _from_token(model: str, told: Told, before: View, after: View) -> Turns:
     return turns
 
 
-def _messages(model: str, group: Group) -> Iterator[gate_pb2.WatchDeploymentsResponse]:
+def _messages(seal: TokenSeal, model: str, group: Group) -> Iterator[gate_pb2.WatchDeploymentsResponse]:
     """Yield a group's messages, made one at a time; for a stream that begins with nothing to tell, one that says so."""
     view, instant = group.view, from_microseconds(group.instant)
     gate = Compliance(view.policy, view.state, group.instant)
@@ -253,7 +254,7 @@ def _messages(model: str, group: Group) -> Iterator[gate_pb2.WatchDeploymentsRes
             log_position=view.position,
             instant=instant,
             complete=index + 1 == last,
-            resume_token=write_token(view.state.log.log_id, model, told),
+            resume_token=write_token(seal, model, told),
         )
         if group.names:
             deployment = view.state.need(group.names[index], r.Deployment)

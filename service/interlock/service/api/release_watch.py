@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from interlock.service.api.answers import Judged, Question
     from interlock.service.api.streams import Streams
+    from interlock.service.api.token_seal import TokenSeal
     from interlock.service.ledger.steps import Step
     from interlock.service.ledger.view import View
     from interlock.statemachine.unmet import Unmet
@@ -51,17 +52,17 @@ class ReleaseWatches:
     async def _begin(self, request: gate_pb2.WatchReleaseRequest) -> tuple[Flips, list[gate_pb2.WatchReleaseResponse]]:
         question = (request.model, request.context, request.artifact_digest)
         view, now = self._streams.now()
-        log_id = view.state.log.log_id
+        seal = self._streams.seal
         if not request.resume_token:
-            flips = Flips(log_id, question, view, now)
+            flips = Flips(seal, question, view, now)
             flips.tell(view, now, self._streams.not_served())
             return flips, flips.found
-        told = read_token(log_id, question, request.resume_token)
+        told = read_token(seal, question, request.resume_token)
         if told.position > view.position:
             raise PositionNotReached(told.position, view.position)
         if told.instant > now + CLOCK_SLACK_US:
             raise ClockBehind
-        return Flips(log_id, question, await self._streams.view_at(told.position), told.instant, told=told.allowed), []
+        return Flips(seal, question, await self._streams.view_at(told.position), told.instant, told=told.allowed), []
 
     async def _next(self, flips: Flips) -> list[gate_pb2.WatchReleaseResponse]:
         """Return the next flips; waits until there is one."""
@@ -94,13 +95,13 @@ class Flips:
     """
 
     def __init__(  # everything that a watcher is
-        self, log_id: bytes, question: Question, view: View, instant: int, *, told: bool | None = None
+        self, seal: TokenSeal, question: Question, view: View, instant: int, *, told: bool | None = None
     ) -> None:
         """Begin at a view and an instant; ``told`` is what was said there, None for nothing yet."""
         self.question = question
         self.position = view.position
         self.found: list[gate_pb2.WatchReleaseResponse] = []
-        self._log_id = log_id
+        self._seal = seal
         self._instant = max(instant, view.state.time)
         judged = judge(view, question, self._instant)
         self._allowed = judged.allowed
@@ -143,5 +144,5 @@ class Flips:
             answer = denied(answer, not_served)
         self._told = answer.verdict == gate_pb2.VERDICT_ALLOW
         told = Told(answer.log_position, instant, self._told)
-        token = write_token(self._log_id, self.question, told)
+        token = write_token(self._seal, self.question, told)
         self.found.append(gate_pb2.WatchReleaseResponse(answer=answer, resume_token=token))

@@ -22,6 +22,7 @@ from interlock.service.errors import ShuttingDown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from interlock.service.api.token_seal import TokenSeal
     from interlock.service.clock import GuardedClock
     from interlock.service.ledger.committer import Committer
     from interlock.service.ledger.steps import Step
@@ -56,9 +57,15 @@ class Streams:
     """Wakes watchers and shows them the log; one a server. Used from the event loop, while ``run`` runs."""
 
     def __init__(
-        self, committer: Committer, clock: GuardedClock, review: Callable[[], None], tick_seconds: float = TICK_SECONDS
+        self,
+        committer: Committer,
+        clock: GuardedClock,
+        review: Callable[[], None],
+        seal: TokenSeal,
+        tick_seconds: float = TICK_SECONDS,
     ) -> None:
-        """``review`` ends the streams whose callers would not be admitted any more."""
+        """``review`` ends the streams of who would not be admitted any more; ``seal`` is that of their tokens."""
+        self.seal = seal
         self._committer = committer
         self._clock = clock
         self._review = review
