@@ -184,6 +184,8 @@ def _there(past: BundlePast, number: int, text: str | None) -> Moment:
     if moment is None:
         ends = f"its last entry is {past.last}, of {when_micros(past.until)}, and what was made later is not in it"
         ends += f". {past.last} stands for how the log was after that entry"
+        if past.report.part is not None:
+            ends += ", and so does the position of each entry that is in it; else give a time"
         raise typer.BadParameter(f"the bundle does not say how the log was at {text or 'its head'}; {ends}")
     return moment
 

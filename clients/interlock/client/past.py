@@ -85,7 +85,7 @@ class _Watch:
 
     def see(self, entry: Entry, state: State, policy: Policy | None) -> None:
         if isinstance(self.when, int):
-            if entry.seq <= self.when:
+            if entry.seq == self.when:
                 self.found = Moment(entry.seq, entry.time, state, policy)
             return
         instant = _FAR if self.when is None else _microseconds(self.when)
@@ -98,8 +98,9 @@ class BundlePast:
     """What was asked of a bundle: its verification, and the moments in the order in which they were asked for.
 
     A moment is None where the bundle does not reach so far: past the last entry another may have been made by then,
-    also where that was the log's last. One before the founding has nothing in it. ``until`` is the time of its last
-    entry (microseconds), ``last`` the position of that entry.
+    also where that was the log's last. So it is at a position whose entry is not in it: when that was made, and so
+    what had ended by then, nobody can tell. One before the founding has nothing in it. ``until`` is the time of its
+    last entry (microseconds), ``last`` the position of that entry.
     """
 
     report: VerifyReport
@@ -143,8 +144,6 @@ def read_bundle_past(
     for index, when in enumerate(whens):
         if moments[index] is None and isinstance(when, datetime) and seen.founded:
             moments[index] = before_the_founding(_microseconds(when))
-        if isinstance(when, int) and when > seen.last:
-            moments[index] = None
         if isinstance(when, datetime) and _microseconds(when) > seen.until:
             moments[index] = None  # an entry that is not here may have been made by then, also after the export
     return BundlePast(report, tuple(moments), seen.until, seen.last)

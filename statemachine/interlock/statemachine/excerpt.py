@@ -45,8 +45,8 @@ def is_identity(name: str) -> bool:
 def givers(state: State) -> dict[int, set[str]]:
     """Return the positions of the entries that gave the facts of a state, each with the resources it wrote last.
 
-    The last entry of each resource; each entry that a fact says it was given by (``*_by``); and where that applied a
-    change, every sign-off on it.
+    The last entry of each resource; each entry that a fact says it was given by (``*_by``: one, or several); and where
+    that applied a change, every sign-off on it.
     """
     found: dict[int, set[str]] = {}
     for name, position in state.positions.items():
@@ -68,9 +68,9 @@ def _given_by(value: object) -> Iterator[int]:
     elif is_dataclass(value):
         for item in fields(value):
             part = getattr(value, item.name)
-            if item.name.endswith("_by") and isinstance(part, int):
-                if part != r.NEVER:
-                    yield part
+            if item.name.endswith("_by"):
+                named = part if isinstance(part, tuple) else (part,)
+                yield from (at for at in named if isinstance(at, int) and at != r.NEVER)
             else:
                 yield from _given_by(part)
 

@@ -70,9 +70,20 @@ def _reader_of(kind: type) -> Callable[[Any], Any]:
         if isinstance(value, int) and not -_INT_END <= value < _INT_END:
             msg = "a number of more than 64 bits"
             raise SnapshotError(msg)
+        if isinstance(value, str) and not _is_text(value):
+            msg = f"half of a character: {value!r}"
+            raise SnapshotError(msg)
         return value
 
     return read
+
+
+def _is_text(value: str) -> bool:
+    """Say whether a string can be written in UTF-8: an escape of JSON can make a surrogate that stands alone."""
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _read_bytes(value: Any) -> bytes:  # noqa: ANN401  # JSON of any shape

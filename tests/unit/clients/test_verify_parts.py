@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -10,13 +11,15 @@ import pytest
 
 from interlock.client.verify import LOG, Trust, VerifyReport, verify_bundle
 from interlock.client.verify import fold as folds
-from interlock.proofs import bundle
+from interlock.proofs import bundle, keys
 from interlock.statemachine import codec, snapshot
+from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of
 from tests.support.bundles import codes, judged, root_of, trust_in
 from tests.support.excerpts import Cut, state_before
-from tests.support.parted import FILTER, M, N, a_range, a_selection, story
+from tests.support.parted import FILTER, M, N, a_range, a_selection, must, state, story
+from tests.support.world import World, public_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,6 +155,39 @@ def test_a_number_that_nothing_holds_is_a_finding(field: str, position: int) -> 
 
     assert not report.verified
     assert {step for step, _, _ in codes(report)} <= {"state", "replay", "sign-offs", "history"}
+
+
+@pytest.mark.parametrize(("name", "field"), [("changes/1", "signer"), ("evidence/1", "sha256"), ("holds/1", "state")])
+def test_half_of_a_character_is_a_finding_that_can_be_printed(name: str, field: str) -> None:
+    """An escape of JSON makes a surrogate that stands alone: no text, which would end whoever hashes or prints it."""
+    world, at = story()
+    form = snapshot.encode(state_before(world, at["first"]).items[name])
+
+    report = judge(a_range().with_row(name, re.sub(rb'("%s":)"[^"]*"' % field.encode(), rb'\1"\\ud800"', form)))
+
+    assert ("state", LOG, "STATE_ROWS") in codes(report)
+    assert all(row.detail.encode() for row in report.findings)
+
+
+def test_a_range_has_the_sign_offs_of_what_ratified_a_change() -> None:
+    """A fact may say that several entries gave it: each is there, with its sign-offs, or it is not decidable."""
+    world = World.found(countersigned_by=["owner-a"])
+    must(world, "evaluator", f.ModelRegister(M))
+    must(world, "owner-a", f.HoldPlace(M))
+    since = world.now + 1
+    lifted = world.enact(f.HoldLift("holds/1"), signers=("owner-b", "reviewer-b"))
+    lost = keys.fingerprint(public_of("principals/owner-b", "signoff"))
+    must(world, "admin", f.CredentialRevoke(f"principals/owner-b/credentials/{lost}", since))
+    ratifying = world.enact(f.ChangeRatify(lifted))
+    ratified = world.state.need(ratifying, r.Change)
+    begin = state(world)
+    must(world, "owner-a", f.HoldPlace(M))
+    cut = Cut.range(world, begin, begin + 2)
+
+    report = judged(cut.without(ratified.sign_offs[0].position).data, trust_in(world))
+
+    assert {code for _, _, code in codes(judged(cut.data, trust_in(world)))} <= {"SIGN_OFF_CHECKPOINT"}
+    assert ("state", ratified.sign_offs[0].position, "NOT_DECIDABLE") in codes(report)
 
 
 def test_a_sign_off_before_the_begin_is_held_to_the_signers_key() -> None:
