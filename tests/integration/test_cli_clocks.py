@@ -209,7 +209,7 @@ def test_a_part_of_the_log_is_decided_with_the_clocks_in_it(cli: Cli) -> None:
     key = ("--key", str(cli.folder / "log.pub"))
     cli.release("n", "b" * 64)
     cli.must("owner", "hold", "place", "n", "--reason", "Until we know")
-    cli.must("owner", "incidents", "report", "n", "-s", "serious", "-t", "It fell over")
+    cli.must("owner", "incidents", "report", "m", "-s", "serious", "-t", "It fell over")
     deploy(cli, "n", "b" * 64)
     deploy(cli)
     cli.must("owner", "obligations", "fulfil", "progress/1", "-e", document(cli, "internal_feedback", "one"))

@@ -93,7 +93,7 @@ CLOCKS = [
     (DEPLOYED, DEPLOYED, ADOPTED, "→ within 9d of each adoption of a version of the policy", Way.LOOSENS),
     (ADOPTED, "within: 9d", "within: 30d", "due within 9d → 30d of each adoption", Way.LOOSENS),
     (ADOPTED, ADOPTED, QUARTERLY, "within 9d of each adoption of a version of the policy → every 90d", Way.LOOSENS),
-    (QUARTERLY, QUARTERLY, ADOPTED, "every 90d → within 9d of each adoption", Way.LOOSENS),
+    (QUARTERLY, QUARTERLY, ADOPTED, "from then on, this adoption included", Way.LOOSENS),
 ]
 """A clock, an edit of it, what is said of that, and which way it goes."""
 

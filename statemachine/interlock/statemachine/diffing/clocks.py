@@ -21,6 +21,11 @@ def clock_in_words(spec: Obligation) -> str:
     return f"{within} {_event(spec.after)}{again}"
 
 
+def this_too(spec: Obligation) -> str:
+    """Say that the adoption itself counts, where one does."""
+    return ", this adoption included" if spec.after is not None and spec.after.event == "adoption" else ""
+
+
 def _event(after: After) -> str:
     match after.event:
         case "deployment":
@@ -40,7 +45,7 @@ def compare_clocks(old: Policy, new: Policy, before: Obligation, after: Obligati
             goes = way(loosens=after.every_us > before.every_us, tightens=True)
             yield goes, f"every {lasting(before.every_us)} → {lasting(after.every_us)}, after the running period"
     elif before.after is None or after.after is None or before.after.event != after.after.event:
-        words = f"{clock_in_words(before)} → {clock_in_words(after)}, for what happens from then on"
+        words = f"{clock_in_words(before)} → {clock_in_words(after)}, for what happens from then on{this_too(after)}"
         yield way(loosens=True, tightens=True), words
     else:
         yield from _keys(old, new, before.after, after.after)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from interlock.statemachine.diffing.clocks import clock_in_words, compare_clocks
+from interlock.statemachine.diffing.clocks import clock_in_words, compare_clocks, this_too
 from interlock.statemachine.diffing.difference import Difference, Way, lasting, listed, way
 from interlock.statemachine.diffing.shape import asks_as_much, needs_in_words
 from interlock.statemachine.policy.vocabulary import NARROWABLE
@@ -172,7 +172,11 @@ def _obligations(old: Policy, new: Policy) -> Iterator[Difference]:
         before, after = (side.obligations.get(name) for side in (old, new))
         if before is None and after is not None:
             kind = "blocking, " if after.blocking else ""
-            state = "from then on" if after.in_force else f"not in force: jurisdiction {after.jurisdiction} is off"
+            state = (
+                f"from then on{this_too(after)}"
+                if after.in_force
+                else f"not in force: jurisdiction {after.jurisdiction} is off"
+            )
             words = f"new, {kind}{clock_in_words(after)}, {state} ({after.title})"
             yield Difference(way(tightens=after.blocking), "obligations", name, words)
         elif after is None and before is not None:

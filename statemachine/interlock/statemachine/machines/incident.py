@@ -69,7 +69,7 @@ def _is_untriaged(state: State, name: str) -> bool:
 
 
 def triage(moment: Moment, state: State, firing: f.IncidentTriage) -> Moved | Refused:
-    """Judge how grave an incident is, and of what category."""
+    """Judge how grave an incident is, and of what category; the same again starts what a policy since then asks for."""
     incident = state.find(firing.incident, r.Incident)
     if incident is None:
         return not_found(firing.incident, "an incident")
@@ -78,7 +78,7 @@ def triage(moment: Moment, state: State, firing: f.IncidentTriage) -> Moved | Re
         return Refused(RefusalKind.NOT_FOUND, unknown)
     trigger = f"{firing.trigger.value}[{_way(moment.policy, incident, firing)}]"
     if (incident.state, trigger) in tables.SETTLED["incident"]:
-        return Moved(state)
+        return Moved(clocks.start_by_incident(moment.policy, state, incident, moment.instant))
     target = tables.INCIDENT.target(incident.state, trigger)
     if target is None:
         return no_edge(tables.INCIDENT, trigger, incident.name, incident.state)

@@ -359,6 +359,21 @@ def test_by_a_version_that_does_not_repeat_it_stops_and_the_next_triage_goes_on(
     assert owed(world) == [(2, False)]
 
 
+def test_judged_alike_under_a_later_version_an_incident_starts_its_clocks(found: Found) -> None:
+    """By itself a version starts none; the same word again is enough, and moves nothing else."""
+    world = founded(found, "every: 90d")
+    world.must("owner-a", c.Fire(f.IncidentReport(M, "other", "serious")))
+    world.must("owner-a", c.Fire(f.IncidentTriage("incidents/1", "serious")))
+    world.adopt(pack(REPEATED, called="2.0"))
+    before = list(world.state.all_of(r.Period))
+    entry = world.must("owner-a", c.Fire(f.IncidentTriage("incidents/1", "serious")))
+    again = world.must("owner-a", c.Fire(f.IncidentTriage("incidents/1", "serious")))
+
+    assert before == []
+    assert [(row.start, row.due) for row in world.state.all_of(r.Period)] == [(entry.time, entry.time + 28 * DAY_US)]
+    assert (entry.transitions, again.prev) == ((), ())
+
+
 def test_a_version_that_drops_what_is_open_owes_nothing_and_one_that_names_it_again_all_of_it(found: Found) -> None:
     """The period stands; under another id it is another obligation, whose clock starts at the next triage."""
     world, _ = with_incident(found)
