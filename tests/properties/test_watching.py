@@ -131,7 +131,9 @@ def _moments(state: State) -> Iterator[int]:
             moment = getattr(item, name, None)
             if moment is not None:
                 yield moment
-        if isinstance(item, r.Obligation):
+        if isinstance(item, r.Period) and item.due is not None:
+            yield item.due
+        if isinstance(item, r.Obligation) and item.grids:
             yield from (item.span(number)[1] for number in range(1, 40))
 
 
