@@ -142,12 +142,17 @@ def test_a_stranger_judges_the_file_by_either_key(way: str, cli: Cli) -> None:
     full, part = str(cli.folder / "full.ilbundle"), str(cli.folder / "part.ilbundle")
     cli.must("evaluator", "models", "create", "n")
     cli.must("auditor", "audit", "export", "--out", full)
-    cli.must("auditor", "audit", "export", "--out", part, "--model", "m")
+    cli.must("auditor", "audit", "export", "--out", part, "--model", "m")  # which states a digest to begin a range with
+    cli.must("evaluator", "models", "create", "o")
+    ranged = str(cli.folder / "range.ilbundle")
+    head = cli.must("auditor", "audit", "checkpoint").out.splitlines()[1]
+    cli.must("auditor", "audit", "export", "--out", ranged, "--from", str(int(head) - 1))
 
     for key in (old, new):
         pin = ("--key", cli.file("log.pub", key))
         assert cli.must("nobody", "audit", "verify", full, *pin, *since, *later).code == 0
         assert cli.must("nobody", "audit", "verify", part, *pin, "--partial-ok").code == 0
+        assert cli.must("nobody", "audit", "verify", ranged, *pin).code == 0
 
 
 def test_it_goes_on_after_a_restart(cli: Cli, data: Path) -> None:

@@ -16,6 +16,7 @@ from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of
 from interlock.statemachine.decide import Accepted
+from interlock.statemachine.log_keys import keys_of
 from interlock.statemachine.policy import load_pack
 from interlock.statemachine.unmet import Refused
 from tests.properties.adoptable import versions_of
@@ -36,7 +37,7 @@ from tests.properties.parts import check_parts
 from tests.properties.released import RICH
 from tests.properties.watched import ARTIFACTS, MODELS, WatchedWorld
 from tests.support.log_keys import QUORUM, document, hand_in, head, new_key
-from tests.support.world import MINIMAL_CAST, REASON, SKETCH, Member, envelope
+from tests.support.world import MINIMAL_CAST, REASON, SKETCH, Member, envelope, public_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -296,16 +297,18 @@ class Decisions(RuleBasedStateMachine):
         if data.draw(st.booleans()):
             self.sign_in_turn(name, data.draw(st.permutations(self.approvers())))
 
-    @rule(data=DATA, often=st.integers(0, 3))
-    def recover(self, data: st.DataObject, often: int) -> None:
-        """The recovery quorum names a key of the log, accepts a restore, gives back; seldom, for all is held then."""
-        if often:
-            return
+    @rule(data=DATA)
+    def recover(self, data: st.DataObject) -> None:
+        """The recovery quorum names a key of the log, mostly a new one, accepts a restore, gives back; all is held."""
         world, draw = self.world, data.draw
+        had = keys_of(world.state.log)
+        words = [word for word in LOG_KEYS if public_of(word, "log") not in had]
         triggers = [a_firing(draw, world, RECOVERING) for _ in range(draw(st.integers(0, 1)))]
         last = head(world, draw(st.sampled_from([None, None, None, 2, world.state.size // 2])))
-        named = new_key(draw(st.sampled_from(LOG_KEYS)), last) if draw(st.integers(0, 3)) else None
-        lost = e.TreeHead(world.state.size + draw(st.integers(0, 3)), bytes(32)) if draw(st.booleans()) else None
+        named = new_key(draw(st.sampled_from([*words, *words, *LOG_KEYS])), last) if draw(st.integers(0, 3)) else None
+        lost = (
+            e.TreeHead(world.state.size + draw(st.integers(0, 3)), bytes(32)) if draw(st.integers(0, 2)) == 0 else None
+        )
         quorum = draw(st.sampled_from([QUORUM, QUORUM, QUORUM, QUORUM[:1]]))
         hand_in(world, document(world, named, *triggers, lost=lost), *quorum)
         world.check_quorums()
