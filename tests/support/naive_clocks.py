@@ -95,7 +95,10 @@ def _stands(known: dict[str, Any]) -> bool:
 
 
 def by_incident(oracle: Oracle, name: str, now: int, *, again: bool = False) -> None:
-    """Open what an incident as it is obliges to: each obligation once; what repeats anew where it stopped."""
+    """Open what an incident obliges to that was reported, judged or closed just now, each of its own clocks.
+
+    Each obligation once; what repeats anew where it stopped.
+    """
     known = oracle.incidents[name]
     for obligation, after in _clocks(oracle, "incident"):
         mine, repeats = _owed_for(oracle, obligation, name), bool(after.get("repeats"))
@@ -106,8 +109,7 @@ def by_incident(oracle: Oracle, name: str, now: int, *, again: bool = False) -> 
             continue
         if after.get("categories") and known["category"] not in after["categories"]:
             continue
-        closed = known["state"] == "closed"
-        if (after["incident"] == "closing" and not closed) or (repeats and closed):
+        if (after["incident"] == "closing") != (known["state"] == "closed"):
             continue
         start = known["discovered"] if after["incident"] == "discovery" and not mine else now
         open_one(oracle, obligation, start + microseconds(after["within"]), name, now)

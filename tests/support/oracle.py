@@ -288,7 +288,8 @@ class Oracle:
             if trigger == "close":
                 self.give(firing.incident, "closing")
                 naive_clocks.by_closing(self, firing.incident, now)
-        naive_clocks.by_incident(self, firing.incident, now, again=closed)
+        if trigger != "mitigate":
+            naive_clocks.by_incident(self, firing.incident, now, again=closed)
 
     def _finding(self, trigger: str, firing: Any) -> None:  # noqa: ANN401  # as above
         if trigger == "raise":

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from interlock.statemachine.policy.model import After, Event, Obligation, Policy
     from interlock.statemachine.state import State
 
-OF_INCIDENTS: Final[tuple[Event, ...]] = ("discovery", "determination", "closing")
+OF_JUDGING: Final[tuple[Event, ...]] = ("discovery", "determination")
 
 
 def open_period(state: State, obligation: str, start: int, due: int, cause: str) -> State:
@@ -41,11 +41,11 @@ def open_period(state: State, obligation: str, start: int, due: int, cause: str)
 def start_by_incident(
     policy: Policy, state: State, incident: r.Incident, instant: int, *, reopened: bool = False
 ) -> State:
-    """Return the state with all that an incident, as it is now, newly obliges to: each obligation once.
+    """Return the state with all that an incident, reported or judged so, newly obliges to: each obligation once.
 
     What repeats is started anew where it has stopped: by a closing, or under a policy by which it did not go on.
     """
-    for spec, after in clocks_of(policy, *OF_INCIDENTS):
+    for spec, after in clocks_of(policy, *OF_JUDGING):
         opened = state.opened_by(incident.name, f"obligations/{spec.id}")
         stopped = after.repeats and (reopened or (bool(opened) and not period_of(state, opened[-1]).is_owed))
         if (opened and not stopped) or not _matches(policy, after, incident):
@@ -56,14 +56,21 @@ def start_by_incident(
 
 
 def _matches(policy: Policy, after: After, incident: r.Incident) -> bool:
-    """Say whether an incident is what a clock starts from: judged by a named person, as grave, and as far gone."""
+    """Say whether an incident is what a clock starts from: judged by a named person, and as grave."""
     if not incident.severity or policy.severity_rank(incident.severity) < policy.severity_rank(after.at_least):
         return False
-    if after.categories and incident.category not in after.categories:
-        return False
-    if after.event == "closing":
-        return not incident.is_open
-    return incident.is_open or not after.repeats
+    return not after.categories or incident.category in after.categories
+
+
+def start_by_closing(policy: Policy, state: State, incident: r.Incident, instant: int) -> State:
+    """Return the state with what closing an incident newly obliges to: each obligation once.
+
+    Nothing else is started by a neutral step: what blocks begins when somebody says that it is grave, by that version.
+    """
+    for spec, after in clocks_of(policy, "closing"):
+        if _matches(policy, after, incident) and not state.opened_by(incident.name, f"obligations/{spec.id}"):
+            state = open_period(state, spec.id, instant, instant + after.within_us, incident.name)
+    return state
 
 
 def go_on(policy: Policy, state: State, name: str) -> State:
@@ -89,7 +96,7 @@ def _repeats_for(policy: Policy, state: State, name: str) -> str:
 
 def _running_until_closed(policy: Policy, state: State, incident: str) -> Iterator[str]:
     """Yield the periods that closing an incident ends, unless they are overdue: the last one of all that repeats."""
-    for spec, after in clocks_of(policy, *OF_INCIDENTS):
+    for spec, after in clocks_of(policy, *OF_JUDGING):
         opened = state.opened_by(incident, f"obligations/{spec.id}")
         if after.repeats and opened and period_of(state, opened[-1]).is_owed:
             yield opened[-1]
@@ -156,9 +163,9 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> set[str]:
         case f.ObligationFulfil():
             return {_repeats_for(policy, state, firing.period)} - {""}
         case f.IncidentReport() | f.IncidentTriage():
-            return {f"obligations/{spec.id}" for spec, _ in clocks_of(policy, *OF_INCIDENTS)}
+            return {f"obligations/{spec.id}" for spec, _ in clocks_of(policy, *OF_JUDGING)}
         case f.IncidentClose():
-            started = {f"obligations/{spec.id}" for spec, _ in clocks_of(policy, *OF_INCIDENTS)}
+            started = {f"obligations/{spec.id}" for spec, _ in clocks_of(policy, "closing")}
             return started | set(_running_until_closed(policy, state, firing.incident))
         case f.DeploymentRecord():
             started_by = clocks_of(policy, "deployment")

@@ -119,11 +119,12 @@ def mitigate(moment: Moment, state: State, firing: f.IncidentMitigate | f.Incide
     moved = replace(
         incident, state=target, moved_at=moment.instant, mover=moment.actor, reason_digest=firing.reason_digest
     )
-    move, ended = Transition(incident.name, trigger, incident.state, target), tuple[Transition, ...]()
-    if isinstance(firing, f.IncidentClose):
-        moved = replace(moved, closed_by=state.size)
-        state, ended = clocks.end_by_closing(moment.policy, state, firing, moment.instant)
-    after = clocks.start_by_incident(moment.policy, state.put(moved), moved, moment.instant)
+    move = Transition(incident.name, trigger, incident.state, target)
+    if isinstance(firing, f.IncidentMitigate):
+        return Moved(state.put(moved), (move,))
+    moved = replace(moved, closed_by=state.size)
+    state, ended = clocks.end_by_closing(moment.policy, state, firing, moment.instant)
+    after = clocks.start_by_closing(moment.policy, state.put(moved), moved, moment.instant)
     return Moved(after, (move, *ended))
 
 

@@ -387,6 +387,22 @@ def test_a_version_that_drops_what_is_open_owes_nothing_and_one_that_names_it_ag
     assert "obligations/renamed" not in world.state.items
 
 
+@pytest.mark.parametrize("step", [f.IncidentMitigate("incidents/1"), f.IncidentClose("incidents/1")])
+@pytest.mark.parametrize("event", ["discovery", "determination"])
+def test_regression_a_neutral_step_starts_nothing_of_a_later_version(step: f.Firing, event: str, found: Found) -> None:
+    """Else one person would turn a verdict by it: what a version newly owes begins with the next judgement."""
+    world = founded(found, CALENDAR.partition("{")[2].partition(",")[0])
+    world.must("owner-a", c.Fire(f.IncidentReport(M, "other", "low", world.now - 60 * DAY_US)))
+    world.must("owner-a", c.Fire(f.IncidentTriage("incidents/1", "low")))
+    clock = f"after: {{incident: {event}, at_least: low, within: 15d}}"
+    world.adopt(pack(clock, blocking="true", called="2.0", name="told"))
+    world.must("owner-a", c.Fire(step))
+
+    assert "obligations/told" not in world.state.items
+    world.must("owner-a", c.Fire(f.IncidentTriage("incidents/1", "serious")))
+    assert len(world.state.opened_by("incidents/1", "obligations/told")) == 1
+
+
 @pytest.mark.parametrize("event", [DEPLOYED, ADOPTED, REPEATED])
 def test_from_what_happens_to_the_calendar_and_back_numbers_go_on(event: str, found: Found) -> None:
     """What was opened keeps its span, the grid begins at its adoption, and ends after the period that runs."""
