@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from interlock.service.ledger.view import View
 
 AUDIENCE = "interlock-log"
+SECOND = "interlock-app"
 SUBJECT = "248289761001"
 NOW = 1_800_000_000
 GOOD = {"alg": "RS256", "kid": "k", "typ": "JWT"}
@@ -54,6 +55,8 @@ def door(issuer: HostileIssuer) -> tuple[TokenGate, View]:
     world.now = clock.now
     world.enact(f.IssuerTrust("issuers/sso", issuer.url, AUDIENCE, "RS256"))
     world.enact(f.CredentialBind("principals/engineer", "issuers/sso", SUBJECT))
+    world.enact(f.IssuerTrust("issuers/sso-app", issuer.url, SECOND, "RS256"))
+    world.enact(f.CredentialBind("principals/engineer", "issuers/sso-app", SUBJECT))
     return TokenGate(KeySets(clock.ticks_us, issuer.ca_file), clock), view_of(world)
 
 
@@ -88,6 +91,16 @@ def word(door: tuple[TokenGate, View], said: str, nonce: str = "") -> str:
 def test_a_good_token(door: tuple[TokenGate, View], issuer: HostileIssuer) -> None:
     """Else what follows would be refused for another reason."""
     assert not word(door, token(GOOD, claims_of(issuer)))
+
+
+@pytest.mark.parametrize("audience", [SECOND, [SECOND]])
+def test_regression_an_account_of_two_records_of_one_provider(
+    audience: object, door: tuple[TokenGate, View], issuer: HostileIssuer
+) -> None:
+    """By a token for either audience, and for both at once by none."""
+    assert not word(door, token(GOOD, claims_of(issuer, aud=audience)))
+    assert word(door, token(GOOD, claims_of(issuer, aud=[AUDIENCE, SECOND])))
+    assert word(door, token(GOOD, claims_of(issuer, aud=[SECOND, AUDIENCE])))
 
 
 @pytest.mark.parametrize(

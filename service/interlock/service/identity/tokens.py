@@ -59,7 +59,7 @@ class TokenGate:
         # 1. The header asks for nothing that a verifier must not grant.
         header = _header(token)
         # 2. The account is bound to a trusted issuer, and the token says that it is of it; unverified until step 4.
-        issuer, bound = _bound(view, principal, _unverified(token).get("iss"))
+        issuer, bound = _bound(view, principal, _unverified(token), self._clock.now_us())
         if header.get("alg") != issuer.algorithm:
             raise TokenError("algorithm")
         # 3. The key is one that this issuer publishes, and of this algorithm.
@@ -139,17 +139,21 @@ def _refuse(constant: str) -> Any:  # noqa: ANN401  # as json calls it
     raise ValueError(constant)
 
 
-def _bound(view: View, principal: str, url: object) -> tuple[Issuer, tuple[Credential, ...]]:
+def _bound(view: View, principal: str, claims: dict[str, Any], instant: int) -> tuple[Issuer, tuple[Credential, ...]]:
+    """Return the record of the issuer that a token says it is of, and what of the account is bound to it.
+
+    One provider may have several records, each with its audience; which of these it is, is checked in step 4.
+    """
     account = view.state.find(principal, Principal)
     found: dict[str, list[Credential]] = {}
     for key in account.credentials if account is not None and account.state == "active" else ():
-        if key.issuer and key.state == "active":
+        if key.issuer and key.active_at(instant):
             found.setdefault(key.issuer, []).append(key)
-    for name, bound in found.items():
-        issuer = view.state.need(name, Issuer)
-        if issuer.url == url and issuer.state == "trusted":
-            return issuer, tuple(bound)
-    raise TokenError("not bound to this issuer")
+    records = [(view.state.need(name, Issuer), tuple(bound)) for name, bound in found.items()]
+    said = [row for row in records if row[0].url == claims.get("iss") and row[0].state == "trusted"]
+    if not said:
+        raise TokenError("not bound to this issuer")
+    return next((row for row in said if claims.get("aud") in (row[0].audience, [row[0].audience])), said[0])
 
 
 def _verified(token: str, key: Any, issuer: Issuer) -> dict[str, Any]:  # noqa: ANN401  # a key of cryptography

@@ -122,14 +122,14 @@ def _check_binding(
     if firing.until and firing.until <= moment.instant:
         wish, actual = "a credential that has not ended yet", f"ended at {moments.to_text(firing.until)}"
         return refused(RefusalKind.UNMET, Code.CREDENTIAL_INACTIVE, wish, actual, name, trigger)
-    owner = _owner_of(state, account, found, firing)
+    owner = _owner_of(moment, state, account, found, firing)
     if owner:
         wish = "a subject that nobody else ever was, bound no more: it belongs to one account for ever"
         return refused(RefusalKind.ALREADY_EXISTS, Code.KEY_TAKEN, wish, f"of {owner}", name, trigger)
     return None
 
 
-def _owner_of(state: State, account: r.Principal, found: r.Issuer, firing: f.CredentialBind) -> str:
+def _owner_of(moment: Moment, state: State, account: r.Principal, found: r.Issuer, firing: f.CredentialBind) -> str:
     """Return the account that has what is to be bound, or ever was it if that is another one; empty for none.
 
     A subject of a url is one account's for whichever audience; claims without one are for this audience.
@@ -144,11 +144,16 @@ def _owner_of(state: State, account: r.Principal, found: r.Issuer, firing: f.Cre
             same = issuer.audience == found.audience and key.claims == tuple(sorted(firing.claims))
             if other.name != account.name and (same or firing.subject):
                 return other.name
-            if other.name == account.name and same and not _is_over(issuer, key):
+            again = found.name != issuer.name and _is_over(issuer, key, moment.instant)
+            if other.name == account.name and same and not again:
                 return other.name
     return ""
 
 
-def _is_over(issuer: r.Issuer, key: r.Credential) -> bool:
-    """Say whether a binding ended with the trust in its issuer, and is not known to have been somebody else's word."""
-    return issuer.state != "trusted" and key.compromised_since is None
+def _is_over(issuer: r.Issuer, key: r.Credential, instant: int) -> bool:
+    """Say whether a binding ended, and is not known to have been somebody else's word.
+
+    It did with the trust in its issuer, or at its own end where nobody had revoked it by then.
+    """
+    ran_out = key.state == "active" and not key.active_at(instant)
+    return (issuer.state != "trusted" or ran_out) and key.compromised_since is None

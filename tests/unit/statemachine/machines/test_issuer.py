@@ -10,7 +10,7 @@ from interlock.statemachine import names
 from interlock.statemachine import resources as r
 from interlock.statemachine.replay import Replay
 from interlock.statemachine.unmet import Code
-from tests.support.world import World, codes
+from tests.support.world import DAY_US, World, codes
 
 URL = "https://sso.example"
 
@@ -143,6 +143,37 @@ def test_a_subject_that_was_somebody_elses_word(anew: World) -> None:
     revoke(anew, "sso-2", anew.now)
     anew.must("admin", c.Fire(f.IssuerDistrust("issuers/sso-2")))
     anew.enact(f.IssuerTrust("issuers/sso-3", URL, "here", "RS256"))
+
+    assert bound(anew, "engineer", "sso-3") == [Code.KEY_TAKEN]
+
+
+def until(issuer: str, end: int) -> f.CredentialBind:
+    """Return what binds the engineer until then."""
+    return f.CredentialBind("principals/engineer", f"issuers/{issuer}", "4711", (), end)
+
+
+def test_regression_a_binding_that_ran_out_is_made_again(anew: World) -> None:
+    """Under another record of the provider, by a change; else its person could not log in by it any more."""
+    end = anew.state.time + DAY_US
+    anew.enact(until("sso-2", end))
+    anew.enact(f.IssuerTrust("issuers/sso-3", URL, "here", "RS256"))
+    early = bound(anew, "engineer", "sso-3")
+    anew.wait(2 * DAY_US)
+
+    assert early == [Code.KEY_TAKEN]
+    assert bound(anew, "engineer", "sso-2") == [Code.KEY_TAKEN]
+    assert bound(anew, "owner-a", "sso-3") == [Code.KEY_TAKEN]
+    anew.enact(binding("engineer", "sso-3"))
+    *_, old, new = anew.state.need("principals/engineer", r.Principal).credentials
+    assert (old.active_at(anew.now), new.active_at(anew.now)) == (False, True)
+
+
+def test_a_binding_that_was_revoked_and_then_would_have_ended(anew: World) -> None:
+    """It was that person who was shut out: no time brings them back."""
+    anew.enact(until("sso-2", anew.state.time + DAY_US))
+    revoke(anew, "sso-2")
+    anew.enact(f.IssuerTrust("issuers/sso-3", URL, "here", "RS256"))
+    anew.wait(2 * DAY_US)
 
     assert bound(anew, "engineer", "sso-3") == [Code.KEY_TAKEN]
 
