@@ -47,9 +47,10 @@ def create(
     """
     from interlock.cli.keys import asked_passphrase
     from interlock.client.keyfile import read_passphrase
-    from interlock.client.new_log_key import create_log_key
+    from interlock.client.new_log_key import check_public_place, create_log_key
     from interlock.client.profile import find_profile, load_profile
 
+    check_public_place(public, out)
     profile = load_profile(find_profile(run.profile, run.environment))
     passphrase = None if no_passphrase else b""
     if not no_passphrase:

@@ -86,6 +86,17 @@ def _load(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
     return key
 
 
+def check_public_place(path: Path, private: Path) -> None:
+    """Refuse to write the public half over anything but an earlier one: what lies beside it are keys.
+
+    Raises ContentError.
+    """
+    if path.resolve() == private.resolve():
+        raise ContentError(f"{path} can't hold both halves: name another file for the public one", reason="CONTENT")
+    if path.exists():
+        read_public(path)
+
+
 def read_public(path: Path) -> PublicLogKey:
     """Read what `log-key create` wrote. Raises ContentError."""
     try:

@@ -265,9 +265,11 @@ def _look_out(config: Config, blobs: Blobs, metrics: Metrics, log: FilteringBoun
 def _find_passphrase(config: Config, ask_passphrase: Callable[[], bytes] | None) -> bytes | None:
     """Return the passphrase of the log's keys, asked for where it has to be. Raises KeyFileError."""
     passphrase = passphrase_from(config.passphrase_file)
-    if passphrase is None and ask_passphrase is not None and is_encrypted(config.data_path / "keys" / "log.key"):
-        return ask_passphrase()
-    return passphrase
+    if passphrase is not None or ask_passphrase is None:
+        return passphrase
+    # Any of them: a log key that a recovery named may have come without one.
+    paths = [config.data_path / "keys" / name for name in ("log.key", "decision.key")]
+    return ask_passphrase() if any(is_encrypted(path) for path in paths) else None
 
 
 def _load_decision_key(config: Config, passphrase: bytes | None, public_key: bytes) -> Ed25519PrivateKey:

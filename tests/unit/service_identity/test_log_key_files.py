@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 from typing import TYPE_CHECKING
 
 import pytest
 
-from interlock.client.errors import ProfileError
-from interlock.client.new_log_key import create_log_key, read_public
+from interlock.client.errors import ContentError, ProfileError
+from interlock.client.new_log_key import check_public_place, create_log_key, read_public
 from interlock.proofs import keys, note
+from interlock.service.bootstrap import running
+from interlock.service.config import load_config
 from interlock.service.keyfiles import KeyFileError, load_signing_key, private_pem, write_private
 from interlock.service.log_key_files import KEY, NEXT, PUBLIC, LogKeyFiles
+from interlock.service.logs import make_logger
 from interlock.statemachine.log_keys import proof_bytes
+from tests.support.server import FREE_PORT, install
 from tests.support.world import key_of, public_of
 
 if TYPE_CHECKING:
@@ -53,6 +59,42 @@ def test_a_key_that_the_server_can_not_open_is_none(passphrase: bytes | None, fi
     made = create_log_key(files.data / NEXT, passphrase, bytes(16))
 
     assert files.load_signer().has(made.public_key) is (passphrase is None)
+
+
+@pytest.mark.parametrize("place", [KEY, NEXT, PUBLIC, "keys/./log-next.key", "keys"])
+def test_regression_the_public_half_takes_no_keys_place(place: str, files: LogKeyFiles) -> None:
+    """One wrong word would be the end of the log's key."""
+    with pytest.raises(ContentError):
+        check_public_place(files.data / place, files.data / NEXT)
+
+
+def test_the_public_half_takes_the_place_of_an_earlier_one(files: LogKeyFiles) -> None:
+    """Or a new place."""
+    public = files.data / "new.json"
+    check_public_place(public, files.data / NEXT)
+    public.write_bytes(create_log_key(files.data / NEXT, SECRET, bytes(16)).to_json())
+
+    check_public_place(public, files.data / "keys" / "another.key")
+
+
+def test_regression_a_log_key_without_passphrase_beside_others_that_have_one(tmp_path: Path) -> None:
+    """Whoever starts the server at a terminal is asked all the same."""
+    data = install(tmp_path / "data")
+    decision_key = data / "keys" / "decision.key"
+    decision_key.write_bytes(private_pem(load_signing_key(decision_key, None), SECRET))
+    asked: list[bytes] = []
+
+    def ask() -> bytes:
+        asked.append(SECRET)
+        return SECRET
+
+    async def start() -> str:
+        config = load_config({"data": str(data), "listen": FREE_PORT}, {})
+        async with running(config, make_logger("info", "json", io.StringIO()), ask_passphrase=ask) as ready:
+            return ready.checkpoint
+
+    assert asyncio.run(start())
+    assert asked == [SECRET]
 
 
 def test_nothing_is_written_over(files: LogKeyFiles) -> None:
