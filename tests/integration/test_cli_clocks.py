@@ -110,6 +110,21 @@ def reasons(cli: Cli) -> list[tuple[str, str]]:
     return [(row["code"], row["resource"]) for row in answer["reasons"]]
 
 
+def test_a_deployment_says_what_is_owed_for_it_still(cli: Cli) -> None:
+    """Whoever records it is told at once, and whoever looks at it, until the obligation is met."""
+    before = document(cli, "risk_report", "made before")
+    recorded = cli.must(
+        "release-bot", "deployments", "record", "m", "-c", "internal", "--location", "a", "--artifact", SHA256
+    )
+    owed = cli.must("release-bot", "deployments", "show", "deployments/1", "--json").json["obligations"]
+    cli.must("owner", "obligations", "fulfil", "transparency-report/1", "-e", before)
+    met = cli.must("release-bot", "deployments", "show", "deployments/1", "--json").json
+
+    assert "transparency-report/1  overdue" in recorded.out
+    assert [(row["name"], row["overdue"]) for row in owed] == [("obligations/transparency-report/periods/1", True)]
+    assert not met["obligations"]
+
+
 def test_a_deployment_owes_a_report_that_may_have_been_made_before(cli: Cli, server: ServerThread) -> None:
     """Overdue at once, told everywhere, blocking nothing, also after a restart; a later artifact owes another one."""
     before = document(cli, "risk_report", "made before")

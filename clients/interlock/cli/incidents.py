@@ -15,10 +15,10 @@ from interlock.cli.arguments import (
     moment,
     moment_or_position,
 )
-from interlock.cli.obligations import obligation_row
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.change import show_proposed
 from interlock.cli.views.common import to_json, when, word
+from interlock.cli.views.obligation import obligation_row
 from interlock.client import names
 
 if TYPE_CHECKING:

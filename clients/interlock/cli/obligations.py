@@ -10,12 +10,12 @@ import typer
 from interlock.cli.arguments import AsOfOption, microseconds, moment_or_position
 from interlock.cli.run import Run, command, group
 from interlock.cli.views.change import show_proposed
-from interlock.cli.views.common import left, short, to_json, when
+from interlock.cli.views.common import to_json
+from interlock.cli.views.obligation import obligation_row
 from interlock.client import names
 from interlock.v1 import trigger_pb2
 
 if TYPE_CHECKING:
-    from interlock.cli.terminal import Piece
     from interlock.v1.accountability_pb2 import Obligation
 
 app = group("Obligations: what the policy obliges to, and what falls due.")
@@ -105,40 +105,6 @@ def waive(
             evidence=[names.evidence(document) for document in evidence or ()],
         )
     show_proposed(run, change)
-
-
-def short_period(period: Obligation) -> str:
-    """Return `quarterly-report/1`."""
-    return period.name.removeprefix("obligations/").replace("/periods/", "/")
-
-
-def owed_for(period: Obligation) -> str:
-    """Return what a period is owed for, ` for incidents/1`; empty for one of the calendar."""
-    subject, _, artifact = period.cause.partition("/artifacts/")
-    return f" for {subject}{f', artifact {short(artifact)}' if artifact else ''}" if subject else ""
-
-
-def obligation_row(period: Obligation) -> list[Piece]:
-    """Return one line of a listing."""
-    from interlock.v1 import accountability_pb2
-
-    waived = period.state == accountability_pb2.OBLIGATION_STATE_WAIVED
-    owed = waived or period.state == accountability_pb2.OBLIGATION_STATE_DUE
-    until = period.waived_until_time if waived else period.due_time
-    state: Piece = "waived" if waived else "due" if owed else ("fulfilled", "green")
-    if period.state == accountability_pb2.OBLIGATION_STATE_ENDED:
-        state = ("ended", "dim")
-    if period.overdue:
-        state = ("overdue: blocks every release" if period.blocking else "overdue", "bold red")
-    return [
-        (short_period(period), "bold"),
-        state,
-        f"{'until' if waived else 'by'} {when(until)}",
-        left(until, period.instant) if owed and not period.overdue else "",
-        "blocks" if period.blocking and owed and not period.overdue else "",
-        ", ".join(period.evidence) or period.evidence_kind,
-        (f"{period.title},{owed_for(period)}" if period.cause else period.title, "dim"),
-    ]
 
 
 def _show(run: Run, period: Obligation) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from interlock.cli.obligations import owed_for, short_period
 from interlock.cli.run import Run, command
 from interlock.cli.session import show_unsatisfiable
 from interlock.cli.views.common import to_json, when
 from interlock.cli.views.model import show_models
+from interlock.cli.views.obligation import owed_for, short_period
 from interlock.client import names
 from interlock.client.errors import NotAllowedError
 

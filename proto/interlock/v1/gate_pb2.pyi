@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from interlock.v1 import accountability_pb2 as _accountability_pb2
 from interlock.v1 import requirement_pb2 as _requirement_pb2
 import builtins as _builtins
 import sys
@@ -228,6 +229,7 @@ class Deployment(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     ENDER_FIELD_NUMBER: _builtins.int
+    OBLIGATIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`deployments/{n}`."""
     model: _builtins.str
@@ -264,6 +266,12 @@ class Deployment(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it was ended; unset while live."""
 
+    @_builtins.property
+    def obligations(self) -> _containers.RepeatedCompositeFieldContainer[_accountability_pb2.Obligation]:
+        """What is owed still for what was deployed, at the instant of the answer: for the model, and for the artifact that is
+        named, or any of the model where none is.
+        """
+
     def __init__(
         self,
         *,
@@ -282,10 +290,11 @@ class Deployment(_message.Message):
         end_time: _timestamp_pb2.Timestamp = ...,
         position: _builtins.int = ...,
         ender: _builtins.str = ...,
+        obligations: _abc.Iterable[_accountability_pb2.Obligation] = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "record_time", b"record_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "context", b"context", "decision", b"decision", "end_time", b"end_time", "ender", b"ender", "location", b"location", "model", b"model", "name", b"name", "out_of_compliance", b"out_of_compliance", "position", b"position", "reasons", b"reasons", "record_time", b"record_time", "recorder", b"recorder", "state", b"state", "verdict_at_record", b"verdict_at_record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "context", b"context", "decision", b"decision", "end_time", b"end_time", "ender", b"ender", "location", b"location", "model", b"model", "name", b"name", "obligations", b"obligations", "out_of_compliance", b"out_of_compliance", "position", b"position", "reasons", b"reasons", "record_time", b"record_time", "recorder", b"recorder", "state", b"state", "verdict_at_record", b"verdict_at_record"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

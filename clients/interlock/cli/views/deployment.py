@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from interlock.cli.views.common import ALLOW, DENY, when, word
+from interlock.cli.views.obligation import obligation_row
 from interlock.cli.views.unmet import unmet_lines
 from interlock.client import names
 
@@ -56,6 +57,8 @@ def show_deployment(terminal: Terminal, deployment: Deployment) -> None:
         terminal.line((f"ended {when(deployment.end_time)} by {names.leaf(deployment.ender)}", "dim"), indent=2)
     for line in unmet_lines(unmet_of(row) for row in deployment.reasons):
         terminal.line(*line)
+    if deployment.obligations:
+        terminal.rows([obligation_row(row) for row in deployment.obligations], indent=2)
 
 
 def show_turn(terminal: Terminal, turn: WatchDeploymentsResponse) -> None:

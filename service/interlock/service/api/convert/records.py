@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from interlock.service.api.convert.excepted import put_exception
+from interlock.service.api.convert.obligation import obligation_message
 from interlock.service.api.status import unmet_message
 from interlock.service.api.times import from_microseconds
 from interlock.statemachine import resources as r
 from interlock.statemachine.excepting import in_force
-from interlock.statemachine.owed import period_of, span_of
+from interlock.statemachine.owed import period_of, span_of, spec_of
 from interlock.v1 import assessment_pb2, evidence_pb2, gate_pb2, hold_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from interlock.service.ledger.view import View
     from interlock.statemachine.compliance import Compliance
@@ -102,10 +103,21 @@ def deployment_message(view: View, deployment: r.Deployment, gate: Compliance) -
         record_time=from_microseconds(deployment.recorded_at),
         position=view.state.position(deployment.name),
         ender=deployment.ender,
+        obligations=[obligation_message(view, name, gate.instant) for name in _owed_for(view, deployment)],
     )
     if deployment.ended_at is not None:
         message.end_time.CopyFrom(from_microseconds(deployment.ended_at))
     return message
+
+
+def _owed_for(view: View, deployment: r.Deployment) -> Iterator[str]:
+    """Yield the periods that are owed still for a model that was deployed, or for a later artifact of it."""
+    model = view.state.need(deployment.model, r.Model)
+    artifacts = [deployment.artifact] if deployment.artifact else [own.sha256 for own in model.artifacts]
+    for cause in (model.name, *(f"{model.name}/artifacts/{artifact}" for artifact in artifacts)):
+        for name in view.state.caused.get(cause, ()):
+            if period_of(view.state, name).is_owed and spec_of(view.policy, name) is not None:
+                yield name
 
 
 def measure_message(view: View, measure: r.InterimMeasure, instant: int) -> gate_pb2.InterimMeasure:
