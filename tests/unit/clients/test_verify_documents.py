@@ -71,6 +71,19 @@ def test_the_story() -> None:
     assert "2 documents; 2 texts and 0 documents by digest only" in report.steps[7].detail
 
 
+def test_every_record_of_a_documents_bytes_is_held_to_their_length() -> None:
+    """The same bytes may be recorded twice; a length that they do not have is found in the second record as well."""
+    world = World.found(countersigned_by=("owner-a",))
+    world.upload("evaluator", "evaluation_results", word=ATTACHED.decode())
+    recorded = world.entries[-1].command
+    assert isinstance(recorded, c.RecordEvidence)
+    world.must("engineer", replace(recorded, size=recorded.size + 1))
+
+    report = judged(Parts.of(world, documents=(ATTACHED,)).data, trust_in(world))
+
+    assert [(row.code, row.detail.split()[0]) for row in report.findings] == [("EVIDENCE_DIFFERS", "evidence/2")]
+
+
 @pytest.mark.parametrize("data", [ATTACHED, NAMED])
 def test_other_bytes_under_a_documents_digest(data: bytes) -> None:
     """What a trigger names is checked like what is attached."""

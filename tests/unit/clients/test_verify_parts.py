@@ -169,6 +169,17 @@ def test_half_of_a_character_is_a_finding_that_can_be_printed(name: str, field: 
     assert all(row.detail.encode() for row in report.findings)
 
 
+@pytest.mark.parametrize("instead", [None, r.Hold("log", M)])
+def test_a_state_without_the_log_itself_is_a_finding(instead: r.Hold | None) -> None:
+    """It is read before its digest is judged: one that has no log, or something else of that name, ends the reading."""
+    cut = a_range()
+    rows = {name: row for name, row in cut.rows.items() if name != "log"}
+    leaves = tuple(leaf for leaf in cut.leaves if leaf.name != "log")
+    bad = cut.with_row("log", snapshot.encode(instead)) if instead else replace(cut, rows=rows, leaves=leaves)
+
+    assert ("state", LOG, "STATE_ROWS") in codes(judge(bad))
+
+
 def test_a_range_has_the_sign_offs_of_what_ratified_a_change() -> None:
     """A fact may say that several entries gave it: each is there, with its sign-offs, or it is not decidable."""
     world = World.found(countersigned_by=["owner-a"])

@@ -106,7 +106,7 @@ class Documents:
         if not records:
             find(-1, "EVIDENCE_UNKNOWN", f"a document {sha256} that no entry recorded")
             return
-        name, recorded = records[0]
+        name, recorded = next((row for row in records if row[1] != self._size), records[0])
         if sha256 in self._seen:
             find(-1, "EVIDENCE_TWICE", f"{name} comes twice")
         elif (self._hash.hexdigest(), self._size, size) != (sha256, recorded, recorded):

@@ -112,6 +112,7 @@ class RangeProcedure(PartialProcedure):
             if len(rows) < len(self.rows.given):
                 raise snapshot.SnapshotError("of a resource only the digest is given")
             state = snapshot.rebuild(rows, size=begin, time=0)
+            state.need(LOG_NAME, r.Log)  # which every log has, and all that follows reads
             for change in state.all_of(r.Change):
                 content_of(change.content)
         except (ValueError, LookupError, OverflowError) as error:  # the last of a position below nothing
