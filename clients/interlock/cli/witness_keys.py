@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -49,7 +50,8 @@ def with_witnesses(trust: Trust, given: Sequence[str], least: int | None, since:
     keys = {key.public_key: key for text in given for key in _keys_of(text)}  # who has one key is one witness
     trust = replace(trust, cosigned_until=int(time.time()) + CLOCKS_APART_SECONDS)
     if (after := moment(since)) is not None:
-        trust = replace(trust, cosigned_since=int(after.timestamp()))
+        # A cosignature's time is in whole seconds, so one of the second that this is in may be older.
+        trust = replace(trust, cosigned_since=math.ceil(after.timestamp()))
     try:
         return replace(trust, witnesses=tuple(keys.values()), least_witnesses=len(keys) if least is None else least)
     except ValueError as error:

@@ -79,10 +79,12 @@ class Difference:
 def compare(before: Moment, after: Moment) -> tuple[Difference, ...]:
     """Return what changed, by model in the order of names; what is no one model's comes last.
 
-    Raises ValueError where ``before`` lies after ``after``.
+    Raises ValueError where ``before`` lies after ``after``, also with no entry between them: verdicts change with time.
     """
     if before.position > after.position:
         raise ValueError(f"position {before.position} comes after position {after.position}")
+    if before.instant > after.instant:
+        raise ValueError(f"{moments.to_text(before.instant)} comes after {moments.to_text(after.instant)}")
     found: dict[str, Difference] = {}
     written = sorted((at, name) for name, at in after.state.positions.items() if at > before.position)
     for position, name in written:

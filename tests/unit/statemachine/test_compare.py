@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from interlock.statemachine.compare import NOTHING, WHOLE_LOG, Moment, before_the_founding, compare, in_words
@@ -27,6 +29,14 @@ def test_the_later_moment_comes_second() -> None:
 
     with pytest.raises(ValueError, match="after"):
         compare(late, early)
+
+
+def test_the_later_moment_comes_second_with_no_entry_between() -> None:
+    """Else what had ended in between would be told as if it had begun."""
+    (moment,) = moments(9)
+
+    with pytest.raises(ValueError, match="after"):
+        compare(replace(moment, instant=moment.instant + 1), moment)
 
 
 def test_every_resource_written_between_is_told_once_for_its_subject() -> None:
