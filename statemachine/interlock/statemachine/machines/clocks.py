@@ -165,8 +165,9 @@ def touched(policy: Policy, state: State, firing: f.Firing) -> set[str]:
         case f.IncidentReport() | f.IncidentTriage():
             return {f"obligations/{spec.id}" for spec, _ in clocks_of(policy, *OF_JUDGING)}
         case f.IncidentClose():
-            started = {f"obligations/{spec.id}" for spec, _ in clocks_of(policy, "closing")}
-            return started | set(_running_until_closed(policy, state, firing.incident))
+            moved = clocks_of(policy, "closing", *OF_JUDGING)
+            rows = {f"obligations/{spec.id}" for spec, after in moved if after.event == "closing" or after.repeats}
+            return rows | set(_running_until_closed(policy, state, firing.incident))
         case f.DeploymentRecord():
             started_by = clocks_of(policy, "deployment")
             return {f"obligations/{spec.id}" for spec, after in started_by if _starts_in(after, firing.context)}

@@ -343,6 +343,18 @@ def test_a_change_that_closes_names_what_it_ends_in_its_base(found: Found) -> No
     assert Code.BASE_MOVED in codes(world.sign("owner-a", change))
 
 
+def test_a_change_that_closes_is_stale_once_a_row_began_that_it_would_end(found: Found) -> None:
+    """Also by a judgement that moves nothing else: its signers saw nothing that ends."""
+    world = founded(found, "every: 90d")
+    world.must("owner-a", c.Fire(f.IncidentReport(M, "other", "serious")))
+    world.must("owner-a", c.Fire(f.IncidentTriage("incidents/1", "serious")))
+    world.adopt(pack(REPEATED, called="2.0", name="told"))
+    change = world.propose("evaluator", f.IncidentClose("incidents/1"))
+    world.must("owner-a", c.Fire(f.IncidentTriage("incidents/1", "serious")))
+
+    assert Code.BASE_MOVED in codes(world.sign("owner-a", change))
+
+
 # Other versions ---------------------------------------------------------------------------------------------------
 
 
