@@ -16,7 +16,8 @@ from interlock.statemachine import codec, snapshot
 from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine.changes import content_of
-from tests.support.bundles import codes, judged, root_of, trust_in
+from interlock.v1 import bundle_pb2
+from tests.support.bundles import codes, framed, judged, root_of, trust_in
 from tests.support.excerpts import Cut, state_before
 from tests.support.parted import FILTER, M, N, a_range, a_selection, must, state, story
 from tests.support.world import World, public_of
@@ -317,6 +318,44 @@ def test_nor_does_one_that_hides_the_leaf_as_well(which: str, leaf: str) -> None
     report = judge(a_selection().without(*chain).hiding(leaf), partial_ok=True)
 
     assert "NOT_DECIDABLE" in {code for _, _, code in codes(report)}
+
+
+@pytest.mark.parametrize("field", ["time", "actor", "rules_digest", "transitions"])
+def test_the_entry_that_states_a_selections_digest_is_one_that_the_rules_give(field: str) -> None:
+    """Its time says until when the selection answers, and nobody but the log states a digest: as in a full bundle."""
+    world, at = story()
+    cut, entry = a_selection(), world.entries[at["second"]]
+    early = world.entries[at["lifted"]].time
+    others = {
+        "time": replace(entry, time=early, facts=replace(entry.facts, instant=early)),
+        "actor": replace(entry, actor=world.entries[at["held"]].actor),
+        "rules_digest": replace(entry, rules_digest=bytes(32)),
+        "transitions": replace(entry, transitions=world.entries[at["held"]].transitions),
+    }
+    entries = list(cut.entries)
+    entries[at["second"]] = codec.encode_entry(others[field])
+
+    report = judge(replace(cut, entries=tuple(entries)), partial_ok=True)
+
+    assert ("replay", at["second"]) in {(step, position) for step, position, _ in codes(report)}
+
+
+def test_nothing_comes_with_the_entry_that_states_a_selections_digest() -> None:
+    """It names no content and no text."""
+    _, at = story()
+    segments = a_selection().segments()
+    where, row = next(
+        (number, row)
+        for number, (kind, data) in enumerate(segments)
+        if kind is bundle.Kind.ENTRY
+        and (row := bundle_pb2.BundleEntry.FromString(data)).entry == a_selection().entries[at["second"]]
+    )
+    row.objects.append(b"more")
+    segments[where] = (bundle.Kind.ENTRY, row.SerializeToString())
+
+    report = judged(framed(segments), trust(partial_ok=True))
+
+    assert codes(report) == [("digests", at["second"], "OBJECT_UNNAMED")]
 
 
 def test_what_stands_apart_is_hidden() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError
@@ -22,13 +22,15 @@ from interlock.client.verify.report import LOG, Part
 from interlock.proofs import merkle
 from interlock.statemachine import codec, excerpt, snapshot
 from interlock.statemachine import resources as r
-from interlock.statemachine.digest import Row
+from interlock.statemachine.digest import Row, digest_of
+from interlock.statemachine.replay import Replay
 from interlock.v1 import ledger_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from interlock.client.verify.texts import Text
+    from interlock.statemachine.entry import Entry
     from interlock.statemachine.state import State
 
 _NUMBER: Final = re.compile("[1-9][0-9]{0,17}", re.ASCII)
@@ -47,6 +49,8 @@ class SelectiveProcedure(PartialProcedure):
         self.given += 1
         if position == self.header.digest and position:
             self._take_digest(position, data)
+            if objects or texts:
+                self.find("digests", position, "OBJECT_UNNAMED", "an object or a text comes with it: it names none")
             return
         if position > self.header.digest:
             self.stop(position, "NOT_DECIDABLE", "it comes after the digest, which says nothing of it")
@@ -114,9 +118,19 @@ class SelectiveProcedure(PartialProcedure):
         else:
             for why in self._missing(self.replay.state):
                 self.undecidable(position, why)
+            self._decide_again(position, entry)
         self.proven = True
         if self.visit is not None and not self.findings:
-            self.visit(entry, self.replay.state.updated(size=position + 1, time=entry.time), self.replay.policy)
+            self.visit(entry, self.replay.state, self.replay.policy)
+
+    def _decide_again(self, position: int, entry: Entry) -> None:
+        """Judge all of the entry but the digest, which was held to the rows: when, by whom, under which rules."""
+        state = self.replay.state.updated(size=position)
+        again = Replay(self.objects.resolve, state, self.replay.policy)
+        if again.feed(codec.encode_entry(replace(entry, command=digest_of(state)))) is None:
+            found = again.findings[-1]
+            self.find("replay", position, found.code, found.detail)
+        self.replay.state = again.state
 
     def _missing(self, state: State) -> Iterator[str]:
         """Yield what the digest has or may have, and the entries that are here have not."""
