@@ -344,6 +344,13 @@ def test_status_is_one_screen(cli: Cli) -> None:
     assert value["models"][0]["name"] == "models/m"
 
 
+def test_status_says_that_everything_is_held(cli: Cli) -> None:
+    """`-` is how the contract writes it; people read `everything`."""
+    hold = cli.must("admin", "hold", "place", "-", "--json").json["name"]
+
+    assert f"{hold} on everything" in cli.must("owner", "status").out
+
+
 def test_status_shows_a_tool_what_it_may_see(cli: Cli) -> None:
     """What the caller may not read is said to be hidden; the rest is shown."""
     told = cli.must("release-bot", "status")

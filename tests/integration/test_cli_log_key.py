@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from interlock.client.keyfile import load_key
 from interlock.client.witness import create_witness, load_witness
+from interlock.proofs import keys
 from interlock.proofs.errors import NoteError
 from interlock.proofs.log_keys import LogKeys
 from tests.integration.cli_runner import Cli, Outcome, command_line
@@ -83,8 +85,8 @@ def rename(cli: Cli, *words: str) -> Outcome:
 
 def proposed(cli: Cli, *, private: str = "") -> str:
     """Make a new key with the old one's word, in the server's folder unless told; propose the rotation."""
-    keys, public = cli.server.data / "keys", cli.folder / f"new-{len(list(cli.folder.glob('new-*')))}.json"
-    words = ("--replaces", str(keys / "log.key"), "--out", private or str(keys / "log-next.key"), "--no-passphrase")
+    own, public = cli.server.data / "keys", cli.folder / f"new-{len(list(cli.folder.glob('new-*')))}.json"
+    words = ("--replaces", str(own / "log.key"), "--out", private or str(own / "log-next.key"), "--no-passphrase")
     cli.must("owner", "log-key", "create", *words, "--public", str(public))
     name: str = cli.must("requester", "log-key", "rotate", str(public), "--json").json["name"]
     return name
@@ -324,6 +326,20 @@ def test_the_hour_can_be_chosen(cli: Cli, data: Path) -> None:
     cli.must("owner", "changes", "apply", change)
 
     assert cli.must("auditor", "audit", "verify").code == 0
+
+
+def test_the_new_key_is_under_the_passphrase_of_the_file_that_is_named(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the variable that the server reads as well; the fingerprint is the one that signers are shown."""
+    out, public = cli.folder / "next.key", cli.folder / "new.json"
+    monkeypatch.setenv("INTERLOCK_PASSPHRASE_FILE", cli.file("secret", "a passphrase of the server\n"))
+
+    made = cli.must("owner", "log-key", "create", "--out", str(out), "--public", str(public), "--json").json
+
+    key = load_key(out, lambda _path: b"a passphrase of the server")
+    assert keys.public_bytes(key).hex() == made["public_key"] == json.loads(public.read_text())["public_key"]
+    assert made["fingerprint"] == keys.fingerprint(keys.public_bytes(key))
 
 
 def test_what_can_not_be_proposed(cli: Cli, data: Path) -> None:

@@ -229,6 +229,20 @@ def test_a_witness_that_lost_its_memory_does_not_sign(cli: Cli, place: Path) -> 
 
     assert told.code == 2
     assert "cosigned" not in told.out
+    assert "witness-key" in told.err
+
+
+def test_without_its_passphrase_a_witness_names_the_option_that_it_has(
+    cli: Cli, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INTERLOCK_PASSPHRASE_FILE is for the keys of the profile, never for the witness's."""
+    monkeypatch.setenv("INTERLOCK_PASSPHRASE_FILE", str(place / "nowhere"))
+    made = cli("auditor", "audit", "witness-key", str(place / "another"), "--name", NAME, "--json")
+    opened = cli("auditor", "audit", "witness", str(place), "--once", "--json")
+
+    for told in (made, opened):
+        assert (told.code, told.refusal["reason"]) == (2, "NO_PASSPHRASE")
+        assert "--key-passphrase-file" in told.refusal["message"]
 
 
 def test_a_witness_that_the_log_does_not_know_is_refused(cli: Cli, tmp_path: Path) -> None:

@@ -250,6 +250,7 @@ def test_what_the_server_refuses(cli: Cli, at: Provider, claims: dict[str, objec
     done = cli("auditor-oidc", "login", "--json")
 
     assert (done.code, reason_of(done)) == (4, "UNAUTHENTICATED")
+    assert "log says why" in done.err
     assert [line for line in cli.server.lines() if line["event"] == "login_refused"]
 
 

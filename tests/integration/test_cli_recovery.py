@@ -115,10 +115,11 @@ def test_a_member_is_suspended_by_a_change_and_not_alone(
         cli.must("requester", "recover", "write", "-f", str(file), "--out", document)
         signed = []
         for who in ("recovery-1", "recovery-3", "recovery-2"):
-            secret = ("--key", str(server.home / who / "recovery.key"), "--passphrase-file")
+            monkeypatch.setenv("INTERLOCK_PASSPHRASE_FILE", str(server.home / who / "passphrase"))
             out = str(tmp_path / f"{who}.json")
-            words = ("--as", who, *secret, str(server.home / who / "passphrase"), "--out", out, "--yes")
+            words = ("--as", who, "--key", str(server.home / who / "recovery.key"), "--out", out, "--yes")
             cli.must("requester", "recover", "sign", document, *words)
+            monkeypatch.delenv("INTERLOCK_PASSPHRASE_FILE")
             signed.append(out)
         assert cli("requester", "recover", "send", document, *signed[:2]).code != 0
         cli.must("requester", "recover", "send", document, signed[0], signed[2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from enum import StrEnum
 from functools import partial
@@ -75,12 +74,12 @@ def create(
 
     if not _ID.fullmatch(principal):
         raise typer.BadParameter("an account's id, such as rso (a-z first, then a-z 0-9 . _ -)", param_hint="PRINCIPAL")
-    named = run.passphrase_file or _named_file(run)
+    named = run.named_passphrase_file
     held = held_elsewhere(run, signer or (), public_key)
     uses = dict.fromkeys((*(one.value for one in use or (Use.LOGIN, Use.SIGNOFF)), *held))
     passphrase = b""
     if uses.keys() - held.keys():
-        passphrase = read_passphrase(named) if named is not None else asked_passphrase(run)
+        passphrase = read_passphrase(named) if named is not None else run.ask_new_passphrase()
     made = create_keys(folder or Path(principal), uses, passphrase, held)
     if run.as_json:
         run.terminal.json({"principal": principal, "keys": [_key_json(key) for key in made]})
@@ -225,7 +224,7 @@ def rotate(
         raise typer.BadParameter(f"only the keys to rotate: {', '.join(uses)}", param_hint="--signer")
     fresh = b""
     if set(uses) - held.keys():
-        fresh = read_passphrase(named) if named is not None else asked_passphrase(run)
+        fresh = read_passphrase(named) if named is not None else run.ask_new_passphrase()
     made = create_keys(folder, uses, fresh, held)
     opening = {key.use: opened if key.use in held else (lambda _path: fresh) for key in made}
     triggers = [
@@ -263,7 +262,7 @@ def held_elsewhere(run: Run, signers: Iterable[str], public_key: Path | None) ->
 
 
 def _passphrase_file(run: Run, profile: Profile | None = None) -> Path | None:
-    return run.passphrase_file or _named_file(run) or (profile.passphrase_file if profile is not None else None)
+    return run.named_passphrase_file or (profile.passphrase_file if profile is not None else None)
 
 
 def _passphrase(run: Run, profile: Profile | None = None) -> Callable[[Path], bytes]:
@@ -299,25 +298,6 @@ def key_row(key: Credential) -> list[str | tuple[str, str]]:
     where = f" in {key.held_in}" if key.held_in else ""
     what = f"subject of {key.issuer}" if key.issuer else f"{key.use} key{where}"
     return [what, names.leaf(key.name), (state, "" if key.state == "active" else "red")]
-
-
-def _named_file(run: Run) -> Path | None:
-    from interlock.client.keyfile import PASSPHRASE_VARIABLE
-
-    named = run.environment.get(PASSPHRASE_VARIABLE)
-    return Path(named) if named else None
-
-
-def asked_passphrase(run: Run) -> bytes:
-    """Ask for a new passphrase, twice."""
-    if not run.terminal.interactive:
-        raise ProfileError(
-            "new keys need a passphrase: use --passphrase-file or set INTERLOCK_PASSPHRASE_FILE", reason="NO_PASSPHRASE"
-        )
-    passphrase = getpass.getpass("Passphrase for the new keys: ")
-    if getpass.getpass("Again: ") != passphrase:
-        raise ProfileError("these were two different passphrases; nothing was written", reason="WRONG_PASSPHRASE")
-    return passphrase.encode()
 
 
 def _fragment(principal: str, made: tuple[NewKey, ...]) -> str:

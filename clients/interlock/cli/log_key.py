@@ -45,23 +45,27 @@ def create(
 
     The private key belongs into the server's folder as `keys/log-next.key`, under the passphrase of the server's keys.
     """
-    from interlock.cli.keys import asked_passphrase
     from interlock.client.keyfile import read_passphrase
     from interlock.client.new_log_key import check_public_place, create_log_key
     from interlock.client.profile import find_profile, load_profile
+    from interlock.proofs.keys import fingerprint
 
     check_public_place(public, out)
     profile = load_profile(find_profile(run.profile, run.environment))
     passphrase = None if no_passphrase else b""
     if not no_passphrase:
-        passphrase = read_passphrase(run.passphrase_file) if run.passphrase_file else asked_passphrase(run)
+        named = run.named_passphrase_file
+        passphrase = read_passphrase(named) if named is not None else run.ask_new_passphrase()
     made = create_log_key(out, passphrase, profile.log_id, replaces)
     with files.replacing(public) as target:
         target.write(made.to_json())
+    shown = fingerprint(made.public_key)
     if run.as_json:
-        run.terminal.json({"public_key": made.public_key.hex(), "file": str(out), "public": str(public)})
+        key = {"public_key": made.public_key.hex(), "fingerprint": shown}
+        run.terminal.json({**key, "file": str(out), "public": str(public)})
         return
     run.terminal.line(f"public key {made.public_key.hex()}, private half in {out}")
+    run.terminal.line(f"fingerprint {shown}, which those who sign are shown too")
 
 
 @command(app, "rotate", example="interlock log-key rotate new.json")

@@ -205,7 +205,7 @@ def sign(
         raise ProfileError("nobody can be asked here; use --yes to sign all the same", reason="NOT_INTERACTIVE")
     if not yes:
         typer.confirm("Sign this recovery?", abort=True, err=True)
-    named = run.passphrase_file
+    named = run.named_passphrase_file
     passphrase = run.ask_passphrase if named is None else lambda _path: read_passphrase(named)
     envelope = seal(open_signer(key, passphrase), build_consent(data, names.principal(signer)))
     with files.replacing(out) as target:

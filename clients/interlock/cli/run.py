@@ -31,6 +31,8 @@ Body = TypeVar("Body", bound="Callable[..., int | None]")
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 
+NAME_THE_FILE: Final = "use --passphrase-file or set INTERLOCK_PASSPHRASE_FILE"
+
 GREATEST_NUMBER: Final = (1 << 63) - 1
 """What fits the contract's positions and sizes, int64."""
 
@@ -65,14 +67,28 @@ class Run:
             environment=self.environment,
         )
 
-    def ask_passphrase(self, key: Path) -> bytes:
-        """Ask for the passphrase of a key. Raises ProfileError where nobody can be asked."""
+    @property
+    def named_passphrase_file(self) -> Path | None:
+        """The file of --passphrase-file or INTERLOCK_PASSPHRASE_FILE, for keys that no profile names."""
+        from interlock.client.keyfile import PASSPHRASE_VARIABLE
+
+        named = self.environment.get(PASSPHRASE_VARIABLE)
+        return self.passphrase_file or (Path(named) if named else None)
+
+    def ask_passphrase(self, key: Path, otherwise: str = NAME_THE_FILE) -> bytes:
+        """Ask for the passphrase of a key. Raises ProfileError, with ``otherwise``, where nobody can be asked."""
         if not self.terminal.interactive:
-            raise ProfileError(
-                f"{key} needs a passphrase: use --passphrase-file or set INTERLOCK_PASSPHRASE_FILE",
-                reason="NO_PASSPHRASE",
-            )
+            raise ProfileError(f"{key} needs a passphrase: {otherwise}", reason="NO_PASSPHRASE")
         return getpass.getpass(f"Passphrase for {key}: ").encode()
+
+    def ask_new_passphrase(self, otherwise: str = NAME_THE_FILE) -> bytes:
+        """Ask for a new passphrase, twice. Raises ProfileError, with ``otherwise``, where nobody can be asked."""
+        if not self.terminal.interactive:
+            raise ProfileError(f"new keys need a passphrase: {otherwise}", reason="NO_PASSPHRASE")
+        passphrase = getpass.getpass("Passphrase for the new keys: ")
+        if getpass.getpass("Again: ") != passphrase:
+            raise ProfileError("these were two different passphrases; nothing was written", reason="WRONG_PASSPHRASE")
+        return passphrase.encode()
 
 
 def _complete_profile(incomplete: str) -> list[str]:

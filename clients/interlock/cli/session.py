@@ -52,10 +52,14 @@ def login(
         bool, typer.Option("--device", help="Log in at your OpenID provider on another device, by a code.")
     ] = False,
     issuer: Annotated[
-        str, typer.Option("--issuer", metavar="URL", help="The provider, to the letter; else the profile's.")
+        str,
+        typer.Option(
+            "--issuer", metavar="URL", help="The provider, to the letter, with --client-id; else the profile's."
+        ),
     ] = "",
     client_id: Annotated[
-        str, typer.Option("--client-id", metavar="ID", help="Which client of it this is; else the profile's.")
+        str,
+        typer.Option("--client-id", metavar="ID", help="Which client of that provider this is; else the profile's."),
     ] = "",
     port: Annotated[
         int,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from interlock.client.sdk import Interlock
     from interlock.v1.accountability_pb2 import Finding, Incident, Obligation
     from interlock.v1.gate_pb2 import BreakGlass, InterimMeasure
+    from interlock.v1.hold_pb2 import Hold
 
 Answer = TypeVar("Answer")
 _SOON: Final = timedelta(days=30)
@@ -66,7 +67,7 @@ def _show(run: Run, client: Interlock) -> None:
             ["policy", f"{policy.name}  {policy.title}" if policy else unseen],
             [
                 "holds",
-                ", ".join(f"{row.name} on {row.target}" for row in holds) or "none" if holds is not None else unseen,
+                _holds(holds) if holds is not None else unseen,
             ],
             [
                 "waiting",
@@ -119,6 +120,15 @@ def _missing(parts: Sequence[str]) -> Piece:
     return (f"{', '.join(parts)}: not there, or not to be used, at the server", "bold red")
 
 
+def _holds(rows: Sequence[Hold]) -> str:
+    """Return what is held, each hold with what it is on."""
+    return ", ".join(f"{row.name} on {_on(row.target)}" for row in rows) or "none"
+
+
+def _on(target: str) -> str:
+    return "everything" if target == names.EVERYTHING else target
+
+
 def _uses(uses: list[BreakGlass]) -> Piece:
     """Return what is excepted now, then what was and is not reviewed."""
     now = [f"{row.resource} until {when(row.until_time)} ({row.name})" for row in uses if row.in_force]
@@ -128,10 +138,10 @@ def _uses(uses: list[BreakGlass]) -> Piece:
 
 def _open(rows: Sequence[Incident | Finding]) -> Piece:
     """Return what is open, each with what it is on; those that block first."""
-    words = []
-    for row in sorted(rows, key=lambda row: not row.blocking):
-        on = "everything" if row.target == "-" else names.leaf(row.target)
-        words.append(f"{row.name} on {on}{' blocks' if row.blocking else ''}")
+    words = [
+        f"{row.name} on {_on(names.leaf(row.target))}{' blocks' if row.blocking else ''}"
+        for row in sorted(rows, key=lambda row: not row.blocking)
+    ]
     return (", ".join(words), "bold red" if any(row.blocking for row in rows) else "") if words else "none"
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from interlock.client.witness import Witnessed
 
 EVERY_SECONDS: Final = 60.0
+_NAME_THE_FILE: Final = "use --key-passphrase-file"
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="The witness's own folder: key and memory.")]
 KeyPassphraseOption = Annotated[
@@ -74,11 +75,10 @@ def witness_key(
 
     The server keeps its cosignatures once the key is in the file that its configuration names as `witnesses`.
     """
-    from interlock.cli.keys import asked_passphrase
     from interlock.client.keyfile import read_passphrase
     from interlock.client.witness import create_witness
 
-    passphrase = read_passphrase(key_passphrase_file) if key_passphrase_file else asked_passphrase(run)
+    passphrase = read_passphrase(key_passphrase_file) if key_passphrase_file else run.ask_new_passphrase(_NAME_THE_FILE)
     vkey = create_witness(folder, name, passphrase)
     if run.as_json:
         run.terminal.json({"name": name, "folder": str(folder), "verifier_key": vkey})
@@ -89,7 +89,9 @@ def witness_key(
 def _passphrase(run: Run, file: Path | None) -> Passphrase:
     from interlock.client.keyfile import read_passphrase
 
-    return run.ask_passphrase if file is None else (lambda _key: read_passphrase(file))
+    return (
+        (lambda key: run.ask_passphrase(key, _NAME_THE_FILE)) if file is None else (lambda _key: read_passphrase(file))
+    )
 
 
 def _show(run: Run, done: Witnessed) -> None:

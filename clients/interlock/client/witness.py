@@ -147,7 +147,11 @@ def _load(folder: Path) -> _State:
         kept = json.loads(path.read_text("utf-8"))
         return _State(str(kept["name"]), {str(origin): str(text) for origin, text in kept["heads"].items()})
     except OSError as error:
-        raise ProfileError(f"{path} can't be read: {error.strerror}", reason="NO_WITNESS") from error
+        raise ProfileError(
+            f"{path} can't be read: {error.strerror}. `interlock audit witness-key` makes a new witness; "
+            "nothing makes the memory of one that signed before",
+            reason="NO_WITNESS",
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ProfileError(f"{path} is damaged: what this witness has signed is lost", reason="MEMORY") from error
 

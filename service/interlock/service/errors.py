@@ -70,7 +70,9 @@ class RequestIdReused(ServiceError):  # noqa: N818  # same
 
 @dataclass(eq=False)
 class Unauthenticated(ServiceError):  # noqa: N818  # same
-    """No valid session. It never says which part was wrong."""
+    """No valid session, or a login that opens none. It never says which part was wrong."""
+
+    at_login: bool = False
 
 
 @dataclass(eq=False)

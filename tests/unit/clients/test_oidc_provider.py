@@ -303,6 +303,18 @@ def test_an_issuer_that_is_none(url: str) -> None:
     assert caught.value.reason == "BAD_ISSUER"
 
 
+def test_a_certificate_of_nobody_that_this_machine_trusts(
+    issuer: HostileIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way out is named: which variable names an authority of one's own."""
+    monkeypatch.delenv("SSL_CERT_FILE")
+
+    with pytest.raises(UnavailableError, match="SSL_CERT_FILE") as caught:
+        Wire().get(f"{issuer.url}/.well-known/openid-configuration")
+
+    assert caught.value.reason == "PROVIDER"
+
+
 def test_a_provider_without_pkce(issuer: HostileIssuer) -> None:
     """One that says which methods it has, and has not S256, is not asked by another."""
     for methods in (["plain"], [], "S256", {"S256": 1}):

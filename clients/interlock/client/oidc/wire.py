@@ -116,6 +116,9 @@ class Wire:
             connection.request(method, path, body, {"Accept": "application/json", "User-Agent": "interlock", **headers})
             with connection.getresponse() as answer:
                 status, data = answer.status, answer.read(MAX_BYTES + 1)
+        except ssl.SSLCertVerificationError as error:
+            hint = "this machine does not trust its certificate; SSL_CERT_FILE names an authority of your own"
+            raise broken(f"{_shown(url)}: {hint}: {spoken(str(error))}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise broken(f"{_shown(url)}: {type(error).__name__}: {spoken(str(error))}") from error
         finally:

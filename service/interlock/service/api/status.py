@@ -117,7 +117,9 @@ def _answer_to(error: Known) -> _Answer:
             return _Answer(
                 code_pb2.UNAUTHENTICATED,
                 requirement_pb2.ERROR_REASON_UNAUTHENTICATED,
-                "a valid session is needed",
+                "this login opens no session; only the server's log says why"
+                if error.at_login
+                else "a valid session is needed",
             )
         case LimitExceeded():
             return _Answer(
@@ -200,7 +202,10 @@ def _unavailable(
             message = "the server's clock is behind its log or has jumped; only tightening is accepted"
         case LedgerUnhealthy():
             reason, metadata = requirement_pb2.ERROR_REASON_LEDGER, {"code": error.code}
-            message = "the ledger does not agree with itself; nothing is accepted"
+            what = (
+                "the log is behind what it was" if error.code == "LOG_ROLLED_BACK" else "the log is at odds with itself"
+            )
+            message = f"{what} ({error.code}); the gate denies, and nothing is accepted"
         case PositionNotReached():
             reason = requirement_pb2.ERROR_REASON_POSITION_NOT_REACHED
             metadata = {"position": str(error.position), "head": str(error.head)}

@@ -102,7 +102,7 @@ class SignIn:
                 key_known=key is not None,
                 signature_good=signed and key is not None,
             )
-            raise Unauthenticated
+            raise Unauthenticated(at_login=True)
         # 5. Only now is the nonce used up and anything written.
         self._challenges.redeem(attempt.nonce)
         return await self._open(attempt.principal, attempt.credential)
@@ -119,7 +119,7 @@ class SignIn:
             credential = await self._tokens.judge(view, principal, token, nonce)
         except TokenError as error:
             self._log.warning("login_refused", principal=principal, token=error.word)
-            raise Unauthenticated from None
+            raise Unauthenticated(at_login=True) from None
         return await self._open(principal, credential.fingerprint)
 
     async def _open(self, principal: str, credential: str) -> tuple[str, Caller]:
@@ -128,7 +128,7 @@ class SignIn:
         # Account or credential may have been taken meanwhile, with an entry that found no session to end yet.
         if _login_key(self._view(), principal, credential, self._clock.now_us()) is None:
             await self._sessions.close(session)
-            raise Unauthenticated
+            raise Unauthenticated(at_login=True)
         self._log.info("login", principal=session.principal, credential=session.credential)
         return token, session
 

@@ -116,7 +116,10 @@ class Cosigning:
         except RefusedError as error:
             raise Invalid("note", f"has a cosignature that is no good: {error}") from error
         if not found:
-            raise Invalid("note", "has no cosignature of a witness that this log knows")
+            raise Invalid(
+                "note",
+                "has no cosignature of a witness that this log knows; the server's `witnesses` names those",
+            )
         self._check_times(checkpoint.size, [one.timestamp for one in found])  # 4
         own = await self.of_size(checkpoint.size, checkpoint.root)
 
