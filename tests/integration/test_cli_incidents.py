@@ -83,6 +83,7 @@ def test_a_blocking_incident_is_nobodys_alone_to_clear(cli: Cli) -> None:
     lowered = cli("owner", "incidents", "triage", "1", "low", "--json")
     cli.must("owner", "incidents", "mitigate", "1", "--reason", "it is on again")
     closed = cli("owner", "incidents", "close", "1", "--json")
+    assert "with --propose" in cli("owner", "incidents", "close", "1").err
     after_tries = reasons(cli)
     sign(cli, cli.must("evaluator", "incidents", "close", "1", "--propose", "--json").json["name"])
     shown = cli.must("auditor", "incidents", "show", "1").out

@@ -87,6 +87,7 @@ def test_what_does_not_fulfil(period: str, kind: str, code: int, unmet: list[str
 
     assert refused.code == code, refused
     assert not unmet or refused.codes == unmet
+    assert not unmet or "1 of others" in refused.refusal["unmet"][0]["actual"]
     assert listed(cli) == [(FIRST, False)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -33,6 +33,9 @@ _WORDS: tuple[tuple[type[errors.InterlockError], str], ...] = (
     (errors.InterlockError, "failed"),
 )
 
+_CHANGE: Final = "CHANGE_REQUIRED"
+"""Of what one person can't do; each command that may meet it has --propose."""
+
 
 def show_error(terminal: Terminal, error: errors.InterlockError) -> None:
     """Tell an error, with every requirement that is unmet and every field that is malformed."""
@@ -43,6 +46,8 @@ def show_error(terminal: Terminal, error: errors.InterlockError) -> None:
     terminal.note((f"{word}: ", "bold red"), _headline(error), (f"  [{error.reason}]" if error.reason else "", "dim"))
     for line in unmet_lines(error.unmet):
         terminal.note(*line)
+    if _CHANGE in error.codes and "--propose" not in error.message:
+        terminal.note(("  the same command with --propose proposes that change", "dim"))
     if isinstance(error, errors.ForkError):
         _show_fork(terminal, error)
     if not error.unmet and not _told_already(error):

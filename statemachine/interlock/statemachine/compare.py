@@ -122,8 +122,9 @@ def in_words(resource: r.Resource) -> str:
         case r.Pack():
             return f"{len(resource.data)} bytes"
         case r.Principal():
-            revoked = sum(key.state == "revoked" for key in resource.credentials)
-            return resource.state + (f", {revoked} of {len(resource.credentials)} keys revoked" if revoked else "")
+            keys, revoked = len(resource.credentials), sum(key.state == "revoked" for key in resource.credentials)
+            who = f", person {resource.person}" if resource.person else ""
+            return f"{resource.state}, {keys} keys{f', {revoked} of them revoked' if revoked else ''}{who}"
         case r.Hold():
             on = "everything" if resource.target == "-" else resource.target
             return f"{resource.state} on {on}"

@@ -46,7 +46,8 @@ def evidence_unmet(  # what is asked, what is there, when, and where to say it
         if need.newer_than_us is not None:
             wish += f" newer than {need.newer_than_us / _DAY_US:g} days"
         if not of_kind:
-            unmet.append(Unmet(Code.EVIDENCE_MISSING, f"evidence: {wish}", "none attached", resource, trigger))
+            actual = f"none of that kind, {len(documents)} of others" if documents else "none attached"
+            unmet.append(Unmet(Code.EVIDENCE_MISSING, f"evidence: {wish}", actual, resource, trigger))
             continue
         fresh = [
             document

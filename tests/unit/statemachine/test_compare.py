@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from interlock.statemachine import resources as r
 from interlock.statemachine.compare import NOTHING, WHOLE_LOG, Moment, before_the_founding, compare, in_words
 from tests.unit.ledger.story import tell
 
@@ -62,6 +63,19 @@ def test_what_is_no_one_model_s_comes_last() -> None:
     subjects = [row.subject for row in compare(before_the_founding(0), late)]
 
     assert subjects == [*sorted(subject for subject in subjects if subject), WHOLE_LOG]
+
+
+def test_an_account_that_got_a_key_or_another_person_reads_otherwise() -> None:
+    """Else a binding, a key or a link is told as `active → active`."""
+    _, states = tell()
+    account = next(item for item in states[-1].items.values() if isinstance(item, r.Principal) and item.credentials)
+    others = (
+        replace(account, credentials=account.credentials[1:]),
+        replace(account, person="somebody-else"),
+        replace(account, credentials=tuple(replace(key, state="revoked") for key in account.credentials)),
+    )
+
+    assert len({in_words(row) for row in (account, *others)}) == 1 + len(others)
 
 
 def test_every_resource_of_the_story_has_words() -> None:

@@ -163,7 +163,7 @@ MEANING: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "every": "The length of a period, from the adoption that first named the obligation.",
             "after": "What opens a period, in the place of the calendar.",
             "fulfilled_by": "The document that fulfils it.",
-            "blocking": "Overdue, it denies every release; then only a change fulfils or waives it.",
+            "blocking": "Overdue, it denies every release; only a change fulfils it, overdue or not.",
             "title": "What is owed, in one line.",
             "jurisdiction": "In force only where the pack's `jurisdictions:` names it.",
             "source": "Where it comes from.",
