@@ -48,15 +48,15 @@ def open_duties(policy: Policy, state: State, instant: int) -> Iterator[Leaf]:
 def _obligation(state: State, spec: Obligation, instant: int) -> Iterator[Leaf]:
     """Yield a leaf for every period that is not fulfilled, and for the next one where that is due before all of these.
 
-    Of an obligation that does not block only one, of the calendar the first: one advisory is enough.
+    Of an obligation that does not block only one: one advisory is enough.
     """
     of = f"obligations/{spec.id}"
     wish = f"{spec.id} fulfilled or waived in time"
     soonest: int | None = None
     periods = owed.unfulfilled(state, of, instant)
-    if spec.after is not None and not spec.blocking:  # what happens opens them in no order of when they are due
-        first = min(periods, key=lambda name: owed.overdue_from(state, name) or 0, default=None)
-        periods = iter(() if first is None else (first,))
+    if spec.after is not None and not spec.blocking:
+        nearest = owed.nearest(state, periods, instant)
+        periods = iter(() if nearest is None else (nearest,))
     for name in periods:
         ends = owed.overdue_from(state, name) or 0
         yield _period(state, spec, wish, name, ends, instant)

@@ -83,6 +83,22 @@ def unfulfilled(state: State, obligation: str, instant: int) -> Iterator[str]:
             yield name
 
 
+def nearest(state: State, periods: Iterator[str], instant: int) -> str | None:
+    """Return the first of some periods that is overdue; where none is, the one that will be next; None of none.
+
+    It looks no further than the first: there can be any number, for each artifact that a release tool records may open
+    one, and the gate asks for each verdict.
+    """
+    soonest: tuple[int, str] | None = None
+    for name in periods:
+        ends = overdue_from(state, name) or 0
+        if ends <= instant:
+            return name
+        if soonest is None or ends < soonest[0]:
+            soonest = ends, name
+    return None if soonest is None else soonest[1]
+
+
 def next_due(state: State, obligation: str, instant: int) -> tuple[str, int] | None:
     """Return the first period of the grid that has not begun at ``instant``, and when it is due; None: no such."""
     known = state.find(obligation, r.Obligation)

@@ -11,7 +11,7 @@ from interlock.statemachine import firings as f
 from interlock.statemachine import resources as r
 from interlock.statemachine import snapshot
 from interlock.statemachine.changes import content_of
-from interlock.statemachine.owed import overdue_from, unfulfilled
+from interlock.statemachine.owed import nearest, overdue_from, unfulfilled
 from interlock.statemachine.replay import Replay
 from interlock.statemachine.unmet import Code
 from tests.support.versions import version
@@ -162,6 +162,20 @@ def test_a_deployment_that_ended_and_a_model_that_is_retired_are_owed_for_still(
 
 
 # Adoptions --------------------------------------------------------------------------------------------------------
+
+
+def test_of_many_that_are_overdue_the_first_is_enough(found: Found) -> None:
+    """A release tool can record any number of artifacts: the gate does not look at all that they open."""
+    world = founded(found, DEPLOYED)
+    for artifact in ("1" * 64, "2" * 64, "3" * 64):
+        deploy(world, artifact=artifact)
+    now = world.state.time
+    periods = unfulfilled(world.state, OF, now)
+
+    assert nearest(world.state, periods, now) == f"{OF}/periods/1"
+    assert [*periods] == [f"{OF}/periods/2", f"{OF}/periods/3"]
+    assert nearest(world.state, unfulfilled(world.state, OF, now), 0) == f"{OF}/periods/1"
+    assert nearest(world.state, iter(()), now) is None
 
 
 def test_each_adoption_opens_a_period_of_what_the_adopted_pack_says(found: Found) -> None:
