@@ -354,3 +354,12 @@ def test_what_can_not_be_proposed(cli: Cli, data: Path) -> None:
     assert no.codes == ["POSSESSION"]
     no = cli("owner", "log-key", "create", *words[:1], str(data / "log.pub"), *words[2:], "--public", public, "--json")
     assert no.refusal["reason"] == "NO_KEY"
+
+
+def test_regression_where_the_public_half_can_not_be_written_no_private_one_is_left(cli: Cli) -> None:
+    """A key without its public half would be in the way of the next attempt."""
+    out, nowhere = cli.folder / "a.key", cli.folder / "no-such-folder" / "new.json"
+    refused = cli("owner", "log-key", "create", "--out", str(out), "--public", str(nowhere), "--no-passphrase")
+
+    assert refused.code != 0
+    assert not out.exists()

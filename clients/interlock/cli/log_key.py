@@ -56,8 +56,8 @@ def create(
     if not no_passphrase:
         named = run.named_passphrase_file
         passphrase = read_passphrase(named) if named is not None else run.ask_new_passphrase()
-    made = create_log_key(out, passphrase, profile.log_id, replaces)
-    with files.replacing(public) as target:
+    with files.replacing(public) as target:  # first, so that no private half is left without its public one
+        made = create_log_key(out, passphrase, profile.log_id, replaces)
         target.write(made.to_json())
     shown = fingerprint(made.public_key)
     if run.as_json:
