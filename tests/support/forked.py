@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from contextlib import suppress
 from multiprocessing.reduction import DupFd
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -55,7 +56,8 @@ class Command:
     def send_signal(self, number: int) -> None:
         """Send it a signal, if it still runs."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has ended, and what it was forked from has not said so yet
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Kill it as a crash would."""
