@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,6 +95,7 @@ class Handed:
 
     subject: Subject
     at: dict[str, int]
+    after_april: str
     document: str
     genesis: str
     folder: Path
@@ -134,6 +136,7 @@ def handed(installations: Callable[[str], Path], tmp_path_factory: pytest.TempPa
         note = people["auditor"].audit.GetCheckpoint(audit_pb2.GetCheckpointRequest()).note
         (folder / "april.txt").write_text(note)
         at["april"] = people["auditor"].checkpoint().size - 1
+    after_april = datetime.now(UTC).isoformat()
     copy_of(folder / "data", folder / "forked")
     with ServerThread(folder / "data") as server, People(server) as people:
         report = people["evaluator"].upload("evaluation_results")
@@ -157,7 +160,7 @@ def handed(installations: Callable[[str], Path], tmp_path_factory: pytest.TempPa
         for _ in range(at["june"]):
             people["owner"].holds.PlaceHold(hold_pb2.PlaceHoldRequest(target=subject.model))
         _export(server, folder / "forked.ilbundle", folder / "same.pub")
-    return Handed(subject, at, report.name, genesis, folder)
+    return Handed(subject, at, after_april, report.name, genesis, folder)
 
 
 def _export(
@@ -256,7 +259,7 @@ def test_a_selection_verifies_as_what_it_is(laptop: Laptop, handed: Handed) -> N
 def test_a_selection_answers_what_the_range_answers(laptop: Laptop, handed: Handed) -> None:
     """Why, and what changed: the same leaves, the same signers, of the one model that it covers."""
     why = ("audit", "why", handed.subject.model, "--context", "internal", "--at", str(handed.at["may"]), "--json")
-    diff = ("audit", "diff", "--from", str(handed.at["april"]), "--to", str(handed.at["june"]), "--json")
+    diff = ("audit", "diff", "--from", handed.after_april, "--to", str(handed.at["june"]), "--json")
     range_, part = (("--bundle", handed.bundle(name), *handed.trusted) for name in ("q2", "aurora"))
 
     whys = [laptop(*why, *range_).json, laptop(*why, *part, "--partial-ok").json]

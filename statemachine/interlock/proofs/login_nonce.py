@@ -7,8 +7,6 @@ can whoever reads a token off somewhere. Tokens whose nonce has another form are
 Lives here: the form, which client and server both make. Pure.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from typing import Final
