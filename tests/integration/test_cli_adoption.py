@@ -107,6 +107,22 @@ def test_a_version_is_compared_tried_adopted_and_the_past_stays_what_it_was(cli:
     assert (then.json["policy"], now.json["policy"]) == (OLD, NEW)
 
 
+def test_rules_that_nobody_could_sign_for_are_told_before_anyone_signs(cli: Cli) -> None:
+    """A simulation is a no, and whoever proposes the pack all the same is warned."""
+    rule = (
+        "  - {triggers: [policy.adopt], sign_offs: [{role: owner}, {role: board}], source: {document: D, section: s}}\n"
+    )
+    roles = "reviewer:  {approves: true}\n  board: {approves: true, affiliation: external}"
+    pack = folder_of(cli, version(("reviewer:  {approves: true}", roles), ("default:", f"{rule}default:")))
+
+    simulated = cli("auditor", "policy", "simulate", pack, "--json")
+    proposed = cli.must("evaluator", "policy", "adopt", pack)
+
+    assert (simulated.code, simulated.json["flips"]) == (1, [])
+    assert [row["roles"] for row in simulated.json["unfillable"]] == [["board"]]
+    assert "nobody could sign for policy.adopt: too few people with board" in proposed.err
+
+
 def test_an_open_assessment_goes_on_under_the_names_of_the_new_version(cli: Cli, server: ServerThread) -> None:
     """What was opened for a threshold takes reports on what stands for it, also after a restart; the log verifies."""
     cli.must("evaluator", "assessments", "open", "m", "misuse", "--reason", "a new checkpoint")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -14,7 +15,7 @@ from interlock.cli.inquiry import AssertedOption, GenesisOption, KeyOption, read
 from interlock.cli.run import Run, command
 from interlock.cli.views.common import to_json
 from interlock.client import names
-from interlock.client.errors import DataLossError
+from interlock.client.errors import DataLossError, NotAllowedError
 
 if TYPE_CHECKING:
     from interlock.client.verify import Trust
@@ -94,7 +95,8 @@ def simulate(
 ) -> int:
     """Say which verdicts would flip if a pack were adopted now, and why; from DENY to ALLOW first. Nothing is written.
 
-    Asked of a server, or of a bundle, which is verified first. Exit 1 where anything flips.
+    Asked of a server, or of a bundle, which is verified first. Exit 1 where anything flips, or a rule asks for people
+    that there are too few of.
     """
     from interlock.cli.views.policy import show_simulation
     from interlock.client.packs import read_pack
@@ -113,7 +115,7 @@ def simulate(
         run.terminal.json(to_json(found))
     else:
         show_simulation(run.terminal, policy.name, found)
-    return ExitCode.NO if found.flips else ExitCode.DONE
+    return ExitCode.NO if found.flips or found.unfillable else ExitCode.DONE
 
 
 def adopt(
@@ -129,6 +131,7 @@ def adopt(
     """Propose the change that adopts a pack, under the sign-offs that the policy in force asks for."""
     from interlock.cli.changes import change_json
     from interlock.cli.views.change import show_outcome
+    from interlock.cli.views.policy import unfillable_words
     from interlock.client.packs import read_pack
 
     files = read_pack(pack)
@@ -136,6 +139,9 @@ def adopt(
     with run.client() as client:
         documents = [names.evidence(item) for item in evidence or []]
         change = client.policy.adopt(files, title=title, summary=summary, evidence=documents, draft=draft)
+        with suppress(NotAllowedError):  # who proposes need not be a reader
+            for rule in client.policy.simulate(files).unfillable:
+                run.terminal.note(("! ", "bold red"), "once it is adopted, ", unfillable_words(rule))
     if run.as_json:
         run.terminal.json(change_json(change))
         return

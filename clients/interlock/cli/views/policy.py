@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from interlock.client.adoption import Adoption
     from interlock.statemachine.diffing import Difference
     from interlock.statemachine.simulating import Simulation
-    from interlock.v1.policy_pb2 import SimulatePolicyResponse
+    from interlock.v1.policy_pb2 import PolicyUnfillable, SimulatePolicyResponse
 
 _HEADS: Final = {"loosens": ("LOOSENS", "bold red"), "tightens": ("tightens", "bold"), "neutral": ("otherwise", "bold")}
 _STYLES: Final = {"-": "red", "+": "green", "@": "cyan"}
@@ -106,5 +106,9 @@ def show_simulation(terminal: Terminal, policy: str, found: SimulatePolicyRespon
         terminal.rows([[row.resource, f"{getattr(row, 'from')} → {row.to}"] for row in found.carried], indent=2)
     for rule in found.unfillable:
         terminal.line()
-        words = f"nobody could sign for {', '.join(rule.triggers)}: too few people with {', '.join(rule.roles)}"
-        terminal.line(("! ", "bold red"), words)
+        terminal.line(("! ", "bold red"), unfillable_words(rule))
+
+
+def unfillable_words(rule: PolicyUnfillable) -> str:
+    """Return what a rule asks for that those who hold roles now are too few for."""
+    return f"nobody could sign for {', '.join(rule.triggers)}: too few people with {', '.join(rule.roles)}"

@@ -71,7 +71,8 @@ class SelectiveProcedure(PartialProcedure):
             self.undecidable(LOG, f"entry {self.header.digest}, which should state the digest, is not here")
         PartialProcedure.close(self)
         if not self.findings and not self.trust.partial_ok:
-            self.find(PARTIAL_STEP, LOG, "PARTIAL", f"it covers {', '.join(self.header.models)} alone")
+            detail = f"it covers {', '.join(self.header.models)} alone; --partial-ok accepts that"
+            self.find(PARTIAL_STEP, LOG, "PARTIAL", detail)
 
     def part(self) -> Part:
         """Return which part of the log was judged."""
