@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interlock.client.groups.policy import Policies
 from interlock.statemachine.policy import load_pack
 from interlock.v1 import change_pb2, gate_pb2, policy_pb2, trigger_pb2
 from tests.integration.cli_runner import Cli, command_line
@@ -121,6 +122,23 @@ def test_rules_that_nobody_could_sign_for_are_told_before_anyone_signs(cli: Cli)
     assert (simulated.code, simulated.json["flips"]) == (1, [])
     assert [row["roles"] for row in simulated.json["unfillable"]] == [["board"]]
     assert "nobody could sign for policy.adopt: too few people with board" in proposed.err
+
+
+def test_regression_a_change_that_was_proposed_is_told_though_the_server_is_gone_by_then(
+    cli: Cli, server: ServerThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look at who could sign comes after the proposal, and takes nothing of its answer away."""
+    pack, honest = folder_of(cli, STRICTER), Policies.simulate
+
+    def too_late(group: Policies, files: dict[str, bytes]) -> policy_pb2.SimulatePolicyResponse:
+        server.stop()
+        return honest(group, files)
+
+    monkeypatch.setattr(Policies, "simulate", too_late)
+    done = cli("evaluator", "--timeout", "3", "policy", "adopt", pack, "--json")
+
+    assert (done.code, done.json["name"]) == (0, "changes/2")
+    assert "policy simulate" in done.err
 
 
 def test_an_open_assessment_goes_on_under_the_names_of_the_new_version(cli: Cli, server: ServerThread) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -15,9 +14,10 @@ from interlock.cli.inquiry import AssertedOption, GenesisOption, KeyOption, read
 from interlock.cli.run import Run, command
 from interlock.cli.views.common import to_json
 from interlock.client import names
-from interlock.client.errors import DataLossError, NotAllowedError
+from interlock.client.errors import DataLossError, InterlockError, NotAllowedError
 
 if TYPE_CHECKING:
+    from interlock.client import Interlock
     from interlock.client.verify import Trust
     from interlock.statemachine.policy.model import Policy
     from interlock.v1.policy_pb2 import SimulatePolicyResponse
@@ -131,7 +131,6 @@ def adopt(
     """Propose the change that adopts a pack, under the sign-offs that the policy in force asks for."""
     from interlock.cli.changes import change_json
     from interlock.cli.views.change import show_outcome
-    from interlock.cli.views.policy import unfillable_words
     from interlock.client.packs import read_pack
 
     files = read_pack(pack)
@@ -139,13 +138,26 @@ def adopt(
     with run.client() as client:
         documents = [names.evidence(item) for item in evidence or []]
         change = client.policy.adopt(files, title=title, summary=summary, evidence=documents, draft=draft)
-        with suppress(NotAllowedError):  # who proposes need not be a reader
-            for rule in client.policy.simulate(files).unfillable:
-                run.terminal.note(("! ", "bold red"), "once it is adopted, ", unfillable_words(rule))
-    if run.as_json:
-        run.terminal.json(change_json(change))
+        if run.as_json:
+            run.terminal.json(change_json(change))
+        else:
+            show_outcome(run.terminal, change)
+        _warn(run, client, files)
+
+
+def _warn(run: Run, client: Interlock, files: dict[str, bytes]) -> None:
+    """Say which rules nobody could sign for under a pack that is proposed: that stands, whatever becomes of this."""
+    from interlock.cli.views.policy import unfillable_words
+
+    try:
+        found = client.policy.simulate(files)
+    except NotAllowedError:
+        return  # who proposes need not be a reader
+    except InterlockError as error:
+        run.terminal.note("not known whether there is anybody to sign under it, see `policy simulate`: ", str(error))
         return
-    show_outcome(run.terminal, change)
+    for rule in found.unfillable:
+        run.terminal.note(("! ", "bold red"), "once it is adopted, ", unfillable_words(rule))
 
 
 def _policy(run: Run, which: str) -> Policy:
